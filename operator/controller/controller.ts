@@ -101,7 +101,7 @@ export interface PlannedController<Observed, Extra = never> extends Omit<
 
 /** Makes a controller of a pure plan: observe, decide, carry out. An absent root needs nothing: its children go with it. */
 export function planned<Observed, Extra = never>(definition: PlannedController<Observed, Extra>): Controller {
-  const { observe, plan, perform, watches, indexes, ...rest } = definition;
+  const { watches, indexes, ...rest } = definition;
   return {
     ...rest,
     watches: (watches ?? []) as readonly Watch[],
@@ -109,15 +109,15 @@ export function planned<Observed, Extra = never>(definition: PlannedController<O
     async reconcile(key, cycle) {
       const root = cycle.caches.of(definition.root).get(key);
       if (root === undefined) return {};
-      const observed = await observe(root, cycle.caches, cycle);
+      const observed = await definition.observe(root, cycle.caches, cycle);
       if (observed === undefined) return {};
-      return cycle.carryOut(root, plan(observed, cycle.clock.now()), async (command, inner) => {
-        if (perform === undefined) {
+      return cycle.carryOut(root, definition.plan(observed, cycle.clock.now()), async (command, inner) => {
+        if (definition.perform === undefined) {
           throw new TypeError(
             `controller ${definition.name}: the plan holds a command of its own but there is no perform`,
           );
         }
-        await perform(command, inner);
+        await definition.perform(command, inner);
       });
     },
   };
