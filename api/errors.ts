@@ -1,0 +1,57 @@
+// Owns: the registry of error codes. Every failure that crosses a boundary carries one; docs list exactly these.
+
+export const errorCodes = {
+  CONFIG_INVALID: 'A setting or argument is missing or has a value that is not allowed.',
+  ASSET_UNAVAILABLE: 'A binary of the local control plane could not be found, downloaded or built.',
+  PLANE_FAILED: 'A part of the local control plane did not start or stop.',
+  KUBE_CONFLICT: 'The object changed meanwhile, or already exists.',
+  KUBE_INVALID: 'The API server refused the object.',
+  KUBE_FORBIDDEN: 'The credentials do not allow this request.',
+  KUBE_GONE: 'The watch position is too old; list again.',
+  KUBE_UNREACHABLE: 'The API server did not answer in time or failed repeatedly.',
+  BUS_UNREACHABLE: 'NATS did not answer in time or refused the connection.',
+  BUS_NOT_DURABLE: 'JetStream does not fsync before it acknowledges (sync_interval is not "always").',
+  JOURNAL_FENCED: 'Another owner wrote to the partition; this one must stop and reload.',
+  JOURNAL_FULL: 'The journal is near its bound; new runs are refused.',
+  JOURNAL_CORRUPT: 'A commit record could not be read.',
+  NOT_FOUND: 'What was named does not exist.',
+  NOT_OWNER: 'This engine does not own the partition of the run; ask again.',
+  STALE: 'The report or request names an activity, attempt or escalation that is no longer current.',
+  INVALID_INPUT: 'The input does not fit its schema.',
+  DENIED: 'A permission, budget, policy or approval rule denied the action.',
+  TOOL_FAILED: 'The tool answered with an error.',
+  TOOL_UNAVAILABLE: 'The tool could not be reached or did not answer in time; nothing is known to have happened.',
+  TOOL_AMBIGUOUS: 'The tool may or may not have acted; a person must look.',
+  MODEL_FAILED: 'The model refused or answered with something unusable.',
+  MODEL_UNAVAILABLE: 'The model could not be reached, is overloaded or did not answer in time.',
+  CEL_INVALID: 'A CEL expression does not parse, names an unknown variable or failed to evaluate.',
+  MANIFEST_INVALID: 'A manifest breaks a rule that the schema alone cannot state.',
+  UNAUTHENTICATED: 'No valid credentials came with the request.',
+  TIMEOUT: 'The deadline passed before an answer came.',
+} as const;
+
+export type ErrorCode = keyof typeof errorCodes;
+
+/** The one error type across boundaries: a code of the registry, a sentence for people, optional fields for logs. */
+export class SignalboxError extends Error {
+  readonly code: ErrorCode;
+  readonly fields: Readonly<Record<string, unknown>>;
+
+  constructor(
+    code: ErrorCode,
+    message: string,
+    options: { readonly cause?: unknown; readonly fields?: Readonly<Record<string, unknown>> } = {},
+  ) {
+    super(message, options.cause === undefined ? undefined : { cause: options.cause });
+    this.name = 'SignalboxError';
+    this.code = code;
+    this.fields = options.fields ?? {};
+  }
+}
+
+/** Retrying cannot help until something changes. */
+export class TerminalError extends SignalboxError {}
+
+export function isSignalboxError(error: unknown, code?: ErrorCode): error is SignalboxError {
+  return error instanceof SignalboxError && (code === undefined || error.code === code);
+}

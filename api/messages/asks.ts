@@ -1,0 +1,207 @@
+// Owns: what workers may ask. A worker is not trusted: every ask is parsed here, and its identity comes from the subject.
+import { z } from 'zod';
+import type { AgentSnapshot } from './catalog.ts';
+import type { CallOutcome, Json, JsonObject, Receipt, ToolResult, Turn, Verification } from './history.ts';
+
+const runId = z.string().regex(/^[0-9A-Za-z]{1,64}$/);
+const activityId = z.string().min(1).max(80);
+const json: z.ZodType<Json> = z.json() as z.ZodType<Json>;
+const jsonObject = z.record(z.string().max(256), json) as unknown as z.ZodType<JsonObject>;
+
+const target = { run: runId, activity: activityId, attempt: z.int().min(1).max(1000) };
+const toolCall = z.object({ id: z.string().max(128), tool: z.string().max(64), args: jsonObject });
+const outcomes = ['ok', 'error', 'denied', 'approvalRequired', 'recommended', 'ambiguous', 'rejected'] as const satisfies readonly CallOutcome[];
+const receipt = z.custom<Receipt>((value) => typeof value === 'object' && value !== null && 'mac' in value);
+const toolResult = toolCall.extend({
+  outcome: z.enum(outcomes),
+  result: json,
+  receipt: receipt.optional(),
+  approval: z.object({ queue: z.string().max(63).optional(), question: z.string().max(2048), digest: z.string().max(80) }).optional(),
+}) as unknown as z.ZodType<ToolResult>;
+const turn = z.object({
+  turn: z.int().min(1).max(256),
+  role: z.enum(['planner', 'executor', 'verifier']),
+  text: z.string().max(65_536).optional(),
+  calls: z.array(toolCall).max(64),
+  results: z.array(toolResult).max(64),
+  receipt: receipt.optional(),
+  feedback: z.string().max(8192).optional(),
+}) as unknown as z.ZodType<Turn>;
+
+export const claimAsk = z.object({ ...target, worker: z.string().max(253) });
+/** `proposed: true`: the calls are about to be made; answered after the commit. */
+export const turnAsk = z.object({ ...target, worker: z.string().max(253), proposed: z.boolean(), turn });
+export const completeAsk = z.object({
+  ...target,
+  worker: z.string().max(253),
+  result: jsonObject,
+  confidence: z.number().min(0).max(1).optional(),
+  verification: z.custom<Verification>((value) => typeof value === 'object' && value !== null && 'approved' in value),
+});
+export const failAsk = z.object({
+  ...target,
+  worker: z.string().max(253),
+  failure: z.object({ code: z.string().max(64), message: z.string().max(2048) }),
+  retryable: z.boolean(),
+});
+export const heartbeatAsk = z.object({ ...target, worker: z.string().max(253) });
+
+export type ClaimAsk = z.infer<typeof claimAsk>;
+export type TurnAsk = z.infer<typeof turnAsk>;
+export type CompleteAsk = z.infer<typeof completeAsk>;
+export type FailAsk = z.infer<typeof failAsk>;
+export type HeartbeatAsk = z.infer<typeof heartbeatAsk>;
+
+/** What a message of the task stream holds: a hint where to ask. */
+export interface TaskHint {
+  readonly run: string;
+  readonly activity: string;
+  readonly attempt: number;
+  readonly partition: number;
+}
+
+/** Everything a worker needs to go on with an activity, or why there is nothing to do. */
+export type ClaimReply =
+  | {
+      readonly kind: 'Work';
+      readonly run: { readonly id: string; readonly namespace: string; readonly workflow: string; readonly key?: string };
+      readonly state: string;
+      readonly activity: string;
+      readonly attempt: number;
+      readonly route: string;
+      readonly goal: string;
+      readonly input: JsonObject;
+      readonly facts: JsonObject;
+      readonly output?: JsonObject;
+      readonly tools?: readonly string[];
+      readonly readOnly: boolean;
+      readonly deadline: number;
+      readonly turns: readonly Turn[];
+      /** The answers of people to escalations of this activity, newest last. */
+      readonly decisions: readonly { readonly digest: string; readonly option: string; readonly reason: string }[];
+    }
+  | { readonly kind: 'Stale'; readonly message: string }
+  | { readonly kind: 'Busy'; readonly message: string };
+
+/** Answer to turn, complete, fail, heartbeat. `stop`: the run waits for a person, moved on or ended: let go of it. */
+export type ReportReply =
+  | { readonly kind: 'Go' }
+  | { readonly kind: 'Stop'; readonly message: string }
+  | { readonly kind: 'Repair'; readonly feedback: string }
+  | { readonly kind: 'Error'; readonly code: string; readonly message: string };
+
+const message = z.object({
+  role: z.enum(['system', 'user', 'assistant', 'tool']),
+  content: z.string().max(262_144),
+  calls: z.array(toolCall).max(64).optional(),
+  callId: z.string().max(128).optional(),
+});
+
+/** The gateway adds the prompt of the role itself: a worker cannot change a prompt, only the conversation after it. */
+export const modelAsk = z.object({
+  ...target,
+  turn: z.int().min(1).max(256),
+  role: z.enum(['planner', 'executor']),
+  messages: z.array(message).max(512),
+  /** Ask for the final answer in the shape of the task's output schema: no tools are offered. */
+  final: z.boolean().optional(),
+  feedback: z.string().max(8192).optional(),
+});
+export const toolAsk = z.object({ ...target, turn: z.int().min(1).max(256), call: toolCall });
+export const verifyAsk = z.object({ ...target, turn: z.int().min(1).max(256), result: jsonObject });
+export type ModelAsk = z.infer<typeof modelAsk>;
+export type ToolAsk = z.infer<typeof toolAsk>;
+export type VerifyAsk = z.infer<typeof verifyAsk>;
+export type ChatMessage = z.infer<typeof message>;
+
+export type ModelAskReply =
+  | { readonly kind: 'Reply'; readonly text: string; readonly calls: readonly { id: string; tool: string; args: JsonObject }[]; readonly confidence?: number; readonly receipt: Receipt }
+  | { readonly kind: 'Error'; readonly code: string; readonly message: string; readonly retryable: boolean };
+export type ToolAskReply =
+  | { readonly kind: 'Result'; readonly result: ToolResult }
+  | { readonly kind: 'Error'; readonly code: string; readonly message: string; readonly retryable: boolean };
+export type VerifyAskReply =
+  | { readonly kind: 'Verdict'; readonly approved: boolean; readonly reason: string; readonly receipt: Receipt }
+  | { readonly kind: 'Error'; readonly code: string; readonly message: string; readonly retryable: boolean };
+
+/** CONTROL: the gateway asks the run's engine before each call. The engine's answer is folded state, never the worker's word. */
+export interface AuthorizeRequest {
+  readonly run: string;
+  readonly namespace: string;
+  readonly agent: string;
+  readonly bundle: string;
+  readonly activity: string;
+  readonly attempt: number;
+  readonly turn: number;
+  readonly kind: 'model' | 'tool' | 'verify';
+  readonly tool?: string;
+  /** Digest of canonical {run, activity, tool, args}: what an approval binds to. */
+  readonly digest?: string;
+  /** True when the call has an effect: it must have been proposed in the journal. */
+  readonly effectful?: boolean;
+  /** True when permission, approvalWhen or highRisk demands a person: an unconsumed decision is consumed, durably, before the answer. */
+  readonly approvalNeeded?: boolean;
+}
+export type AuthorizeReply =
+  | {
+      readonly kind: 'Allowed';
+      readonly run: { readonly id: string; readonly namespace: string; readonly workflow: string; readonly key?: string; readonly requestedBy: string };
+      readonly bundleDigest: string;
+      readonly state: string;
+      readonly goal: string;
+      readonly output?: JsonObject;
+      readonly tools?: readonly string[];
+      readonly readOnly: boolean;
+      readonly highRisk: boolean;
+      readonly override?: string;
+      readonly input: JsonObject;
+      readonly facts: JsonObject;
+      /** What is left of the run's budget; absent: unlimited. */
+      readonly budgetLeftMicros?: number;
+      readonly deadline: number;
+      readonly approval: 'notNeeded' | 'consumed' | 'absent';
+      readonly turns: readonly Turn[];
+    }
+  | { readonly kind: 'Refused'; readonly code: string; readonly message: string };
+
+/** CONTROL: start, cancel, decide, deliver, show, history, list of the partition's owner. */
+export interface StartRequest {
+  readonly run: string;
+  readonly namespace: string;
+  readonly workflow: string;
+  readonly input: JsonObject;
+  readonly key?: string;
+  readonly requestedBy: string;
+  readonly source: 'object' | 'http' | 'bus' | 'hook' | 'fallback';
+  readonly object?: { readonly name: string; readonly uid: string };
+  readonly parent?: { readonly run: string; readonly reason: string };
+}
+export interface DecideRequest {
+  readonly namespace: string;
+  readonly run: string;
+  readonly escalation: string;
+  readonly option: 'approve' | 'reject';
+  readonly by: string;
+  readonly reason: string;
+  readonly digest: string;
+  readonly decision: string;
+}
+export interface CancelRequest {
+  readonly namespace: string;
+  readonly run: string;
+  readonly by: string;
+  readonly reason: string;
+}
+export interface DeliverRequest {
+  readonly namespace: string;
+  readonly id: string;
+  readonly subject: string;
+  readonly key: string;
+  readonly payload: JsonObject;
+}
+/** Every engine verb answers with a result or a coded error. */
+export type EngineReply<T> =
+  | { readonly ok: true; readonly result: T }
+  | { readonly ok: false; readonly code: string; readonly message: string };
+
+export type { AgentSnapshot };

@@ -1,0 +1,100 @@
+import { z } from 'zod';
+import { anyObject, commonStatus, type KindDefinition, micros, name, nameRule, tailColumns, text, validations } from '../schema.ts';
+import { actions, signals } from './escalation-policy.ts';
+
+/** What a person may answer. */
+export const decisionOptions = ['approve', 'reject'] as const;
+export type DecisionOption = (typeof decisionOptions)[number];
+
+export const escalationSpecSchema = z
+  .object({
+    id: text(128).describe('Identity in the journal: run and position.'),
+    run: text(64),
+    workflow: name(),
+    state: text(63),
+    agent: z.string().max(63).optional(),
+    rule: z.string().max(63).optional().describe('The rule of the policy that fired; absent when a state or a permission asks.'),
+    signal: z.enum([...signals, 'approval']).describe('Why: a signal, or `approval` where a workflow or a permission asks for one.'),
+    action: z.enum(actions),
+    queue: name(),
+    question: text(2048).describe('What the person is asked, in a sentence.'),
+    evidence: z.array(z.string().max(2048)).max(32).optional(),
+    proposal: z
+      .object({ tool: z.string().max(63), args: anyObject() })
+      .optional()
+      .describe('Exactly what would be done on approval.'),
+    digest: text(80).describe('Digest of exactly what would be done; a Decision binds to it.'),
+    requestedBy: z.string().max(256).optional().describe('Who started the run; may not decide.'),
+    costMicros: micros().optional(),
+    openedAt: text(64),
+    deadline: text(64),
+  })
+  .meta(validations({ rule: 'self == oldSelf', message: 'spec is immutable: escalations are written by the operator only' }));
+
+export const escalationStatusSchema = z.object({
+  ...commonStatus,
+  state: z.enum(['Open', 'Decided', 'Expired', 'Closed']).optional(),
+  option: z.enum(decisionOptions).optional(),
+  decidedBy: z.string().max(256).optional(),
+  reason: z.string().max(2048).optional(),
+  decidedAt: z.string().max(64).optional(),
+});
+
+export const escalationKind = {
+  kind: 'Escalation',
+  plural: 'escalations',
+  singular: 'escalation',
+  shortNames: ['sbe'],
+  description: 'One open question to people, made by the operator from the journal.',
+  spec: escalationSpecSchema,
+  status: escalationStatusSchema,
+  rules: [nameRule],
+  printerColumns: [
+    { name: 'State', type: 'string', jsonPath: '.status.state' },
+    { name: 'Queue', type: 'string', jsonPath: '.spec.queue' },
+    { name: 'Signal', type: 'string', jsonPath: '.spec.signal' },
+    { name: 'Run', type: 'string', jsonPath: '.spec.run' },
+    { name: 'Deadline', type: 'date', jsonPath: '.spec.deadline' },
+    { name: 'Question', type: 'string', jsonPath: '.spec.question', priority: 1 },
+    ...tailColumns,
+  ],
+} as const satisfies KindDefinition;
+export type EscalationSpec = z.infer<typeof escalationSpecSchema>;
+export type EscalationStatus = z.infer<typeof escalationStatusSchema>;
+
+export const decisionSpecSchema = z
+  .object({
+    escalationRef: z.object({ name: name() }),
+    option: z.enum(decisionOptions),
+    reason: text(2048).describe('Why; kept in the journal.'),
+    digest: text(80).describe('The digest of the Escalation that was read: an answer to anything else is refused.'),
+    decidedBy: text(256).describe('The author’s user name; admission compares it with the authenticated user.'),
+  })
+  .meta(validations({ rule: 'self == oldSelf', message: 'spec is immutable: a decision is made once; make another Escalation instead' }));
+
+export const decisionStatusSchema = z.object({
+  ...commonStatus,
+  state: z.enum(['Accepted', 'Refused']).optional(),
+  message: z.string().max(2048).optional(),
+});
+
+export const decisionKind = {
+  kind: 'Decision',
+  plural: 'decisions',
+  singular: 'decision',
+  shortNames: ['sbd'],
+  description: 'A person’s answer to one Escalation, made with their own credentials and consumed once.',
+  spec: decisionSpecSchema,
+  status: decisionStatusSchema,
+  rules: [nameRule],
+  printerColumns: [
+    { name: 'State', type: 'string', jsonPath: '.status.state' },
+    { name: 'Option', type: 'string', jsonPath: '.spec.option' },
+    { name: 'Escalation', type: 'string', jsonPath: '.spec.escalationRef.name' },
+    { name: 'By', type: 'string', jsonPath: '.spec.decidedBy' },
+    { name: 'Message', type: 'string', jsonPath: '.status.message', priority: 1 },
+    ...tailColumns.slice(0, 1),
+  ],
+} as const satisfies KindDefinition;
+export type DecisionSpec = z.infer<typeof decisionSpecSchema>;
+export type DecisionStatus = z.infer<typeof decisionStatusSchema>;
