@@ -27,7 +27,11 @@ export interface Bus {
    * Serves requests; what `answer` resolves with is sent back. Replies go only to `_INBOX.` subjects: reply subjects are not
    * permission-checked by the server. `maxParallel` bounds the requests at work.
    */
-  serve(subject: string, answer: (request: Request) => Promise<unknown>, options: { queue?: string; maxParallel: number }): Subscription;
+  serve(
+    subject: string,
+    answer: (request: Request) => Promise<unknown>,
+    options: { queue?: string; maxParallel: number },
+  ): Subscription;
   /** Publishes to a stream and waits for the acknowledgement. `id` deduplicates within the stream's window. */
   publish(subject: string, payload: unknown, options?: { id?: string }): Promise<void>;
   /** Pull consumer: at most `slots` tasks at once. */
@@ -63,8 +67,12 @@ export interface Bucket<T> {
   delete(key: string): Promise<void>;
   keys(): Promise<readonly string[]>;
   /** First every current entry, then `{kind:'Synced'}`, then changes; survives reconnects. */
-  watch(signal: AbortSignal): AsyncIterable<
-    { readonly kind: 'Put'; readonly entry: Entry<T> } | { readonly kind: 'Delete'; readonly key: string } | { readonly kind: 'Synced' }
+  watch(
+    signal: AbortSignal,
+  ): AsyncIterable<
+    | { readonly kind: 'Put'; readonly entry: Entry<T> }
+    | { readonly kind: 'Delete'; readonly key: string }
+    | { readonly kind: 'Synced' }
   >;
 }
 
@@ -79,6 +87,13 @@ export interface BusAdmin {
   ensureStreams(partitions: number): Promise<void>;
   ensureTaskStreams(): Promise<void>;
   ensureTaskConsumer(name: string, subject: string, maxAckPending: number): Promise<void>;
-  taskConsumers(): Promise<readonly { readonly name: string; readonly subject: string; readonly pending: number; readonly unacknowledged: number }[]>;
+  taskConsumers(): Promise<
+    readonly {
+      readonly name: string;
+      readonly subject: string;
+      readonly pending: number;
+      readonly unacknowledged: number;
+    }[]
+  >;
   deleteTaskConsumer(name: string): Promise<void>;
 }

@@ -39,8 +39,21 @@ export interface Ownership {
 
 /** One effect at a tool, keyed by run, activity, tool and canonical arguments. */
 export type LedgerEntry =
-  | { readonly state: 'open'; readonly at: number; readonly deadline: number; readonly attempt: number; readonly digest: string; readonly opener: string }
-  | { readonly state: 'done'; readonly at: number; readonly digest: string; readonly result: unknown; readonly elapsedMs: number }
+  | {
+      readonly state: 'open';
+      readonly at: number;
+      readonly deadline: number;
+      readonly attempt: number;
+      readonly digest: string;
+      readonly opener: string;
+    }
+  | {
+      readonly state: 'done';
+      readonly at: number;
+      readonly digest: string;
+      readonly result: unknown;
+      readonly elapsedMs: number;
+    }
   /** The tool said no and nothing happened: the same call may be made again. */
   | { readonly state: 'refused'; readonly at: number; readonly digest: string; readonly error: string }
   | { readonly state: 'ambiguous'; readonly at: number; readonly digest: string; readonly reason: string };

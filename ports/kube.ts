@@ -84,7 +84,12 @@ export interface Kube {
   /** Server-side apply; the object carries apiVersion, kind and metadata.name. */
   apply<T extends KubeObject>(resource: Resource, object: KubeObject, options: ApplyOptions): Promise<T>;
   /** JSON merge patch (RFC 7386). */
-  mergePatch<T extends KubeObject>(resource: Resource, key: ObjectKey, patch: unknown, subresource?: string): Promise<T>;
+  mergePatch<T extends KubeObject>(
+    resource: Resource,
+    key: ObjectKey,
+    patch: unknown,
+    subresource?: string,
+  ): Promise<T>;
   /** PUT with the object's resourceVersion: for Leases. */
   replace<T extends KubeObject>(resource: Resource, object: KubeObject): Promise<T>;
   delete(resource: Resource, key: ObjectKey, options?: DeleteOptions): Promise<void>;

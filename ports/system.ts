@@ -25,8 +25,16 @@ export interface Log {
 
 /** Counters, gauges and histograms by name; labels are bounded and declared at creation. */
 export interface Metrics {
-  counter(name: string, help: string, labels?: readonly string[]): (labels?: Record<string, string>, by?: number) => void;
-  gauge(name: string, help: string, labels?: readonly string[]): (value: number, labels?: Record<string, string>) => void;
+  counter(
+    name: string,
+    help: string,
+    labels?: readonly string[],
+  ): (labels?: Record<string, string>, by?: number) => void;
+  gauge(
+    name: string,
+    help: string,
+    labels?: readonly string[],
+  ): (value: number, labels?: Record<string, string>) => void;
   histogram(
     name: string,
     help: string,

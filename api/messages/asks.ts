@@ -10,13 +10,23 @@ const jsonObject = z.record(z.string().max(256), json) as unknown as z.ZodType<J
 
 const target = { run: runId, activity: activityId, attempt: z.int().min(1).max(1000) };
 const toolCall = z.object({ id: z.string().max(128), tool: z.string().max(64), args: jsonObject });
-const outcomes = ['ok', 'error', 'denied', 'approvalRequired', 'recommended', 'ambiguous', 'rejected'] as const satisfies readonly CallOutcome[];
+const outcomes = [
+  'ok',
+  'error',
+  'denied',
+  'approvalRequired',
+  'recommended',
+  'ambiguous',
+  'rejected',
+] as const satisfies readonly CallOutcome[];
 const receipt = z.custom<Receipt>((value) => typeof value === 'object' && value !== null && 'mac' in value);
 const toolResult = toolCall.extend({
   outcome: z.enum(outcomes),
   result: json,
   receipt: receipt.optional(),
-  approval: z.object({ queue: z.string().max(63).optional(), question: z.string().max(2048), digest: z.string().max(80) }).optional(),
+  approval: z
+    .object({ queue: z.string().max(63).optional(), question: z.string().max(2048), digest: z.string().max(80) })
+    .optional(),
 }) as unknown as z.ZodType<ToolResult>;
 const turn = z.object({
   turn: z.int().min(1).max(256),
@@ -64,7 +74,12 @@ export interface TaskHint {
 export type ClaimReply =
   | {
       readonly kind: 'Work';
-      readonly run: { readonly id: string; readonly namespace: string; readonly workflow: string; readonly key?: string };
+      readonly run: {
+        readonly id: string;
+        readonly namespace: string;
+        readonly workflow: string;
+        readonly key?: string;
+      };
       readonly state: string;
       readonly activity: string;
       readonly attempt: number;
@@ -115,7 +130,13 @@ export type VerifyAsk = z.infer<typeof verifyAsk>;
 export type ChatMessage = z.infer<typeof message>;
 
 export type ModelAskReply =
-  | { readonly kind: 'Reply'; readonly text: string; readonly calls: readonly { id: string; tool: string; args: JsonObject }[]; readonly confidence?: number; readonly receipt: Receipt }
+  | {
+      readonly kind: 'Reply';
+      readonly text: string;
+      readonly calls: readonly { id: string; tool: string; args: JsonObject }[];
+      readonly confidence?: number;
+      readonly receipt: Receipt;
+    }
   | { readonly kind: 'Error'; readonly code: string; readonly message: string; readonly retryable: boolean };
 export type ToolAskReply =
   | { readonly kind: 'Result'; readonly result: ToolResult }
@@ -145,7 +166,13 @@ export interface AuthorizeRequest {
 export type AuthorizeReply =
   | {
       readonly kind: 'Allowed';
-      readonly run: { readonly id: string; readonly namespace: string; readonly workflow: string; readonly key?: string; readonly requestedBy: string };
+      readonly run: {
+        readonly id: string;
+        readonly namespace: string;
+        readonly workflow: string;
+        readonly key?: string;
+        readonly requestedBy: string;
+      };
       readonly bundleDigest: string;
       readonly state: string;
       readonly goal: string;
@@ -201,7 +228,6 @@ export interface DeliverRequest {
 }
 /** Every engine verb answers with a result or a coded error. */
 export type EngineReply<T> =
-  | { readonly ok: true; readonly result: T }
-  | { readonly ok: false; readonly code: string; readonly message: string };
+  { readonly ok: true; readonly result: T } | { readonly ok: false; readonly code: string; readonly message: string };
 
 export type { AgentSnapshot };

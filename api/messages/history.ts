@@ -147,8 +147,20 @@ export type HistoryEvent = Base &
         readonly reason?: string;
       }
     /** Journaled before any call with an effect is made: intent before effect. */
-    | { readonly type: 'TurnProposed'; readonly activity: string; readonly attempt: number; readonly turn: Turn; readonly worker: string }
-    | { readonly type: 'TurnCompleted'; readonly activity: string; readonly attempt: number; readonly turn: Turn; readonly worker: string }
+    | {
+        readonly type: 'TurnProposed';
+        readonly activity: string;
+        readonly attempt: number;
+        readonly turn: Turn;
+        readonly worker: string;
+      }
+    | {
+        readonly type: 'TurnCompleted';
+        readonly activity: string;
+        readonly attempt: number;
+        readonly turn: Turn;
+        readonly worker: string;
+      }
     | {
         readonly type: 'ActivityCompleted';
         readonly activity: string;
@@ -174,9 +186,20 @@ export type HistoryEvent = Base &
         readonly to: string;
         readonly guards: readonly { readonly when: string; readonly value?: boolean; readonly error?: string }[];
       }
-    | { readonly type: 'BusEventReceived'; readonly id: string; readonly subject: string; readonly key: string; readonly payload: JsonObject }
+    | {
+        readonly type: 'BusEventReceived';
+        readonly id: string;
+        readonly subject: string;
+        readonly key: string;
+        readonly payload: JsonObject;
+      }
     | { readonly type: 'WaitElapsed'; readonly state: string; readonly visit: number; readonly timedOut: boolean }
-    | { readonly type: 'SignalObserved'; readonly rule: string; readonly signal: Signal; readonly evidence: readonly string[] }
+    | {
+        readonly type: 'SignalObserved';
+        readonly rule: string;
+        readonly signal: Signal;
+        readonly evidence: readonly string[];
+      }
     | { readonly type: 'EscalationOpened'; readonly escalation: EscalationFacts }
     | {
         readonly type: 'EscalationDecided';
@@ -190,7 +213,13 @@ export type HistoryEvent = Base &
       }
     | { readonly type: 'EscalationExpired'; readonly id: string; readonly next: string }
     | { readonly type: 'EscalationMoved'; readonly id: string; readonly queue: string; readonly deadline: number }
-    | { readonly type: 'ApprovalConsumed'; readonly id: string; readonly digest: string; readonly activity: string; readonly attempt: number }
+    | {
+        readonly type: 'ApprovalConsumed';
+        readonly id: string;
+        readonly digest: string;
+        readonly activity: string;
+        readonly attempt: number;
+      }
     | { readonly type: 'ReadOnlySet'; readonly rule: string }
     | { readonly type: 'CancelRequested'; readonly by: string; readonly reason: string }
     | { readonly type: 'FallbackRequested'; readonly workflow: string; readonly run: string; readonly reason: string }
@@ -204,7 +233,11 @@ export type HistoryEvent = Base &
 
 export type HistoryEventType = HistoryEvent['type'];
 /** An event before it has its place in the history. */
-export type NewEvent = HistoryEvent extends infer E ? (E extends HistoryEvent ? Omit<E, 'seq' | 'at' | 'cause'> : never) : never;
+export type NewEvent = HistoryEvent extends infer E
+  ? E extends HistoryEvent
+    ? Omit<E, 'seq' | 'at' | 'cause'>
+    : never
+  : never;
 
 /** One message of the journal: the events of any number of runs, written by one owner. */
 export interface CommitRecord {

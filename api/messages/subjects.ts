@@ -13,7 +13,14 @@
 //   event.<ns>.<subject…>                            stream EVENTS: bus events
 
 export const streams = { ledger: 'LEDGER', tasks: 'TASKS', events: 'EVENTS' } as const;
-export const buckets = { catalog: 'catalog', owners: 'owners', runs: 'runs', escalations: 'escalations', spend: 'spend', keys: 'keys' } as const;
+export const buckets = {
+  catalog: 'catalog',
+  owners: 'owners',
+  runs: 'runs',
+  escalations: 'escalations',
+  spend: 'spend',
+  keys: 'keys',
+} as const;
 export const objectStore = 'blobs';
 
 export const engineVerbs = ['start', 'cancel', 'decide', 'authorize', 'deliver', 'show', 'history', 'list'] as const;
@@ -25,7 +32,8 @@ export type GatewayVerb = (typeof gatewayVerbs)[number];
 
 export const journalStream = (partition: number): string => `JOURNAL_${partition}`;
 export const journalSubject = (partition: number): string => `journal.${partition}`;
-export const ledgerSubject = (namespace: string, run: string, key: string): string => `ledger.${namespace}.${run}.${key}`;
+export const ledgerSubject = (namespace: string, run: string, key: string): string =>
+  `ledger.${namespace}.${run}.${key}`;
 export const engineSubject = (partition: number, verb: EngineVerb): string => `engine.${partition}.${verb}`;
 
 /** First 12 hex digits of a bundle digest (`sha256:<hex>`): the subject token and label of a bundle. */
