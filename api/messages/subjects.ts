@@ -82,3 +82,13 @@ export const catalogKeys = {
 
 /** Default number of partitions; fixed at install. */
 export const defaultPartitions = 4;
+
+/** Audience of the projected service-account tokens with which pods prove to NATS who they are. */
+export const natsAudience = 'signalbox-nats';
+export type NatsAccount = 'CONTROL' | 'WORK';
+
+/** Where a pod receives replies: nobody else may listen there. */
+export const inboxPrefix = (namespace: string, pod: string): string => `_INBOX.${namespace}.${pod}`;
+
+export const agentServiceAccount = (agent: string): string => `signalbox-agent-${agent}`;
+export const gatewayServiceAccount = 'signalbox-gateway';

@@ -1,0 +1,67 @@
+// Owns: who a connecting pod is. The API server reviews the projected token; the pod's labels come from the API server too.
+// Nothing that the client says about itself is believed.
+import { natsAudience } from '../../api/messages/subjects.ts';
+import { grantFor } from '../../core/identity/grants.ts';
+import type { AuthCallout, Credential, Review } from '../../ports/identity.ts';
+import type { Subscription } from '../../ports/bus.ts';
+import type { Kube, KubeObject, Resource } from '../../ports/kube.ts';
+
+interface TokenReview extends KubeObject {
+  readonly status?: {
+    readonly authenticated?: boolean;
+    readonly error?: string;
+    readonly audiences?: readonly string[];
+    readonly user?: { readonly username?: string; readonly extra?: Readonly<Record<string, readonly string[]>> };
+  };
+}
+
+const tokenReviews: Resource = {
+  group: 'authentication.k8s.io',
+  version: 'v1',
+  plural: 'tokenreviews',
+  kind: 'TokenReview',
+  namespaced: false,
+};
+const pods: Resource = { group: '', version: 'v1', plural: 'pods', kind: 'Pod', namespaced: true };
+const podNameClaim = 'authentication.kubernetes.io/pod-name';
+const podUidClaim = 'authentication.kubernetes.io/pod-uid';
+
+export function startIdentity(kube: Kube, callout: AuthCallout): Promise<Subscription> {
+  return callout.serve((credential) => reviewConnection(kube, credential));
+}
+
+export async function reviewConnection(kube: Kube, credential: Credential): Promise<Review> {
+  if (credential.token === '') return refused('no token was presented: mount a projected service-account token');
+  const review = await kube.create<TokenReview>(tokenReviews, {
+    apiVersion: 'authentication.k8s.io/v1',
+    kind: 'TokenReview',
+    metadata: { name: '' },
+    spec: { token: credential.token, audiences: [natsAudience] },
+  });
+  const { authenticated, audiences, user, error } = review.status ?? {};
+  if (!authenticated || !audiences?.includes(natsAudience)) {
+    return refused(`the token is not valid for audience ${natsAudience}${error ? `: ${error}` : ''}`);
+  }
+  const [, namespace, serviceAccount] = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(user?.username ?? '') ?? [];
+  const podName = user?.extra?.[podNameClaim]?.[0];
+  if (!namespace || !serviceAccount || !podName) return refused('the token is not bound to a pod');
+  const pod = await kube.get(pods, { namespace, name: podName });
+  if (!pod || pod.metadata.uid !== user?.extra?.[podUidClaim]?.[0])
+    return refused(`pod ${namespace}/${podName} is gone`);
+  const decision = grantFor(
+    { namespace, serviceAccount, pod: podName, labels: pod.metadata.labels ?? {} },
+    credential.account,
+  );
+  if (decision.kind === 'Refused') return decision;
+  return { kind: 'Granted', grant: decision.grant, expires: expiryOf(credential.token) };
+}
+
+/** `exp` of a token that the API server has just accepted, in milliseconds. */
+function expiryOf(token: string): number {
+  const [, payload = ''] = token.split('.');
+  const { exp } = JSON.parse(Buffer.from(payload, 'base64url').toString('utf8')) as { readonly exp?: number };
+  if (typeof exp !== 'number') throw new Error('the token has no expiry');
+  return exp * 1000;
+}
+
+const refused = (message: string): Review => ({ kind: 'Refused', message });
