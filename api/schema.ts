@@ -84,7 +84,12 @@ export const commonStatus = {
     .max(16)
     .optional()
     .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['type'] }),
-  leaderEpoch: z.string().max(32).optional().describe('Resource version of the leader Lease that wrote this status.'),
+  leaderEpoch: z
+    .string()
+    .max(20)
+    .regex(/^[0-9]{1,19}$/)
+    .optional()
+   .describe('Resource version of the leader Lease that wrote this status.'),
 };
 
 /** What users and wires see of one kind. */

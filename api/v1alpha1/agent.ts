@@ -22,10 +22,14 @@ export const permissionSchema = z
     tool: name(),
     mode: z
       .enum(permissionModes)
-      .describe('read: only tools without effect. write: may act. approve: each act waits for a person. recommendOnly: proposed, never done.'),
+      .describe(
+        'read: only tools without effect. write: may act. approve: each act waits for a person. recommendOnly: proposed, never done.',
+      ),
     approveWhen: cel()
       .optional()
-      .describe('CEL over args, input, facts, run: when true, or when it fails to evaluate, the call waits for approval. Only with mode write.'),
+      .describe(
+        'CEL over args, input, facts, run: when true, or when it fails to evaluate, the call waits for approval. Only with mode write.',
+      ),
     queue: name().optional().describe('Queue that approves. Default: the first queue of the escalation policy.'),
   })
   .meta(

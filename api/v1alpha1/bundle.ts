@@ -35,7 +35,11 @@ export const bundleSpecSchema = z
       backup: name().optional().describe('The Model asked when the first fails repeatedly.'),
       planner: name().optional().describe('Model of the planner. Default: start.'),
     }),
-    tools: z.array(name()).max(128).meta({ 'x-kubernetes-list-type': 'set' }).describe('Tools, pinned by contract digest in status.'),
+    tools: z
+      .array(name())
+      .max(128)
+      .meta({ 'x-kubernetes-list-type': 'set' })
+      .describe('Tools, pinned by contract digest in status.'),
     verifier: z
       .object({
         rules: z.array(verifierRuleSchema).max(64).optional(),
@@ -49,8 +53,13 @@ export const bundleSpecSchema = z
       ),
     policy: z
       .object({
-        confidenceFloor: ratio().optional().describe('Below it the lowConfidence signal fires even without a rule threshold.'),
-        confidenceFrom: z.enum(['logprobs', 'reported', 'none']).optional().describe('Where confidence comes from. Default reported.'),
+        confidenceFloor: ratio()
+          .optional()
+          .describe('Below it the lowConfidence signal fires even without a rule threshold.'),
+        confidenceFrom: z
+          .enum(['logprobs', 'reported', 'none'])
+          .optional()
+          .describe('Where confidence comes from. Default reported.'),
         maxTurns: count(64, 1).optional().describe('Model calls of one activity. Default 16.'),
         maxRepairs: count(8).optional().describe('Repairs after a verifier’s rejection. Default 2.'),
         costLimitMicros: micros().optional().describe('Of one activity.'),
@@ -73,7 +82,11 @@ export const bundleSpecSchema = z
 
 export const bundleStatusSchema = z.object({
   ...commonStatus,
-  digest: z.string().max(80).optional().describe('sha256: of the canonical JSON of the resolved content; the identity of the bundle.'),
+  digest: z
+    .string()
+    .max(80)
+    .optional()
+    .describe('sha256: of the canonical JSON of the resolved content; the identity of the bundle.'),
   tools: z
     .array(z.object({ name: z.string().max(63), digest: z.string().max(80) }))
     .max(128)
@@ -85,7 +98,8 @@ export const bundleKind = {
   plural: 'bundles',
   singular: 'bundle',
   shortNames: ['sbb'],
-  description: 'An immutable release of an agent: prompts, models, tool contracts, verifier and policy, identified by digest.',
+  description:
+    'An immutable release of an agent: prompts, models, tool contracts, verifier and policy, identified by digest.',
   spec: bundleSpecSchema,
   status: bundleStatusSchema,
   rules: [nameRule],

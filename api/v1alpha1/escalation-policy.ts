@@ -27,7 +27,15 @@ export const signals = [
 ] as const;
 export type Signal = (typeof signals)[number];
 
-export const actions = ['humanQueue', 'specialist', 'fallbackWorkflow', 'freeze', 'approval', 'readOnly', 'backupRoute'] as const;
+export const actions = [
+  'humanQueue',
+  'specialist',
+  'fallbackWorkflow',
+  'freeze',
+  'approval',
+  'readOnly',
+  'backupRoute',
+] as const;
 export type EscalationAction = (typeof actions)[number];
 
 const needs = (action: string, field: string) => ({
@@ -39,16 +47,28 @@ export const escalationRuleSchema = z
   .object({
     name: name(),
     signal: z.enum(signals),
-    below: ratio().optional().describe('lowConfidence: fires when confidence is below it, or missing although the bundle promises one.'),
+    below: ratio()
+      .optional()
+      .describe('lowConfidence: fires when confidence is below it, or missing although the bundle promises one.'),
     above: duration().optional().describe('abnormalLatency: fires when an activity takes longer.'),
-    atLeast: count(1000, 1).optional().describe('repeatedRetries, verifierReject, loop, permissionDenied, userFrustration: how many. Default 1 (loop 3).'),
+    atLeast: count(1000, 1)
+      .optional()
+      .describe(
+        'repeatedRetries, verifierReject, loop, permissionDenied, userFrustration: how many. Default 1 (loop 3).',
+      ),
     percent: count(100, 1).optional().describe('budget: share of the run’s budget that is spent. Default 100.'),
     patterns: z
       .array(z.string().min(1).max(256))
       .max(64)
       .optional()
-      .describe('redFlag, userFrustration: case-insensitive text (spaces match any white space) looked for in what people and models say.'),
-    fields: z.array(z.string().min(1).max(128)).max(32).optional().describe('conflictingOutputs: fields on which tools must agree.'),
+      .describe(
+        'redFlag, userFrustration: case-insensitive text (spaces match any white space) looked for in what people and models say.',
+      ),
+    fields: z
+      .array(z.string().min(1).max(128))
+      .max(32)
+      .optional()
+      .describe('conflictingOutputs: fields on which tools must agree.'),
     action: z.enum(actions),
     queue: name().optional().describe('humanQueue, approval, freeze, readOnly: who is asked.'),
     workflow: name().optional().describe('fallbackWorkflow: the Workflow that takes over.'),
@@ -63,10 +83,16 @@ export const escalationRuleSchema = z
       needs('fallbackWorkflow', 'workflow'),
       needs('specialist', 'agent'),
       { rule: "self.signal != 'redFlag' || has(self.patterns)", message: 'signal redFlag requires patterns' },
-      { rule: "self.signal != 'userFrustration' || has(self.patterns)", message: 'signal userFrustration requires patterns' },
+      {
+        rule: "self.signal != 'userFrustration' || has(self.patterns)",
+        message: 'signal userFrustration requires patterns',
+      },
       { rule: "self.signal != 'lowConfidence' || has(self.below)", message: 'signal lowConfidence requires below' },
       { rule: "self.signal != 'abnormalLatency' || has(self.above)", message: 'signal abnormalLatency requires above' },
-      { rule: "self.signal != 'conflictingOutputs' || has(self.fields)", message: 'signal conflictingOutputs requires fields' },
+      {
+        rule: "self.signal != 'conflictingOutputs' || has(self.fields)",
+        message: 'signal conflictingOutputs requires fields',
+      },
     ),
   );
 export type EscalationRule = z.infer<typeof escalationRuleSchema>;
@@ -101,7 +127,10 @@ export const escalationPolicySpecSchema = z
       .min(1)
       .max(32)
       .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] }),
-    onEvaluatorUnavailable: z.enum(['approval', 'freeze']).optional().describe('When a rule cannot be evaluated. Default approval.'),
+    onEvaluatorUnavailable: z
+      .enum(['approval', 'freeze'])
+      .optional()
+      .describe('When a rule cannot be evaluated. Default approval.'),
   })
   .meta(
     validations(
@@ -118,7 +147,11 @@ export const escalationPolicySpecSchema = z
 
 export const escalationPolicyStatusSchema = z.object({
   ...commonStatus,
-  summary: z.string().max(4096).optional().describe('One sentence: what makes an agent under this policy escalate, and to whom.'),
+  summary: z
+    .string()
+    .max(4096)
+    .optional()
+    .describe('One sentence: what makes an agent under this policy escalate, and to whom.'),
 });
 
 export const escalationPolicyKind = {

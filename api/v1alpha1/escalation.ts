@@ -1,5 +1,15 @@
 import { z } from 'zod';
-import { anyObject, commonStatus, type KindDefinition, micros, name, nameRule, tailColumns, text, validations } from '../schema.ts';
+import {
+  anyObject,
+  commonStatus,
+  type KindDefinition,
+  micros,
+  name,
+  nameRule,
+  tailColumns,
+  text,
+  validations,
+} from '../schema.ts';
 import { actions, signals } from './escalation-policy.ts';
 
 /** What a person may answer. */
@@ -13,8 +23,14 @@ export const escalationSpecSchema = z
     workflow: name(),
     state: text(63),
     agent: z.string().max(63).optional(),
-    rule: z.string().max(63).optional().describe('The rule of the policy that fired; absent when a state or a permission asks.'),
-    signal: z.enum([...signals, 'approval']).describe('Why: a signal, or `approval` where a workflow or a permission asks for one.'),
+    rule: z
+      .string()
+      .max(63)
+      .optional()
+      .describe('The rule of the policy that fired; absent when a state or a permission asks.'),
+    signal: z
+      .enum([...signals, 'approval'])
+      .describe('Why: a signal, or `approval` where a workflow or a permission asks for one.'),
     action: z.enum(actions),
     queue: name(),
     question: text(2048).describe('What the person is asked, in a sentence.'),
@@ -29,7 +45,12 @@ export const escalationSpecSchema = z
     openedAt: text(64),
     deadline: text(64),
   })
-  .meta(validations({ rule: 'self == oldSelf', message: 'spec is immutable: escalations are written by the operator only' }));
+  .meta(
+    validations({
+      rule: 'self == oldSelf',
+      message: 'spec is immutable: escalations are written by the operator only',
+    }),
+  );
 
 export const escalationStatusSchema = z.object({
   ...commonStatus,
@@ -70,7 +91,12 @@ export const decisionSpecSchema = z
     digest: text(80).describe('The digest of the Escalation that was read: an answer to anything else is refused.'),
     decidedBy: text(256).describe('The author’s user name; admission compares it with the authenticated user.'),
   })
-  .meta(validations({ rule: 'self == oldSelf', message: 'spec is immutable: a decision is made once; make another Escalation instead' }));
+  .meta(
+    validations({
+      rule: 'self == oldSelf',
+      message: 'spec is immutable: a decision is made once; make another Escalation instead',
+    }),
+  );
 
 export const decisionStatusSchema = z.object({
   ...commonStatus,

@@ -20,9 +20,13 @@ import {
 /** One scripted answer: the first whose `when` holds is given. CEL variables: role, goal, state, input, facts, turn, attempt, calls, feedback, agent, run. */
 export const scriptedReplySchema = z.object({
   name: name().optional(),
-  when: cel().optional().describe('CEL over role, agent, goal, state, input, facts, turn, attempt, calls, feedback, run. Absent: always.'),
+  when: cel()
+    .optional()
+    .describe('CEL over role, agent, goal, state, input, facts, turn, attempt, calls, feedback, run. Absent: always.'),
   text: text(8192).optional().describe('Final text; `${cel}` inside is replaced.'),
-  json: anyObject().optional().describe('Final JSON answer; `${cel}` in strings is replaced, a string that is only `${cel}` keeps its type.'),
+  json: anyObject()
+    .optional()
+    .describe('Final JSON answer; `${cel}` in strings is replaced, a string that is only `${cel}` keeps its type.'),
   calls: z
     .array(z.object({ tool: z.string().min(1).max(64), args: anyObject() }))
     .min(1)
@@ -42,7 +46,11 @@ export const modelSpecSchema = z
   .object({
     endpoint: z
       .object({
-        baseURL: z.string().min(1).max(2048).regex(/^https?:\/\//),
+        baseURL: z
+          .string()
+          .min(1)
+          .max(2048)
+          .regex(/^https?:\/\//),
         model: text(256),
         secretRef: secretRef().optional(),
       })
@@ -54,14 +62,19 @@ export const modelSpecSchema = z
       .describe('A model that follows a script: for tests, demos and scenario suites; needs no key.'),
     prices: z
       .object({
-        currency: z.string().regex(/^[A-Z]{3}$/).max(3),
+        currency: z
+          .string()
+          .regex(/^[A-Z]{3}$/)
+          .max(3),
         inputPerMillion: micros(),
         cachedInputPerMillion: micros().optional(),
         outputPerMillion: micros(),
         estimate: z.boolean().optional().describe('True when the vendor publishes no price and these are a guess.'),
       })
       .optional()
-      .describe('Micro-units of the currency per million tokens. Required for an endpoint: an unpriced model is never free.'),
+      .describe(
+        'Micro-units of the currency per million tokens. Required for an endpoint: an unpriced model is never free.',
+      ),
     limits: z
       .object({
         maxParallel: count(10_000, 1).optional().describe('Calls at once. Default 32.'),
@@ -73,10 +86,14 @@ export const modelSpecSchema = z
   })
   .meta(
     validations(
-      { rule: 'has(self.endpoint) != has(self.scripted)', message: 'spec must have exactly one of: endpoint, scripted' },
+      {
+        rule: 'has(self.endpoint) != has(self.scripted)',
+        message: 'spec must have exactly one of: endpoint, scripted',
+      },
       {
         rule: '!has(self.endpoint) || has(self.prices)',
-        message: 'spec.prices is required with spec.endpoint: an unpriced model is never free; set prices, with estimate: true where they are a guess',
+        message:
+          'spec.prices is required with spec.endpoint: an unpriced model is never free; set prices, with estimate: true where they are a guess',
       },
     ),
   );

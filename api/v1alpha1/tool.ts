@@ -18,7 +18,12 @@ export const effects = ['read', 'idempotentWrite', 'write', 'irreversible'] as c
 export type Effect = (typeof effects)[number];
 
 /** `{run.id}`, `{run.namespace}`, `{run.workflow}`, `{run.key}` or `{input.FIELD}`; percent-encoded when filled in. */
-const toolUrl = () => z.string().min(1).max(2048).regex(/^https?:\/\//);
+const toolUrl = () =>
+  z
+    .string()
+    .min(1)
+    .max(2048)
+    .regex(/^https?:\/\//);
 
 export const toolSpecSchema = z
   .object({
@@ -31,8 +36,13 @@ export const toolSpecSchema = z
       .describe('Name shown to the model. Default: the name of the Tool.'),
     http: z
       .object({
-        url: toolUrl().describe('May carry {run.id}, {run.namespace}, {run.workflow}, {run.key} and {input.FIELD}, percent-encoded.'),
-        method: z.enum(['GET', 'POST', 'PUT', 'PATCH', 'DELETE']).optional().describe('Default POST. GET and DELETE send arguments as query parameters.'),
+        url: toolUrl().describe(
+          'May carry {run.id}, {run.namespace}, {run.workflow}, {run.key} and {input.FIELD}, percent-encoded.',
+        ),
+        method: z
+          .enum(['GET', 'POST', 'PUT', 'PATCH', 'DELETE'])
+          .optional()
+          .describe('Default POST. GET and DELETE send arguments as query parameters.'),
       })
       .optional(),
     mcp: z
@@ -44,8 +54,18 @@ export const toolSpecSchema = z
     effect: z.enum(effects).describe('What a call does to the world. Never taken from a server’s hints.'),
     idempotency: z
       .object({
-        header: z.string().max(64).regex(/^[A-Za-z0-9-]+$/).optional().describe('HTTP header that carries the idempotency key.'),
-        meta: z.string().max(64).regex(/^[A-Za-z0-9_./-]+$/).optional().describe('MCP _meta member that carries it.'),
+        header: z
+          .string()
+          .max(64)
+          .regex(/^[A-Za-z0-9-]+$/)
+          .optional()
+          .describe('HTTP header that carries the idempotency key.'),
+        meta: z
+          .string()
+          .max(64)
+          .regex(/^[A-Za-z0-9_./-]+$/)
+          .optional()
+          .describe('MCP _meta member that carries it.'),
         argument: z.string().max(64).optional().describe('Argument that carries it.'),
       })
       .optional()
@@ -77,7 +97,8 @@ export const toolSpecSchema = z
       { rule: 'has(self.http) != has(self.mcp)', message: 'spec must have exactly one of: http, mcp' },
       {
         rule: "self.effect != 'idempotentWrite' || has(self.idempotency)",
-        message: 'spec.idempotency is required with effect idempotentWrite: say how the tool recognises a repeated call (header, meta or argument)',
+        message:
+          'spec.idempotency is required with effect idempotentWrite: say how the tool recognises a repeated call (header, meta or argument)',
       },
       {
         rule: "!has(self.onAmbiguous) || self.effect != 'read'",

@@ -40,7 +40,12 @@ export const stateSchema = z
     agent: name().optional().describe('task: the Agent that does it.'),
     goal: text(2048).optional().describe('task: what is to be reached, in a sentence; `${cel}` inside is replaced.'),
     output: anyObject().optional().describe('task: JSON Schema of the result. Its members become facts.'),
-    tools: z.array(name()).max(128).optional().describe('task: narrows the agent’s tools to these.').meta({ 'x-kubernetes-list-type': 'set' }),
+    tools: z
+      .array(name())
+      .max(128)
+      .optional()
+      .describe('task: narrows the agent’s tools to these.')
+      .meta({ 'x-kubernetes-list-type': 'set' }),
     readOnly: z.boolean().optional().describe('task: no call with an effect is allowed.'),
     timeout: duration().optional().describe('task, approval, wait: then the exit `timeout` (approval: `expired`).'),
     retry: z
@@ -57,20 +62,31 @@ export const stateSchema = z
       .regex(/^[a-z0-9]([-a-z0-9]*[a-z0-9])?$/)
       .optional()
       .describe('task: the Agent that takes over when the first has used its retries, or `none`.'),
-    highRisk: z.boolean().optional().describe('task: each call with an effect waits for approval from the queue `override`.'),
+    highRisk: z
+      .boolean()
+      .optional()
+      .describe('task: each call with an effect waits for approval from the queue `override`.'),
     override: name().optional().describe('task: queue that approves when highRisk.'),
     queue: name().optional().describe('approval: the queue that is asked.'),
     question: text(1024).optional().describe('approval: what is asked; `${cel}` inside is replaced.'),
     for: z
       .object({
-        event: z.string().max(128).regex(/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/).optional().describe('A bus event of this subject.'),
+        event: z
+          .string()
+          .max(128)
+          .regex(/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/)
+          .optional()
+          .describe('A bus event of this subject.'),
         by: cel(256).optional().describe('CEL over input, facts, run: must equal the event’s `key`.'),
         duration: duration().optional().describe('Or simply this long.'),
       })
       .meta(
         validations(
           { rule: 'has(self.event) != has(self.duration)', message: 'for must have exactly one of: event, duration' },
-          { rule: '!has(self.event) || has(self.by)', message: 'for.by is required with for.event: say which run an event is for' },
+          {
+            rule: '!has(self.event) || has(self.by)',
+            message: 'for.by is required with for.event: say which run an event is for',
+          },
         ),
       )
       .optional(),
@@ -108,17 +124,33 @@ export const stateSchema = z
         rule: "self.type != 'approval' || (has(self.on) && has(self.on.rejected) && has(self.on.expired))",
         message: 'type approval requires the exits on.rejected and on.expired',
       },
-      { rule: "self.type != 'wait' || (has(self.on) && has(self.on.timeout))", message: 'type wait requires the exit on.timeout' },
-      { rule: '!has(self.highRisk) || !self.highRisk || has(self.override)', message: 'highRisk requires override: the queue that approves' },
-      { rule: '!has(self.backup) || !has(self.agent) || self.backup != self.agent', message: 'backup must be another Agent than agent, or "none"' },
+      {
+        rule: "self.type != 'wait' || (has(self.on) && has(self.on.timeout))",
+        message: 'type wait requires the exit on.timeout',
+      },
+      {
+        rule: '!has(self.highRisk) || !self.highRisk || has(self.override)',
+        message: 'highRisk requires override: the queue that approves',
+      },
+      {
+        rule: '!has(self.backup) || !has(self.agent) || self.backup != self.agent',
+        message: 'backup must be another Agent than agent, or "none"',
+      },
     ),
   );
 export type WorkflowState = z.infer<typeof stateSchema>;
 
 export const transitionSchema = z.object({
   from: identifier(),
-  on: z.enum(['done', 'approved', 'received']).optional().describe('Default: done for task and decision, approved for approval, received for wait.'),
-  when: cel().optional().describe('CEL over input, facts, result, run. Absent: otherwise. An error takes the exit on.error, or fails the run.'),
+  on: z
+    .enum(['done', 'approved', 'received'])
+    .optional()
+    .describe('Default: done for task and decision, approved for approval, received for wait.'),
+  when: cel()
+    .optional()
+    .describe(
+      'CEL over input, facts, result, run. Absent: otherwise. An error takes the exit on.error, or fails the run.',
+    ),
   to: identifier(),
 });
 export type Transition = z.infer<typeof transitionSchema>;
@@ -126,21 +158,38 @@ export type Transition = z.infer<typeof transitionSchema>;
 export const triggerSchema = z
   .object({
     http: z
-      .object({ path: z.string().max(256).regex(/^\/[A-Za-z0-9_\-/]*$/) })
+      .object({
+        path: z
+          .string()
+          .max(256)
+          .regex(/^\/[A-Za-z0-9_\-/]*$/),
+      })
       .optional()
       .describe('POST to this path below /v1/namespaces/NAMESPACE/hooks starts a run.'),
     event: z
-      .object({ subject: z.string().max(128).regex(/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/) })
+      .object({
+        subject: z
+          .string()
+          .max(128)
+          .regex(/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/),
+      })
       .optional()
       .describe('A bus event of this subject starts a run.'),
   })
-  .meta(validations({ rule: 'has(self.http) != has(self.event)', message: 'a trigger must have exactly one of: http, event' }));
+  .meta(
+    validations({
+      rule: 'has(self.http) != has(self.event)',
+      message: 'a trigger must have exactly one of: http, event',
+    }),
+  );
 
 export const workflowSpecSchema = z
   .object({
     description: text(1024).optional(),
     input: anyObject().describe('JSON Schema of the input; type object.'),
-    key: cel(256).optional().describe('CEL over input: the business key. A second start with the same key is the same run.'),
+    key: cel(256)
+      .optional()
+      .describe('CEL over input: the business key. A second start with the same key is the same run.'),
     triggers: z.array(triggerSchema).max(16).optional(),
     escalationPolicyRef: localRef('EscalationPolicy').optional(),
     budget: z.object({ perRunMicros: micros() }).optional(),
@@ -156,7 +205,10 @@ export const workflowSpecSchema = z
         rule: 'self.transitions.all(t, t.from in self.states && t.to in self.states)',
         message: 'every transition must name existing states in from and to',
       },
-      { rule: "self.states.exists(s, self.states[s].type == 'terminal')", message: 'states must have at least one of type terminal' },
+      {
+        rule: "self.states.exists(s, self.states[s].type == 'terminal')",
+        message: 'states must have at least one of type terminal',
+      },
     ),
   );
 
@@ -194,7 +246,10 @@ export const workflowRunSpecSchema = z
   })
   .meta(
     validations(
-      { rule: 'self.workflowRef == oldSelf.workflowRef', message: 'spec.workflowRef is immutable: create a new WorkflowRun' },
+      {
+        rule: 'self.workflowRef == oldSelf.workflowRef',
+        message: 'spec.workflowRef is immutable: create a new WorkflowRun',
+      },
       {
         rule: 'has(self.input) == has(oldSelf.input) && (!has(self.input) || self.input == oldSelf.input)',
         message: 'spec.input is immutable: create a new WorkflowRun',
