@@ -38,22 +38,35 @@ export async function reviewConnection(kube: Kube, credential: Credential): Prom
     metadata: { name: '' },
     spec: { token: credential.token, audiences: [natsAudience] },
   });
-  const { authenticated, audiences, user, error } = review.status ?? {};
+  const { authenticated, audiences, error } = review.status ?? {};
   if (!authenticated || !audiences?.includes(natsAudience)) {
     return refused(`the token is not valid for audience ${natsAudience}${error ? `: ${error}` : ''}`);
   }
-  const [, namespace, serviceAccount] = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(user?.username ?? '') ?? [];
-  const podName = user?.extra?.[podNameClaim]?.[0];
-  if (!namespace || !serviceAccount || !podName) return refused('the token is not bound to a pod');
-  const pod = await kube.get(pods, { namespace, name: podName });
-  if (!pod || pod.metadata.uid !== user?.extra?.[podUidClaim]?.[0])
-    return refused(`pod ${namespace}/${podName} is gone`);
-  const decision = grantFor(
-    { namespace, serviceAccount, pod: podName, labels: pod.metadata.labels ?? {} },
-    credential.account,
-  );
+  const bound = boundPod(review);
+  if (!bound) return refused('the token is not bound to a pod');
+  const { namespace, serviceAccount, name, uid } = bound;
+  const pod = await kube.get(pods, { namespace, name });
+  if (pod?.metadata.uid !== uid) return refused(`pod ${namespace}/${name} is gone`);
+  const labels = pod.metadata.labels ?? {};
+  const decision = grantFor({ namespace, serviceAccount, pod: name, labels }, credential.account);
   if (decision.kind === 'Refused') return decision;
   return { kind: 'Granted', grant: decision.grant, expires: expiryOf(credential.token) };
+}
+
+interface BoundPod {
+  readonly namespace: string;
+  readonly serviceAccount: string;
+  readonly name: string;
+  readonly uid: string;
+}
+
+/** The pod that a reviewed token is bound to. */
+function boundPod({ status }: TokenReview): BoundPod | undefined {
+  const [, namespace, serviceAccount] =
+    /^system:serviceaccount:([^:]+):([^:]+)$/.exec(status?.user?.username ?? '') ?? [];
+  const name = status?.user?.extra?.[podNameClaim]?.[0];
+  const uid = status?.user?.extra?.[podUidClaim]?.[0];
+  return namespace && serviceAccount && name && uid ? { namespace, serviceAccount, name, uid } : undefined;
 }
 
 /** `exp` of a token that the API server has just accepted, in milliseconds. */
