@@ -62,10 +62,10 @@ interface BoundPod {
 
 /** The pod that a reviewed token is bound to. */
 function boundPod({ status }: TokenReview): BoundPod | undefined {
-  const [, namespace, serviceAccount] =
-    /^system:serviceaccount:([^:]+):([^:]+)$/.exec(status?.user?.username ?? '') ?? [];
-  const name = status?.user?.extra?.[podNameClaim]?.[0];
-  const uid = status?.user?.extra?.[podUidClaim]?.[0];
+  const { username = '', extra = {} } = status?.user ?? {};
+  const [, namespace, serviceAccount] = /^system:serviceaccount:([^:]+):([^:]+)$/.exec(username) ?? [];
+  const name = extra[podNameClaim]?.[0];
+  const uid = extra[podUidClaim]?.[0];
   return namespace && serviceAccount && name && uid ? { namespace, serviceAccount, name, uid } : undefined;
 }
 
