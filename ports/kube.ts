@@ -75,7 +75,12 @@ export interface DeleteOptions {
  * 429, 5xx after bounded retries); an absent object is `undefined` from `get` and no error for `delete`.
  */
 export interface Kube {
-  get<T extends KubeObject>(resource: Resource, key: ObjectKey): Promise<T | undefined>;
+  /** `metadataOnly`: the content never leaves the API server; what comes back has kind PartialObjectMetadata. */
+  get<T extends KubeObject>(
+    resource: Resource,
+    key: ObjectKey,
+    options?: { readonly metadataOnly?: boolean },
+  ): Promise<T | undefined>;
   list<T extends KubeObject>(
     resource: Resource,
     selection?: Selection,

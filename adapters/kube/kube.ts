@@ -20,6 +20,7 @@ export interface KubeConnection extends Kube {
   close(): Promise<void>;
 }
 
+const METADATA_ONLY = 'application/json;as=PartialObjectMetadata;g=meta.k8s.io;v=v1';
 const PAGE = 500;
 const PAGES_MAX = 10_000;
 /** The server ends a watch after this long, at random, so that not all come back together. */
@@ -44,9 +45,14 @@ class HttpKube implements KubeConnection {
     this.#namespace = namespace;
   }
 
-  async get<T extends KubeObject>(resource: Resource, key: ObjectKey): Promise<T | undefined> {
+  async get<T extends KubeObject>(
+    resource: Resource,
+    key: ObjectKey,
+    options: { readonly metadataOnly?: boolean } = {},
+  ): Promise<T | undefined> {
+    const call = this.#call('GET', resource, { key });
     try {
-      return await this.#json<T>(this.#call('GET', resource, { key }));
+      return await this.#json<T>(options.metadataOnly === true ? { ...call, accept: METADATA_ONLY } : call);
     } catch (error) {
       if (isSignalboxError(error, 'NOT_FOUND')) return undefined;
       throw error;

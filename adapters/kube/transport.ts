@@ -28,6 +28,8 @@ export interface Call {
   readonly lane: Lane;
   readonly body?: unknown;
   readonly contentType?: string;
+  /** Media type asked for; default application/json. */
+  readonly accept?: string;
   /** Sending it twice does no harm, even when the first answer was lost. */
   readonly repeatable: boolean;
 }
@@ -199,7 +201,7 @@ function retryAfter(header: string | string[] | undefined): number | undefined {
 
 function headersOf(call: Call, credentials: Credentials, component: string): Record<string, string> {
   const headers: Record<string, string> = {
-    accept: 'application/json',
+    accept: call.accept ?? 'application/json',
     'user-agent': `signalbox-${component}/v1alpha1`,
   };
   if (call.body !== undefined) headers['content-type'] = call.contentType ?? 'application/json';
