@@ -1,0 +1,192 @@
+// Owns: making streams and consumers: the operator's alone. What was asked for once is made again after each reconnect, since
+// streams in memory vanish with their server.
+import {
+  AckPolicy,
+  type ConsumerConfig,
+  DeliverPolicy,
+  DiscardPolicy,
+  RetentionPolicy,
+  StorageType,
+  type StreamConfig,
+} from '@nats-io/jetstream';
+import { journalStream, journalSubject, streams } from '../../api/messages/subjects.ts';
+import type { BusAdmin } from '../../ports/bus.ts';
+import type { NatsBus } from './bus.ts';
+import { apiCode, apiCodes, busFailure, isMissingStream } from './failure.ts';
+
+/** Durable consumer of the stream EVENTS, shared by all engines. */
+export const eventsConsumer = 'engines';
+
+export interface AdminOptions {
+  readonly control: NatsBus;
+  readonly work: NatsBus;
+  /** Bound of each partition's journal; default 2 GiB. */
+  readonly journalBytesMax?: number;
+  /** Bound of the ledger; default 2 GiB. */
+  readonly ledgerBytesMax?: number;
+  /** After this long without an acknowledgement or a sign of work a task is delivered again; default 15,000 ms. */
+  readonly taskAckWaitMs?: number;
+}
+
+const GiB = 1024 * 1024 * 1024;
+const nanos = (ms: number): number => ms * 1_000_000;
+type Wanted = Partial<StreamConfig> & { readonly name: string };
+
+export function natsBusAdmin(options: AdminOptions): BusAdmin {
+  const { control, work } = options;
+  const again = new Map<string, () => Promise<void>>();
+  const remember = async (name: string, make: () => Promise<void>): Promise<void> => {
+    again.set(name, make);
+    await make();
+  };
+  // A failure here shows in `problem()` of the bus or at the next ensure; the reconnect after it tries once more.
+  work.onReconnect(() => void remake([...again.values()]));
+  return {
+    ensureStreams: async (partitions) => {
+      for (let partition = 0; partition < partitions; partition += 1) {
+        await ensureStream(control, journal(partition, options.journalBytesMax ?? 2 * GiB));
+      }
+      await ensureStream(control, ledger(options.ledgerBytesMax ?? 2 * GiB));
+    },
+    ensureTaskStreams: () =>
+      remember('streams', async () => {
+        await ensureStream(work, tasks);
+        await ensureStream(work, events);
+        await ensureConsumer(work, streams.events, eventConsumer);
+      }),
+    ensureTaskConsumer: (name, subject, maxAckPending) =>
+      remember(`consumer ${name}`, () =>
+        ensureConsumer(work, streams.tasks, {
+          durable_name: name,
+          filter_subject: subject,
+          ack_policy: AckPolicy.Explicit,
+          deliver_policy: DeliverPolicy.All,
+          ack_wait: nanos(options.taskAckWaitMs ?? 15_000),
+          max_deliver: -1,
+          max_ack_pending: maxAckPending,
+          max_waiting: 512,
+        }),
+      ),
+    async taskConsumers() {
+      try {
+        const found = [];
+        for await (const info of work.manager.consumers.list(streams.tasks)) {
+          const { name, config, num_pending: pending, num_ack_pending: unacknowledged } = info;
+          found.push({ name, subject: config.filter_subject ?? '', pending, unacknowledged });
+        }
+        return found;
+      } catch (error) {
+        if (isMissingStream(error)) return [];
+        throw busFailure(error, 'list task consumers');
+      }
+    },
+    async deleteTaskConsumer(name) {
+      again.delete(`consumer ${name}`);
+      try {
+        await work.manager.consumers.delete(streams.tasks, name);
+      } catch (error) {
+        if (apiCode(error) === apiCodes.consumerNotFound || isMissingStream(error)) return;
+        throw busFailure(error, `delete task consumer ${name}`);
+      }
+    },
+  };
+}
+
+const remakeTriesMax = 60;
+
+async function remake(makers: readonly (() => Promise<void>)[]): Promise<void> {
+  for (const make of makers) {
+    for (let tries = 0; tries < remakeTriesMax; tries += 1) {
+      try {
+        await make();
+        break;
+      } catch {
+        await new Promise((resolve) => setTimeout(resolve, 500));
+      }
+    }
+  }
+}
+
+const journal = (partition: number, bytesMax: number): Wanted => ({
+  name: journalStream(partition),
+  subjects: [journalSubject(partition)],
+  retention: RetentionPolicy.Limits,
+  storage: StorageType.File,
+  discard: DiscardPolicy.New,
+  max_bytes: bytesMax,
+  deny_delete: true,
+  allow_direct: false,
+});
+
+const ledger = (bytesMax: number): Wanted => ({
+  name: streams.ledger,
+  subjects: ['ledger.>'],
+  retention: RetentionPolicy.Limits,
+  storage: StorageType.File,
+  discard: DiscardPolicy.New,
+  max_bytes: bytesMax,
+  deny_delete: true,
+  allow_direct: false,
+});
+
+const tasks: Wanted = {
+  name: streams.tasks,
+  subjects: ['task.>'],
+  retention: RetentionPolicy.Workqueue,
+  storage: StorageType.Memory,
+  discard: DiscardPolicy.New,
+  max_bytes: 64 * 1024 * 1024,
+};
+
+const events: Wanted = {
+  name: streams.events,
+  subjects: ['event.>'],
+  retention: RetentionPolicy.Workqueue,
+  storage: StorageType.File,
+  discard: DiscardPolicy.New,
+  max_bytes: 512 * 1024 * 1024,
+  duplicate_window: nanos(120_000),
+};
+
+const eventConsumer: Partial<ConsumerConfig> = {
+  durable_name: eventsConsumer,
+  filter_subject: 'event.>',
+  ack_policy: AckPolicy.Explicit,
+  deliver_policy: DeliverPolicy.All,
+  ack_wait: nanos(30_000),
+  max_deliver: -1,
+  max_ack_pending: 1_000,
+};
+
+/** Makes the stream, or sets what may be changed of an existing one; never makes it anew. */
+async function ensureStream({ manager }: NatsBus, wanted: Wanted): Promise<void> {
+  try {
+    const { config } = await manager.streams.info(wanted.name);
+    if (config.max_bytes !== wanted.max_bytes) await manager.streams.update(wanted.name, wanted);
+  } catch (error) {
+    if (!isMissingStream(error)) throw busFailure(error, `look at stream ${wanted.name}`);
+    try {
+      await manager.streams.add({ ...wanted, num_replicas: 1 });
+    } catch (failed) {
+      if (apiCode(failed) !== apiCodes.streamNameInUse) throw busFailure(failed, `make stream ${wanted.name}`);
+    }
+  }
+}
+
+/** A create that is refused can destroy the consumer that is there: an existing one is only updated. */
+async function ensureConsumer({ manager }: NatsBus, stream: string, wanted: Partial<ConsumerConfig>): Promise<void> {
+  const name = wanted.durable_name ?? '';
+  try {
+    const { config } = await manager.consumers.info(stream, name);
+    if (config.max_ack_pending !== wanted.max_ack_pending) {
+      await manager.consumers.update(stream, name, { max_ack_pending: wanted.max_ack_pending ?? 1_000 });
+    }
+  } catch (error) {
+    if (apiCode(error) !== apiCodes.consumerNotFound) throw busFailure(error, `look at consumer ${name}`);
+    try {
+      await manager.consumers.add(stream, wanted);
+    } catch (failed) {
+      throw busFailure(failed, `make consumer ${name} of ${stream}`);
+    }
+  }
+}

@@ -1,0 +1,148 @@
+// Owns: buckets. A bucket in memory vanishes with its server: it is made again at the next use, and its owner writes it again.
+import type { JetStreamClient, JetStreamManager } from '@nats-io/jetstream';
+import { type KV, Kvm } from '@nats-io/kv';
+import { DiscardPolicy, RetentionPolicy, StorageType } from '@nats-io/jetstream';
+import { buckets } from '../../api/messages/subjects.ts';
+import type { Bucket, BucketOptions, Entry } from '../../ports/bus.ts';
+import type { Link } from './connection.ts';
+import { apiCode, apiCodes, busFailure, isMissingStream, isNoResponders, isWrongSequence } from './failure.ts';
+import { watchBucket } from './watch.ts';
+import { encode } from './wire.ts';
+
+export interface BucketHost {
+  readonly js: JetStreamClient;
+  readonly manager: JetStreamManager;
+  readonly link: Link;
+}
+
+/** How the product's own buckets are made, whoever asks first. Lease of `owners`: 3 s. */
+const known: Readonly<Record<string, BucketOptions>> = {
+  [buckets.owners]: { memory: true, ttlMs: 3_000 },
+  [buckets.runs]: { memory: true },
+  [buckets.escalations]: { memory: true },
+};
+
+const memoryBytesMax = 64 * 1024 * 1024;
+const diskBytesMax = 512 * 1024 * 1024;
+
+export async function natsBucket<T>(host: BucketHost, name: string, options?: BucketOptions): Promise<Bucket<T>> {
+  const settings = { ...known[name], ...options };
+  const ensure = (): Promise<void> => ensureBucket(host, name, settings);
+  await ensure();
+  const kv = await new Kvm(host.js).open(name, { allow_direct: false });
+  const attempt = async <R>(what: string, action: () => Promise<R>): Promise<R> => {
+    try {
+      return await action();
+    } catch (error) {
+      if (!isMissingStream(error) && !isNoResponders(error)) throw error;
+      await ensure();
+      return action().catch((again: unknown) => Promise.reject(busFailure(again, what)));
+    }
+  };
+  return bucketOver<T>({ kv, host, name, ensure, attempt });
+}
+
+export interface OpenBucket {
+  readonly kv: KV;
+  readonly host: BucketHost;
+  readonly name: string;
+  readonly ensure: () => Promise<void>;
+  readonly attempt: <R>(what: string, action: () => Promise<R>) => Promise<R>;
+}
+
+function bucketOver<T>(open: OpenBucket): Bucket<T> {
+  const { kv, name, attempt } = open;
+  const what = (verb: string, key: string): string => `${verb} ${key} of bucket ${name}`;
+  return {
+    async get(key) {
+      try {
+        const found = await attempt(what('read', key), () => kv.get(key));
+        if (found === null || found.operation !== 'PUT') return undefined;
+        return { key, value: found.json<T>(), revision: found.revision } satisfies Entry<T>;
+      } catch (error) {
+        if (apiCode(error) === apiCodes.messageNotFound) return undefined;
+        throw busFailure(error, what('read', key));
+      }
+    },
+    async put(key, value) {
+      try {
+        return await attempt(what('write', key), () => kv.put(key, encode(value)));
+      } catch (error) {
+        throw busFailure(error, what('write', key));
+      }
+    },
+    async update(key, value, expectedRevision) {
+      try {
+        return await attempt(what('update', key), () => compareAndSet(kv, { key, value, expectedRevision }));
+      } catch (error) {
+        throw busFailure(error, what('update', key));
+      }
+    },
+    async delete(key) {
+      try {
+        await attempt(what('delete', key), () => kv.delete(key));
+      } catch (error) {
+        throw busFailure(error, what('delete', key));
+      }
+    },
+    async keys() {
+      try {
+        const found: string[] = [];
+        for await (const key of await attempt(`list bucket ${name}`, () => kv.keys())) found.push(key);
+        return found;
+      } catch (error) {
+        throw busFailure(error, `list bucket ${name}`);
+      }
+    },
+    watch: (signal) => watchBucket<T>(open, signal),
+  };
+}
+
+async function compareAndSet(
+  kv: KV,
+  {
+    key,
+    value,
+    expectedRevision,
+  }: { readonly key: string; readonly value: unknown; readonly expectedRevision: number },
+): Promise<number | undefined> {
+  const write = (previousSeq: number): Promise<number | undefined> =>
+    kv
+      .put(key, encode(value), { previousSeq })
+      .catch((error: unknown) => (isWrongSequence(error) ? undefined : Promise.reject(error)));
+  const written = await write(expectedRevision);
+  if (written !== undefined || expectedRevision !== 0) return written;
+  // A deleted entry has left a marker, and the marker has a revision.
+  const marker = await kv.get(key).catch(() => null);
+  return marker === null || marker.operation === 'PUT' ? undefined : write(marker.revision);
+}
+
+async function ensureBucket({ manager }: BucketHost, name: string, options: BucketOptions): Promise<void> {
+  const stream = `KV_${name}`;
+  const memory = options.memory ?? false;
+  try {
+    await manager.streams.info(stream);
+    return;
+  } catch (error) {
+    if (!isMissingStream(error)) throw busFailure(error, `open bucket ${name}`);
+  }
+  try {
+    await manager.streams.add({
+      name: stream,
+      subjects: [`$KV.${name}.>`],
+      retention: RetentionPolicy.Limits,
+      storage: memory ? StorageType.Memory : StorageType.File,
+      discard: DiscardPolicy.New,
+      max_msgs_per_subject: 1,
+      max_bytes: options.maxBytes ?? (memory ? memoryBytesMax : diskBytesMax),
+      ...(options.ttlMs === undefined
+        ? {}
+        : { max_age: options.ttlMs * 1_000_000, duplicate_window: options.ttlMs * 1_000_000 }),
+      allow_direct: false,
+      allow_rollup_hdrs: true,
+      deny_delete: false,
+    });
+  } catch (error) {
+    if (apiCode(error) !== apiCodes.streamNameInUse) throw busFailure(error, `make bucket ${name}`);
+  }
+}

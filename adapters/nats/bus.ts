@@ -1,0 +1,58 @@
+// Owns: the bus over one connection: requests, streams, buckets, blobs.
+import { jetstream, type JetStreamClient, type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
+import type { NatsConnection } from '@nats-io/transport-node';
+import type { Blobs, Bus } from '../../ports/bus.ts';
+import { natsBlobs } from './blobs.ts';
+import { natsBucket } from './bucket.ts';
+import { type ConnectOptions, type Link, openLink } from './connection.ts';
+import { consume } from './consume.ts';
+import { busFailure } from './failure.ts';
+import { refusalOf, serve } from './serve.ts';
+import { decode, encode } from './wire.ts';
+
+/** What the other parts of this adapter build on. */
+export interface NatsBus extends Bus {
+  readonly link: Link;
+  readonly connection: NatsConnection;
+  readonly jetstream: JetStreamClient;
+  readonly manager: JetStreamManager;
+}
+
+const PUBLISH_TIMEOUT_MS = 5_000;
+
+/** Connects to one account; rejects with BUS_UNREACHABLE when that does not work within the time allowed. */
+export async function connectNats(options: ConnectOptions): Promise<NatsBus> {
+  const link = await openLink(options);
+  const { connection } = link;
+  const js = jetstream(connection);
+  const manager = await jetstreamManager(connection, { checkAPI: false });
+  let blobs: Promise<Blobs> | undefined;
+  return {
+    link,
+    connection,
+    jetstream: js,
+    manager,
+    async request<T>(subject: string, payload: unknown, timeoutMs: number): Promise<T> {
+      const reply = await connection
+        .request(subject, encode(payload), { timeout: timeoutMs })
+        .catch((error: unknown) => Promise.reject(busFailure(error, `request ${subject}`)));
+      const refusal = refusalOf(reply);
+      if (refusal !== undefined) throw refusal;
+      return decode(reply.data, subject) as T;
+    },
+    serve: (subject, answer, served) => serve(connection, subject, answer, served),
+    async publish(subject, payload, { id } = {}) {
+      const limits = { timeout: PUBLISH_TIMEOUT_MS, ...(id === undefined ? {} : { msgID: id }) };
+      await js
+        .publish(subject, encode(payload), limits)
+        .catch((error: unknown) => Promise.reject(busFailure(error, `publish ${subject}`)));
+    },
+    consume: (stream, consumer, slots, work) =>
+      consume({ link, inboxPrefix: options.inboxPrefix, stream, consumer, slots, work }),
+    bucket: (name, bucketOptions) => natsBucket({ js, manager, link }, name, bucketOptions),
+    blobs: () => (blobs ??= natsBlobs(js)),
+    onReconnect: (callback) => void link.onReconnect(callback),
+    problem: () => link.problem(),
+    close: () => connection.close(),
+  };
+}

@@ -1,0 +1,200 @@
+// Owns: the partition log on JetStream, one stream per partition.
+//   J1: an append is one message with the sequence it expects: compare-and-set is the only fence.
+//   J2: after 10071, 10164 or no answer, the tail is read from the leader and one's own record looked for by its id.
+//   J3: reads of truth go to the stream's leader; direct get is off.
+//   J4: a field of an event above 64 KiB lies in the object store; it was written there before the record that names it.
+import { DeliverPolicy } from '@nats-io/jetstream';
+import { request as httpRequest } from 'undici';
+import { SignalboxError } from '../../api/errors.ts';
+import type { CommitRecord } from '../../api/messages/history.ts';
+import { journalStream, journalSubject } from '../../api/messages/subjects.ts';
+import type { Blobs } from '../../ports/bus.ts';
+import type { Journal, PartitionJournal, StoredRecord } from '../../ports/journal.ts';
+import type { NatsBus } from './bus.ts';
+import { apiCode, apiCodes, busFailure, isMissingStream, isUnknownOutcome, isWrongSequence } from './failure.ts';
+import { inlineFields, outlineFields } from './large-fields.ts';
+import { decode, encode } from './wire.ts';
+
+export interface JournalOptions {
+  /** The server's monitoring page, `http://host:8222`: the only place where it says its sync_interval. */
+  readonly monitorUrl?: string;
+  /** How long one append may take before its outcome is unknown; default 5,000 ms, tried three times. */
+  readonly appendTimeoutMs?: number;
+}
+
+const appendTriesMax = 3;
+
+export function natsJournal(bus: NatsBus, options: JournalOptions = {}): Journal {
+  return {
+    async partition(partition) {
+      const stream = journalStream(partition);
+      try {
+        await bus.manager.streams.info(stream);
+      } catch (error) {
+        if (!isMissingStream(error)) throw busFailure(error, `open ${stream}`);
+        throw new SignalboxError('NOT_FOUND', `${stream} does not exist yet: the operator makes it when it starts`);
+      }
+      return partitionJournal(bus, partition, options.appendTimeoutMs ?? 5_000);
+    },
+    assertDurable: () => assertDurable(options.monitorUrl),
+  };
+}
+
+function partitionJournal(bus: NatsBus, partition: number, timeoutMs: number): PartitionJournal {
+  const stream = journalStream(partition);
+  const parse = async (seq: number, bytes: Uint8Array): Promise<StoredRecord> => ({
+    seq,
+    record: await inlineFields(asRecord(decode(bytes, `${stream} record ${seq}`), stream, seq), () => bus.blobs()),
+  });
+  const lastSeq = async (): Promise<number> => {
+    try {
+      return (await bus.manager.streams.info(stream)).state.last_seq;
+    } catch (error) {
+      throw busFailure(error, `read the end of ${stream}`);
+    }
+  };
+  const at = async (seq: number): Promise<StoredRecord | undefined> => {
+    try {
+      const found = await bus.manager.streams.getMessage(stream, { seq });
+      return found === null ? undefined : await parse(seq, found.data);
+    } catch (error) {
+      if (apiCode(error) === apiCodes.messageNotFound) return undefined;
+      throw busFailure(error, `read ${stream} record ${seq}`);
+    }
+  };
+  return {
+    partition,
+    lastSeq,
+    at,
+    read: (fromSeq) => readRecords({ bus, stream, parse, lastSeq }, fromSeq),
+    append: (record, expectedSeq) => append({ bus, partition, timeoutMs, lastSeq, at }, record, expectedSeq),
+  };
+}
+
+interface Reading {
+  readonly bus: NatsBus;
+  readonly stream: string;
+  readonly parse: (seq: number, bytes: Uint8Array) => Promise<StoredRecord>;
+  readonly lastSeq: () => Promise<number>;
+}
+
+async function* readRecords(reading: Reading, fromSeq: number): AsyncGenerator<StoredRecord> {
+  const end = await reading.lastSeq();
+  if (fromSeq > end) return;
+  const { bus, stream, parse } = reading;
+  try {
+    const consumer = await bus.jetstream.consumers.get(stream, {
+      deliver_policy: DeliverPolicy.StartSequence,
+      opt_start_seq: Math.max(1, fromSeq),
+    });
+    const messages = await consumer.consume({ max_messages: 500 });
+    try {
+      for await (const message of messages) {
+        yield await parse(message.seq, message.data);
+        if (message.seq >= end) return;
+      }
+    } finally {
+      messages.stop();
+      void consumer.delete().catch(() => false);
+    }
+  } catch (error) {
+    throw busFailure(error, `read ${stream} from ${fromSeq}`);
+  }
+}
+
+interface Appending {
+  readonly bus: NatsBus;
+  readonly partition: number;
+  readonly timeoutMs: number;
+  readonly lastSeq: () => Promise<number>;
+  readonly at: (seq: number) => Promise<StoredRecord | undefined>;
+}
+
+async function append(to: Appending, record: CommitRecord, expectedSeq: number): Promise<number> {
+  const blobs = (): Promise<Blobs> => to.bus.blobs();
+  const bytes = encode(await outlineFields(record, blobs));
+  let last: unknown;
+  for (let tries = 0; tries < appendTriesMax; tries += 1) {
+    try {
+      const ack = await to.bus.jetstream.publish(journalSubject(to.partition), bytes, {
+        expect: { lastSequence: expectedSeq },
+        timeout: to.timeoutMs,
+      });
+      return ack.seq;
+    } catch (error) {
+      last = error;
+      const own = await settle(to, record, { expectedSeq, error });
+      if (own !== undefined) return own;
+    }
+  }
+  throw busFailure(last, `append to ${journalStream(to.partition)}: outcome unknown, reload before going on`);
+}
+
+/** J2: the sequence of one's own record, undefined when the same append may be tried again; rejects when it cannot succeed. */
+async function settle(
+  to: Appending,
+  record: CommitRecord,
+  failed: { readonly expectedSeq: number; readonly error: unknown },
+): Promise<number | undefined> {
+  const { error, expectedSeq } = failed;
+  if (!isWrongSequence(error) && !isUnknownOutcome(error)) throw refusal(to.partition, error);
+  const tail = await to.lastSeq();
+  if (tail === expectedSeq) return undefined;
+  const written = await to.at(expectedSeq + 1);
+  if (written?.record.id === record.id) return written.seq;
+  throw new SignalboxError(
+    'JOURNAL_FENCED',
+    `partition ${to.partition}: expected to write after record ${expectedSeq}, but ${written?.record.owner ?? 'somebody'} wrote up to ${tail}; reload and take over again if this engine is the owner`,
+    { cause: error },
+  );
+}
+
+function refusal(partition: number, error: unknown): SignalboxError {
+  const code = apiCode(error);
+  if (code === apiCodes.storeFailed || code === apiCodes.maximumBytes || code === apiCodes.storageFull) {
+    return new SignalboxError(
+      'JOURNAL_FULL',
+      `partition ${partition}: the journal has reached its bound or the disk is full; archive or enlarge it`,
+      { cause: error },
+    );
+  }
+  return busFailure(error, `append to ${journalStream(partition)}`);
+}
+
+function asRecord(value: unknown, stream: string, seq: number): CommitRecord {
+  const record = value as Partial<CommitRecord> | null;
+  if (typeof record === 'object' && record?.v === 1 && typeof record.id === 'string' && Array.isArray(record.runs)) {
+    return record as CommitRecord;
+  }
+  throw new SignalboxError(
+    'JOURNAL_CORRUPT',
+    `${stream} record ${seq} is no commit record of version 1; a newer engine may have written it`,
+  );
+}
+
+async function assertDurable(monitorUrl: string | undefined): Promise<void> {
+  if (monitorUrl === undefined) {
+    throw new SignalboxError(
+      'CONFIG_INVALID',
+      'the monitoring URL of nats-server is not set; set SIGNALBOX_NATS_MONITOR_URL (such as http://nats:8222), so that sync_interval can be read back',
+    );
+  }
+  const config = await readSync(monitorUrl);
+  if (config.sync_always === true) return;
+  throw new SignalboxError(
+    'BUS_NOT_DURABLE',
+    `nats-server at ${monitorUrl} acknowledges before it has written to disk (sync_interval ${config.sync_interval ?? 'unknown'} ns); set "sync_interval: always" in its jetstream section and restart it`,
+  );
+}
+
+async function readSync(monitorUrl: string): Promise<{ sync_always?: boolean; sync_interval?: number }> {
+  try {
+    const answer = await httpRequest(`${monitorUrl}/varz`, { headersTimeout: 3_000, bodyTimeout: 3_000 });
+    const varz = (await answer.body.json()) as {
+      jetstream?: { config?: { sync_always?: boolean; sync_interval?: number } };
+    };
+    return varz.jetstream?.config ?? {};
+  } catch (error) {
+    throw busFailure(error, `read ${monitorUrl}/varz`);
+  }
+}

@@ -1,0 +1,7 @@
+// Owns: what programs take from this adapter.
+export { type AdminOptions, eventsConsumer, natsBusAdmin } from './admin.ts';
+export { connectNats, type NatsBus } from './bus.ts';
+export type { ConnectOptions } from './connection.ts';
+export { type JournalOptions, natsJournal } from './journal.ts';
+export { natsLedger } from './ledger.ts';
+export { natsOwnership } from './ownership.ts';
