@@ -8,6 +8,7 @@ import {
   micros,
   name,
   nameRule,
+  onlyWith,
   readyColumns,
   tailColumns,
   text,
@@ -19,7 +20,7 @@ export type PermissionMode = (typeof permissionModes)[number];
 
 export const permissionSchema = z
   .object({
-    tool: name(),
+    tool: name().describe('A Tool.'),
     mode: z
       .enum(permissionModes)
       .describe(
@@ -33,37 +34,47 @@ export const permissionSchema = z
     queue: name().optional().describe('Queue that approves. Default: the first queue of the escalation policy.'),
   })
   .meta(
-    validations({
-      rule: "!has(self.approveWhen) || self.mode == 'write'",
-      message: 'approveWhen is only allowed with mode write (mode approve always waits)',
+    validations(onlyWith('approveWhen', 'mode', ['write']), {
+      rule: "!has(self.queue) || self.mode == 'approve' || has(self.approveWhen)",
+      message: 'queue is only allowed with mode approve, or with approveWhen; remove it',
+      messageExpression:
+        "'queue is only allowed with mode approve, or with approveWhen, found mode ' + self.mode + ' without approveWhen; remove queue'",
+      fieldPath: '.queue',
+      reason: 'FieldValueForbidden',
     }),
   );
 export type Permission = z.infer<typeof permissionSchema>;
 
 export const agentSpecSchema = z.object({
   role: text(1024).describe('What the agent is for and what it must never do, in a sentence.'),
-  bundleRef: localRef('Bundle'),
+  bundleRef: localRef('Bundle').describe('The Bundle in use; it must be for this Agent.'),
   permissions: z
     .array(permissionSchema)
     .max(128)
     .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['tool'] })
     .describe('The ceiling. What is not listed is denied; a bundle can only narrow it.'),
-  escalationPolicyRef: localRef('EscalationPolicy').optional(),
-  budget: z.object({ perDayMicros: micros() }).optional(),
+  escalationPolicyRef: localRef('EscalationPolicy')
+    .optional()
+    .describe('What makes the agent stop and ask. Default: the policy of the Workflow.'),
+  budget: z
+    .object({ perDayMicros: micros().describe('Micro-units of money a day (UTC), all runs together.') })
+    .optional()
+    .describe('Spending beyond it is denied.'),
   scaling: z
     .object({
       replicas: count(100).optional().describe('Worker pods. Default 1.'),
       slotsPerWorker: count(256, 1).optional().describe('Activities a pod runs at once. Default 8.'),
     })
-    .optional(),
+    .optional()
+    .describe('How many workers serve the agent.'),
 });
 
 export const agentStatusSchema = z.object({
   ...commonStatus,
-  bundle: z.string().max(63).optional(),
-  bundleDigest: z.string().max(80).optional(),
-  replicas: z.int().min(0).optional(),
-  readyReplicas: z.int().min(0).optional(),
+  bundle: z.string().max(63).optional().describe('The Bundle in use.'),
+  bundleDigest: z.string().max(80).optional().describe('Its digest.'),
+  replicas: z.int().min(0).optional().describe('Worker pods wanted.'),
+  readyReplicas: z.int().min(0).optional().describe('Worker pods that are ready.'),
   summary: z.string().max(4096).optional().describe('One sentence: what the agent may do and what makes it escalate.'),
 });
 

@@ -14,10 +14,10 @@ import {
   validations,
 } from '../schema.ts';
 
-const prompt = () => z.object({ text: text(32_768) });
+const prompt = () => z.object({ text: text(32_768).describe('What the model is told.') });
 
 export const verifierRuleSchema = z.object({
-  name: name(),
+  name: name().describe('Shown in the trace and to the executor.'),
   cel: cel().describe('CEL over result, facts, input, calls, run. Must be true; an error is false.'),
   message: text(512).optional().describe('What the executor is told when the rule fails.'),
 });
@@ -25,16 +25,20 @@ export const verifierRuleSchema = z.object({
 export const bundleSpecSchema = z
   .object({
     agent: name().describe('The Agent this bundle is for.'),
-    prompts: z.object({
-      planner: prompt().optional().describe('Absent: the executor plans as it goes.'),
-      executor: prompt(),
-      verifier: prompt().optional().describe('Required with verifier.model.'),
-    }),
-    models: z.object({
-      start: name().describe('The Model asked first.'),
-      backup: name().optional().describe('The Model asked when the first fails repeatedly.'),
-      planner: name().optional().describe('Model of the planner. Default: start.'),
-    }),
+    prompts: z
+      .object({
+        planner: prompt().optional().describe('Absent: the executor plans as it goes.'),
+        executor: prompt().describe('Does the work with tools.'),
+        verifier: prompt().optional().describe('Required with verifier.model.'),
+      })
+      .describe('One prompt per role: each role sees only its own.'),
+    models: z
+      .object({
+        start: name().describe('The Model asked first.'),
+        backup: name().optional().describe('The Model asked when the first fails repeatedly.'),
+        planner: name().optional().describe('Model of the planner. Default: start.'),
+      })
+      .describe('Which Model is asked when.'),
     tools: z
       .array(name())
       .max(128)
@@ -42,15 +46,16 @@ export const bundleSpecSchema = z
       .describe('Tools, pinned by contract digest in status.'),
     verifier: z
       .object({
-        rules: z.array(verifierRuleSchema).max(64).optional(),
+        rules: z.array(verifierRuleSchema).max(64).optional().describe('Checks in CEL, all of which must hold.'),
         model: name().optional().describe('A Model that judges each result.'),
       })
       .meta(
         validations({
-          rule: 'has(self.rules) && size(self.rules) > 0 || has(self.model)',
+          rule: '(has(self.rules) && size(self.rules) > 0) || has(self.model)',
           message: 'verifier must have rules, a model, or both: nothing is committed unverified',
         }),
-      ),
+      )
+      .describe('What must hold before a result is committed.'),
     policy: z
       .object({
         confidenceFloor: ratio()
@@ -64,18 +69,36 @@ export const bundleSpecSchema = z
         maxRepairs: count(8).optional().describe('Repairs after a verifier’s rejection. Default 2.'),
         costLimitMicros: micros().optional().describe('Of one activity.'),
       })
-      .optional(),
+      .meta(
+        validations({
+          rule: "!has(self.confidenceFloor) || !has(self.confidenceFrom) || self.confidenceFrom != 'none'",
+          message: 'confidenceFloor is only allowed when confidenceFrom is logprobs or reported, found none',
+          fieldPath: '.confidenceFloor',
+          reason: 'FieldValueForbidden',
+        }),
+      )
+      .optional()
+      .describe('Limits of one activity.'),
   })
   .meta(
     validations(
-      { rule: 'self == oldSelf', message: 'spec is immutable: create a new Bundle and point the Agent at it' },
+      {
+        rule: 'self == oldSelf',
+        message: 'spec is immutable: create a new Bundle and point spec.bundleRef of the Agent at it',
+        reason: 'FieldValueForbidden',
+      },
       {
         rule: '!has(self.verifier.model) || has(self.prompts.verifier)',
-        message: 'spec.prompts.verifier is required with spec.verifier.model',
+        message: 'prompts.verifier is required with verifier.model: tell the model how to judge a result',
+        fieldPath: '.prompts.verifier',
+        reason: 'FieldValueRequired',
       },
       {
         rule: '!has(self.models.backup) || self.models.backup != self.models.start',
-        message: 'spec.models.backup must differ from spec.models.start',
+        message: 'models.backup must be another Model than models.start',
+        messageExpression:
+          "'models.backup and models.start are both \"' + self.models.start + '\"; name another Model, or remove backup'",
+        fieldPath: '.models.backup',
       },
     ),
   );
@@ -88,9 +111,15 @@ export const bundleStatusSchema = z.object({
     .optional()
     .describe('sha256: of the canonical JSON of the resolved content; the identity of the bundle.'),
   tools: z
-    .array(z.object({ name: z.string().max(63), digest: z.string().max(80) }))
+    .array(
+      z.object({
+        name: z.string().max(63).describe('A Tool.'),
+        digest: z.string().max(80).describe('Digest of its contract when the bundle was resolved.'),
+      }),
+    )
     .max(128)
-    .optional(),
+    .optional()
+    .describe('The tools as they were pinned.'),
 });
 
 export const bundleKind = {

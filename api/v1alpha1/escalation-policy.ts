@@ -3,11 +3,14 @@ import {
   commonStatus,
   count,
   duration,
+  exactlyOne,
   type KindDefinition,
   name,
   nameRule,
+  onlyWith,
   ratio,
   readyColumns,
+  requiredWith,
   tailColumns,
   validations,
 } from '../schema.ts';
@@ -38,15 +41,14 @@ export const actions = [
 ] as const;
 export type EscalationAction = (typeof actions)[number];
 
-const needs = (action: string, field: string) => ({
-  rule: `self.action != '${action}' || has(self.${field})`,
-  message: `action ${action} requires ${field}`,
-});
+const needs = (action: EscalationAction, field: string, meaning: string) =>
+  requiredWith('action', [action], field, meaning);
+const measuredBy = (signal: Signal, field: string, meaning: string) => requiredWith('signal', [signal], field, meaning);
 
 export const escalationRuleSchema = z
   .object({
-    name: name(),
-    signal: z.enum(signals),
+    name: name().describe('Named in traces and escalations.'),
+    signal: z.enum(signals).describe('What is watched.'),
     below: ratio()
       .optional()
       .describe('lowConfidence: fires when confidence is below it, or missing although the bundle promises one.'),
@@ -69,7 +71,11 @@ export const escalationRuleSchema = z
       .max(32)
       .optional()
       .describe('conflictingOutputs: fields on which tools must agree.'),
-    action: z.enum(actions),
+    action: z
+      .enum(actions)
+      .describe(
+        'humanQueue: a person takes over. approval: a person is asked. freeze: nothing moves until thawed. readOnly: reads only from now on. specialist, fallbackWorkflow, backupRoute: another one does it.',
+      ),
     queue: name().optional().describe('humanQueue, approval, freeze, readOnly: who is asked.'),
     workflow: name().optional().describe('fallbackWorkflow: the Workflow that takes over.'),
     agent: name().optional().describe('specialist: the Agent that does the activity instead.'),
@@ -77,38 +83,52 @@ export const escalationRuleSchema = z
   })
   .meta(
     validations(
-      needs('humanQueue', 'queue'),
-      needs('approval', 'queue'),
-      needs('freeze', 'queue'),
-      needs('fallbackWorkflow', 'workflow'),
-      needs('specialist', 'agent'),
-      { rule: "self.signal != 'redFlag' || has(self.patterns)", message: 'signal redFlag requires patterns' },
-      {
-        rule: "self.signal != 'userFrustration' || has(self.patterns)",
-        message: 'signal userFrustration requires patterns',
-      },
-      { rule: "self.signal != 'lowConfidence' || has(self.below)", message: 'signal lowConfidence requires below' },
-      { rule: "self.signal != 'abnormalLatency' || has(self.above)", message: 'signal abnormalLatency requires above' },
-      {
-        rule: "self.signal != 'conflictingOutputs' || has(self.fields)",
-        message: 'signal conflictingOutputs requires fields',
-      },
+      needs('humanQueue', 'queue', 'who is asked'),
+      needs('approval', 'queue', 'who is asked'),
+      needs('freeze', 'queue', 'who thaws the run'),
+      needs('fallbackWorkflow', 'workflow', 'the Workflow that takes over'),
+      needs('specialist', 'agent', 'the Agent that does it instead'),
+      measuredBy('redFlag', 'patterns', 'what is looked for'),
+      measuredBy('userFrustration', 'patterns', 'what is looked for'),
+      measuredBy('lowConfidence', 'below', 'the confidence that is too low, such as "0.6"'),
+      measuredBy('abnormalLatency', 'above', 'the duration that is too long, such as 20s'),
+      measuredBy('conflictingOutputs', 'fields', 'on which fields tools must agree'),
+      onlyWith('queue', 'action', ['humanQueue', 'approval', 'freeze', 'readOnly']),
+      onlyWith('workflow', 'action', ['fallbackWorkflow']),
+      onlyWith('agent', 'action', ['specialist']),
+      onlyWith('below', 'signal', ['lowConfidence']),
+      onlyWith('above', 'signal', ['abnormalLatency']),
+      onlyWith('percent', 'signal', ['budget']),
+      onlyWith('patterns', 'signal', ['redFlag', 'userFrustration']),
+      onlyWith('fields', 'signal', ['conflictingOutputs']),
+      onlyWith('atLeast', 'signal', [
+        'repeatedRetries',
+        'verifierReject',
+        'loop',
+        'permissionDenied',
+        'userFrustration',
+      ]),
     ),
   );
 export type EscalationRule = z.infer<typeof escalationRuleSchema>;
 
 export const queueSchema = z.object({
-  name: name(),
-  description: z.string().max(512).optional(),
+  name: name().describe('Named in rules, states and permissions.'),
+  description: z.string().max(512).optional().describe('Who stands behind it.'),
   deadline: duration().describe('Time to decide; then onExpiry.'),
   onExpiry: z
-    .object({ next: name().optional(), fallbackWorkflow: name().optional(), reject: z.boolean().optional() })
+    .object({
+      next: name().optional().describe('Another queue.'),
+      fallbackWorkflow: name().optional().describe('A Workflow that takes over.'),
+      reject: z.boolean().optional().describe('true: as if a person had rejected.'),
+    })
     .optional()
     .describe('What happens when nobody decides: the next queue, a fallback workflow, or a rejection (the default).')
     .meta(
-      validations({
-        rule: '[has(self.next), has(self.fallbackWorkflow), has(self.reject)].filter(x, x).size() == 1',
-        message: 'onExpiry must have exactly one of: next, fallbackWorkflow, reject',
+      validations(exactlyOne('onExpiry', 'next', 'fallbackWorkflow', 'reject'), {
+        rule: '!has(self.reject) || self.reject',
+        message: 'reject is false; allowed is only true, or leave onExpiry out',
+        fieldPath: '.reject',
       }),
     ),
 });
@@ -126,7 +146,8 @@ export const escalationPolicySpecSchema = z
       .array(queueSchema)
       .min(1)
       .max(32)
-      .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] }),
+      .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] })
+      .describe('The people who can be asked.'),
     onEvaluatorUnavailable: z
       .enum(['approval', 'freeze'])
       .optional()
@@ -137,10 +158,16 @@ export const escalationPolicySpecSchema = z
       {
         rule: 'self.rules.all(r, !has(r.queue) || self.queues.exists(q, q.name == r.queue))',
         message: 'every rules[].queue must be the name of an entry of queues',
+        messageExpression:
+          "'rules ask the queue \"' + self.rules[self.rules.map(r, !has(r.queue) || self.queues.exists(q, q.name == r.queue)).indexOf(false)].queue + '\"; allowed are the names in queues'",
+        fieldPath: '.rules',
       },
       {
         rule: 'self.queues.all(q, !has(q.onExpiry) || !has(q.onExpiry.next) || self.queues.exists(n, n.name == q.onExpiry.next && n.name != q.name))',
         message: 'every queues[].onExpiry.next must be the name of another entry of queues',
+        messageExpression:
+          "'queues have onExpiry.next \"' + self.queues[self.queues.map(q, !has(q.onExpiry) || !has(q.onExpiry.next) || self.queues.exists(n, n.name == q.onExpiry.next && n.name != q.name)).indexOf(false)].onExpiry.next + '\"; allowed are the names of other entries of queues'",
+        fieldPath: '.queues',
       },
     ),
   );

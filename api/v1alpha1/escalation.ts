@@ -3,6 +3,7 @@ import {
   anyObject,
   commonStatus,
   type KindDefinition,
+  localRef,
   micros,
   name,
   nameRule,
@@ -19,10 +20,10 @@ export type DecisionOption = (typeof decisionOptions)[number];
 export const escalationSpecSchema = z
   .object({
     id: text(128).describe('Identity in the journal: run and position.'),
-    run: text(64),
-    workflow: name(),
-    state: text(63),
-    agent: z.string().max(63).optional(),
+    run: text(64).describe('Id of the run.'),
+    workflow: name().describe('The Workflow of the run.'),
+    state: text(63).describe('The state the run is in.'),
+    agent: z.string().max(63).optional().describe('The Agent whose work raised it.'),
     rule: z
       .string()
       .max(63)
@@ -31,34 +32,38 @@ export const escalationSpecSchema = z
     signal: z
       .enum([...signals, 'approval'])
       .describe('Why: a signal, or `approval` where a workflow or a permission asks for one.'),
-    action: z.enum(actions),
-    queue: name(),
+    action: z.enum(actions).describe('What the policy does about it.'),
+    queue: name().describe('Who is asked.'),
     question: text(2048).describe('What the person is asked, in a sentence.'),
-    evidence: z.array(z.string().max(2048)).max(32).optional(),
+    evidence: z.array(z.string().max(2048)).max(32).optional().describe('What led to it, one fact each.'),
     proposal: z
-      .object({ tool: z.string().max(63), args: anyObject() })
+      .object({ tool: z.string().max(63).describe('The Tool.'), args: anyObject().describe('Its arguments.') })
       .optional()
       .describe('Exactly what would be done on approval.'),
     digest: text(80).describe('Digest of exactly what would be done; a Decision binds to it.'),
     requestedBy: z.string().max(256).optional().describe('Who started the run; may not decide.'),
-    costMicros: micros().optional(),
-    openedAt: text(64),
-    deadline: text(64),
+    costMicros: micros().optional().describe('Spent by the run until then, in micro-units.'),
+    openedAt: text(64).describe('RFC 3339.'),
+    deadline: text(64).describe('RFC 3339; then onExpiry of the queue.'),
   })
   .meta(
     validations({
       rule: 'self == oldSelf',
-      message: 'spec is immutable: escalations are written by the operator only',
+      message: 'spec is immutable: it is what people were asked; only the operator makes escalations',
+      reason: 'FieldValueForbidden',
     }),
   );
 
 export const escalationStatusSchema = z.object({
   ...commonStatus,
-  state: z.enum(['Open', 'Decided', 'Expired', 'Closed']).optional(),
-  option: z.enum(decisionOptions).optional(),
-  decidedBy: z.string().max(256).optional(),
-  reason: z.string().max(2048).optional(),
-  decidedAt: z.string().max(64).optional(),
+  state: z
+    .enum(['Open', 'Decided', 'Expired', 'Closed'])
+    .optional()
+    .describe('Closed: the run ended before an answer.'),
+  option: z.enum(decisionOptions).optional().describe('The answer.'),
+  decidedBy: z.string().max(256).optional().describe('Whose answer it is.'),
+  reason: z.string().max(2048).optional().describe('Why.'),
+  decidedAt: z.string().max(64).optional().describe('RFC 3339.'),
 });
 
 export const escalationKind = {
@@ -85,8 +90,8 @@ export type EscalationStatus = z.infer<typeof escalationStatusSchema>;
 
 export const decisionSpecSchema = z
   .object({
-    escalationRef: z.object({ name: name() }),
-    option: z.enum(decisionOptions),
+    escalationRef: localRef('Escalation').describe('What is answered.'),
+    option: z.enum(decisionOptions).describe('The answer.'),
     reason: text(2048).describe('Why; kept in the journal.'),
     digest: text(80).describe('The digest of the Escalation that was read: an answer to anything else is refused.'),
     decidedBy: text(256).describe('The author’s user name; admission compares it with the authenticated user.'),
@@ -94,14 +99,15 @@ export const decisionSpecSchema = z
   .meta(
     validations({
       rule: 'self == oldSelf',
-      message: 'spec is immutable: a decision is made once; make another Escalation instead',
+      message: 'spec is immutable: a decision is made once',
+      reason: 'FieldValueForbidden',
     }),
   );
 
 export const decisionStatusSchema = z.object({
   ...commonStatus,
-  state: z.enum(['Accepted', 'Refused']).optional(),
-  message: z.string().max(2048).optional(),
+  state: z.enum(['Accepted', 'Refused']).optional().describe('Whether it was consumed.'),
+  message: z.string().max(2048).optional().describe('Why it was refused.'),
 });
 
 export const decisionKind = {

@@ -5,6 +5,7 @@ import {
   commonStatus,
   count,
   duration,
+  exactlyOne,
   type KindDefinition,
   micros,
   name,
@@ -18,28 +19,37 @@ import {
 } from '../schema.ts';
 
 /** One scripted answer: the first whose `when` holds is given. CEL variables: role, goal, state, input, facts, turn, attempt, calls, feedback, agent, run. */
-export const scriptedReplySchema = z.object({
-  name: name().optional(),
-  when: cel()
-    .optional()
-    .describe('CEL over role, agent, goal, state, input, facts, turn, attempt, calls, feedback, run. Absent: always.'),
-  text: text(8192).optional().describe('Final text; `${cel}` inside is replaced.'),
-  json: anyObject()
-    .optional()
-    .describe('Final JSON answer; `${cel}` in strings is replaced, a string that is only `${cel}` keeps its type.'),
-  calls: z
-    .array(z.object({ tool: z.string().min(1).max(64), args: anyObject() }))
-    .min(1)
-    .max(16)
-    .optional()
-    .describe('Tool calls; arguments may hold `${cel}`.'),
-  confidence: ratio().optional(),
-  delay: duration().optional().describe('Waits before it answers.'),
-  fail: z
-    .object({ status: count(599, 400), message: text(512) })
-    .optional()
-    .describe('Answers with this HTTP error instead.'),
-});
+export const scriptedReplySchema = z
+  .object({
+    name: name().optional().describe('Shown in the trace.'),
+    when: cel()
+      .optional()
+      .describe(
+        'CEL over role, agent, goal, state, input, facts, turn, attempt, calls, feedback, run. Absent: always.',
+      ),
+    text: text(8192).optional().describe('Final text; `${cel}` inside is replaced.'),
+    json: anyObject()
+      .optional()
+      .describe('Final JSON answer; `${cel}` in strings is replaced, a string that is only `${cel}` keeps its type.'),
+    calls: z
+      .array(
+        z.object({
+          tool: z.string().min(1).max(64).describe('Name of the function, as the model sees it.'),
+          args: anyObject().describe('Its arguments.'),
+        }),
+      )
+      .min(1)
+      .max(16)
+      .optional()
+      .describe('Tool calls; arguments may hold `${cel}`.'),
+    confidence: ratio().optional().describe('What the model reports of its own confidence.'),
+    delay: duration().optional().describe('Waits before it answers.'),
+    fail: z
+      .object({ status: count(599, 400).describe('HTTP status.'), message: text(512).describe('Text of the error.') })
+      .optional()
+      .describe('Answers with this HTTP error instead.'),
+  })
+  .meta(validations(exactlyOne('a reply', 'text', 'json', 'calls', 'fail')));
 export type ScriptedReply = z.infer<typeof scriptedReplySchema>;
 
 export const modelSpecSchema = z
@@ -50,14 +60,21 @@ export const modelSpecSchema = z
           .string()
           .min(1)
           .max(2048)
-          .regex(/^https?:\/\//),
-        model: text(256),
-        secretRef: secretRef().optional(),
+          .regex(/^https?:\/\//)
+          .describe('Up to and with /v1.'),
+        model: text(256).describe('Name of the model at the endpoint.'),
+        secretRef: secretRef().optional().describe('The API key. Absent: none is sent.'),
       })
       .optional()
       .describe('An OpenAI-compatible endpoint.'),
     scripted: z
-      .object({ replies: z.array(scriptedReplySchema).min(1).max(200) })
+      .object({
+        replies: z
+          .array(scriptedReplySchema)
+          .min(1)
+          .max(200)
+          .describe('The first whose `when` holds is given; none: the call fails.'),
+      })
       .optional()
       .describe('A model that follows a script: for tests, demos and scenario suites; needs no key.'),
     prices: z
@@ -65,10 +82,13 @@ export const modelSpecSchema = z
         currency: z
           .string()
           .regex(/^[A-Z]{3}$/)
-          .max(3),
-        inputPerMillion: micros(),
-        cachedInputPerMillion: micros().optional(),
-        outputPerMillion: micros(),
+          .max(3)
+          .describe('ISO 4217 code.'),
+        inputPerMillion: micros().describe('Input tokens.'),
+        cachedInputPerMillion: micros()
+          .optional()
+          .describe('Input tokens read from the vendor’s cache. Default: as input.'),
+        outputPerMillion: micros().describe('Output tokens.'),
         estimate: z.boolean().optional().describe('True when the vendor publishes no price and these are a guess.'),
       })
       .optional()
@@ -78,27 +98,27 @@ export const modelSpecSchema = z
     limits: z
       .object({
         maxParallel: count(10_000, 1).optional().describe('Calls at once. Default 32.'),
-        requestsPerMinute: count(1_000_000, 1).optional(),
+        requestsPerMinute: count(1_000_000, 1).optional().describe('More of them wait.'),
         timeout: duration().optional().describe('One call. Default 60s.'),
-        maxOutputTokens: count(1_000_000, 1).optional(),
+        maxOutputTokens: count(1_000_000, 1).optional().describe('Of one answer.'),
       })
-      .optional(),
+      .optional()
+      .describe('What one call and one minute may take.'),
   })
   .meta(
-    validations(
-      {
-        rule: 'has(self.endpoint) != has(self.scripted)',
-        message: 'spec must have exactly one of: endpoint, scripted',
-      },
-      {
-        rule: '!has(self.endpoint) || has(self.prices)',
-        message:
-          'spec.prices is required with spec.endpoint: an unpriced model is never free; set prices, with estimate: true where they are a guess',
-      },
-    ),
+    validations(exactlyOne('spec', 'endpoint', 'scripted'), {
+      rule: '!has(self.endpoint) || has(self.prices)',
+      message:
+        'prices is required with endpoint: an unpriced model is never free; set prices, with estimate: true where they are a guess',
+      fieldPath: '.prices',
+      reason: 'FieldValueRequired',
+    }),
   );
 
-export const modelStatusSchema = z.object({ ...commonStatus, digest: z.string().max(80).optional() });
+export const modelStatusSchema = z.object({
+  ...commonStatus,
+  digest: z.string().max(80).optional().describe('Digest of the spec.'),
+});
 
 export const modelKind = {
   kind: 'Model',

@@ -4,10 +4,13 @@ import {
   commonStatus,
   count,
   duration,
+  exactlyOne,
   type KindDefinition,
   name,
   nameRule,
   readyColumns,
+  onlyWith,
+  requiredWith,
   secretRef,
   tailColumns,
   text,
@@ -44,9 +47,13 @@ export const toolSpecSchema = z
           .optional()
           .describe('Default POST. GET and DELETE send arguments as query parameters.'),
       })
-      .optional(),
+      .optional()
+      .describe('A tool that is called by an HTTP request with a JSON body.'),
     mcp: z
-      .object({ url: toolUrl(), tool: text(128) })
+      .object({
+        url: toolUrl().describe('May carry the same {…} as http.url.'),
+        tool: text(128).describe('Name of the tool on that server.'),
+      })
       .optional()
       .describe('A tool of an MCP server (streamable HTTP).'),
     input: anyObject().describe('JSON Schema of the arguments; type object.'),
@@ -66,18 +73,29 @@ export const toolSpecSchema = z
           .regex(/^[A-Za-z0-9_./-]+$/)
           .optional()
           .describe('MCP _meta member that carries it.'),
-        argument: z.string().max(64).optional().describe('Argument that carries it.'),
+        argument: z.string().min(1).max(64).optional().describe('Argument that carries it.'),
       })
+      .meta(validations(exactlyOne('idempotency', 'header', 'meta', 'argument')))
       .optional()
-      .describe('How the tool recognises a repeated call.'),
+      .describe('How the tool recognises a repeated call: by one of these.'),
     onAmbiguous: z
       .object({
         query: z
-          .object({ tool: name(), by: z.enum(['idempotencyKey', 'arguments']) })
+          .object({
+            tool: name().describe('A Tool with effect read.'),
+            by: z.enum(['idempotencyKey', 'arguments']).describe('What it is asked with.'),
+          })
           .optional()
           .describe('Ask this read tool whether the call took effect.'),
-        escalate: z.boolean().optional(),
+        escalate: z.boolean().optional().describe('Ask a person; the only value is true.'),
       })
+      .meta(
+        validations(exactlyOne('onAmbiguous', 'query', 'escalate'), {
+          rule: '!has(self.escalate) || self.escalate',
+          message: 'escalate is false; allowed is only true: an ambiguous call is never ignored',
+          fieldPath: '.escalate',
+        }),
+      )
       .optional()
       .describe('What to do when a call may or may not have acted. Default: escalate.'),
     credential: z
@@ -88,26 +106,35 @@ export const toolSpecSchema = z
       .object({
         timeout: duration().optional().describe('One call. Default 10s.'),
         maxResultBytes: count(1_048_576, 256).optional().describe('Default 65536.'),
-        perMinute: count(1_000_000, 1).optional(),
+        perMinute: count(1_000_000, 1).optional().describe('Calls; more of them wait.'),
       })
-      .optional(),
+      .optional()
+      .describe('What one call and one minute may take.'),
   })
   .meta(
     validations(
-      { rule: 'has(self.http) != has(self.mcp)', message: 'spec must have exactly one of: http, mcp' },
+      exactlyOne('spec', 'http', 'mcp'),
+      requiredWith('effect', ['idempotentWrite'], 'idempotency', 'say how the tool recognises a repeated call'),
+      onlyWith('onAmbiguous', 'effect', ['idempotentWrite', 'write', 'irreversible']),
       {
-        rule: "self.effect != 'idempotentWrite' || has(self.idempotency)",
-        message:
-          'spec.idempotency is required with effect idempotentWrite: say how the tool recognises a repeated call (header, meta or argument)',
+        rule: '!has(self.idempotency) || !has(self.idempotency.header) || has(self.http)',
+        message: 'idempotency.header is only allowed with http; use idempotency.meta or idempotency.argument with mcp',
+        fieldPath: '.idempotency.header',
+        reason: 'FieldValueForbidden',
       },
       {
-        rule: "!has(self.onAmbiguous) || self.effect != 'read'",
-        message: 'spec.onAmbiguous has no meaning with effect read: a read can always be repeated; remove it',
+        rule: '!has(self.idempotency) || !has(self.idempotency.meta) || has(self.mcp)',
+        message: 'idempotency.meta is only allowed with mcp; use idempotency.header or idempotency.argument with http',
+        fieldPath: '.idempotency.meta',
+        reason: 'FieldValueForbidden',
       },
     ),
   );
 
-export const toolStatusSchema = z.object({ ...commonStatus, digest: z.string().max(80).optional() });
+export const toolStatusSchema = z.object({
+  ...commonStatus,
+  digest: z.string().max(80).optional().describe('Digest of the contract that bundles pin.'),
+});
 
 export const toolKind = {
   kind: 'Tool',

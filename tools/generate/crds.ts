@@ -74,5 +74,5 @@ export function customResourceDefinition(definition: KindDefinition): object {
 }
 
 export function crdYaml(definition: KindDefinition): string {
-  return `# ${generatedNotice}\n${stringify(customResourceDefinition(definition), { lineWidth: 0, aliasDuplicateObjects: false, version: "1.1" })}`;
+  return `# ${generatedNotice}\n${stringify(customResourceDefinition(definition), { lineWidth: 0, aliasDuplicateObjects: false, version: '1.1' })}`;
 }
