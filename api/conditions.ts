@@ -1,0 +1,53 @@
+// Owns: the registries of condition types and reasons. A condition uses no other word; the reference lists exactly these.
+
+export const conditionTypes = {
+  Ready: 'The object does what its spec says. Always present; Unknown until the operator has looked at it once.',
+  Reconciling: 'The operator is bringing the world in line with the spec. Present only while True.',
+  Stalled: 'Nothing moves until somebody changes something; the message says what. Present only while True.',
+  Accepted: 'The static checks passed, so that runs may start.',
+  Resolved: 'Everything that the object names exists and fits.',
+  Available: 'Enough workers are ready to take work.',
+} as const;
+export type ConditionType = keyof typeof conditionTypes;
+
+export const reasons = {
+  Available: 'All wanted workers are ready.',
+  Accepted: 'The object passed its checks and is in use.',
+  AgentNotFound: 'An Agent that is named does not exist in this namespace.',
+  BundleForOtherAgent: 'spec.bundleRef names a Bundle whose spec.agent is another Agent.',
+  BundleNotFound: 'The Bundle that is named does not exist in this namespace.',
+  BundleNotReady: 'The Bundle that is named is not Ready itself.',
+  BusUnreachable: 'NATS did not answer; the operator tries again.',
+  Cancelled: 'The run was cancelled by a person.',
+  Closed: 'The run, or the question, is over.',
+  CredentialNotFound: 'The Secret that is named, or the key in it, does not exist in this namespace.',
+  Decided: 'A person answered.',
+  Deleting: 'The object is being deleted and what it owns is being removed.',
+  DigestMismatch: 'The decision carries another digest than the escalation: what was read is not what is asked.',
+  Escalated: 'The run waits for a person; the status names the Escalation.',
+  Expired: 'The deadline passed without an answer; onExpiry of the queue was done.',
+  Failed: 'The run ended in a failure; the message says at which state and why.',
+  Forbidden: 'The API server refused the operator a request; its role lacks a right.',
+  Frozen: 'The run is frozen by an escalation until a person decides.',
+  InputInvalid: 'The input does not fit the input schema of the Workflow.',
+  InvalidSpec: 'A static check failed; the message names the field, what was found and what is allowed.',
+  JournalUnavailable: 'The engine or its journal did not answer; the operator tries again.',
+  ModelNotFound: 'A Model that is named does not exist in this namespace.',
+  NotEntitled: 'The author of the decision may not decide: it is the requester, or not the authenticated user.',
+  Open: 'The question waits for an answer.',
+  PolicyNotFound: 'The EscalationPolicy that is named does not exist in this namespace.',
+  Progressing: 'Workers are starting, stopping or being replaced.',
+  QueueNotFound: 'A queue that is named is not in the escalation policy.',
+  Resolved: 'Everything that is named exists and fits.',
+  Running: 'The run is under way.',
+  Succeeded: 'The run ended with outcome success.',
+  Superseded: 'The question was answered or closed before; this decision changed nothing.',
+  ToolNotFound: 'A Tool that is named does not exist in this namespace.',
+  ToolOutsideCeiling: 'The bundle wants a tool that the permissions of its Agent do not list; it is left out.',
+  Unknown: 'The operator has not looked yet.',
+  Waiting: 'The run waits for an event, a time or a person.',
+  WorkersUnavailable: 'Fewer workers are ready than wanted for too long; look at the pods of the Deployment.',
+  WorkflowNotAccepted: 'The Workflow of the run failed its checks.',
+  WorkflowNotFound: 'A Workflow that is named does not exist in this namespace.',
+} as const;
+export type Reason = keyof typeof reasons;
