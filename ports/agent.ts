@@ -32,7 +32,13 @@ export interface ModelRequest {
 
 export interface ModelReply {
   readonly text: string;
-  readonly calls: readonly { readonly id: string; readonly name: string; readonly args: JsonObject }[];
+  /** `problem`: the arguments could not be read; the model is told so instead of the call being made. */
+  readonly calls: readonly {
+    readonly id: string;
+    readonly name: string;
+    readonly args: JsonObject;
+    readonly problem?: string;
+  }[];
   readonly inputTokens: number;
   readonly cachedInputTokens: number;
   readonly outputTokens: number;
@@ -59,8 +65,10 @@ export interface ToolRequest {
  * refused, 429, name unknown). `Unknown`: sent, and no usable answer: for an effect that is Ambiguous.
  */
 export type ToolReply =
-  | { readonly kind: 'Done'; readonly result: Json }
-  | { readonly kind: 'Refused'; readonly error: string }
+  /** `truncatedBytes`: the tool acted, but its result was larger than asked for; `result` is null. */
+  | { readonly kind: 'Done'; readonly result: Json; readonly truncatedBytes?: number }
+  /** `status`: the HTTP status, where there is one. */
+  | { readonly kind: 'Refused'; readonly error: string; readonly status?: number }
   | { readonly kind: 'Unreached'; readonly error: string; readonly retryAfterMs?: number }
   | { readonly kind: 'Unknown'; readonly error: string };
 

@@ -133,7 +133,8 @@ export type ModelAskReply =
   | {
       readonly kind: 'Reply';
       readonly text: string;
-      readonly calls: readonly { id: string; tool: string; args: JsonObject }[];
+      /** `problem`: no such tool was offered, or the arguments could not be read: the call is answered with it, not made. */
+      readonly calls: readonly { id: string; tool: string; args: JsonObject; problem?: string }[];
       readonly confidence?: number;
       readonly receipt: Receipt;
     }

@@ -1,0 +1,35 @@
+// Owns: a bundle's verifier rules. A rule that cannot be evaluated has failed: nothing is committed on a doubt.
+import type { JsonObject, Turn, Verification } from '../../api/messages/history.ts';
+import type { VerifierRule } from '../../api/v1alpha1/bundle.ts';
+import { evaluateBoolean } from '../cel/cel.ts';
+import { callsOf } from './prompt.ts';
+
+export interface RuleFacts {
+  readonly result: JsonObject;
+  readonly facts: JsonObject;
+  readonly input: JsonObject;
+  readonly run: JsonObject;
+  readonly turns: readonly Turn[];
+}
+
+/** Variables of a verifier rule. */
+export const ruleVariables = ['result', 'facts', 'input', 'calls', 'run'] as const;
+
+/** Every rule with its verdict; a failed one says why. */
+export function checkRules(rules: readonly VerifierRule[], given: RuleFacts): Verification['rules'] {
+  const { result, facts, input, run, turns } = given;
+  const bindings = { result, facts, input, run, calls: callsOf(turns) };
+  return rules.map((rule) => {
+    const held = evaluateBoolean(rule.cel, bindings);
+    if (held.ok && held.value) return { name: rule.name, passed: true };
+    const why = held.ok ? `rule does not hold: ${rule.cel}` : `rule could not be evaluated: ${held.message}`;
+    return { name: rule.name, passed: false, message: rule.message ?? why };
+  });
+}
+
+/** What the executor is told; undefined when every rule passed. */
+export function ruleFeedback(rules: Verification['rules']): string | undefined {
+  const failed = rules.filter((rule) => !rule.passed);
+  if (failed.length === 0) return undefined;
+  return failed.map((rule) => `${rule.name}: ${rule.message ?? 'failed'}`).join('\n');
+}
