@@ -3,6 +3,7 @@
 import type { Condition } from '../../api/schema.ts';
 import type { KubeObject } from '../../ports/kube.ts';
 import type { Instant } from '../../ports/system.ts';
+import { secondTime } from './micro-time.ts';
 
 /** A condition before it is compared with the last one. */
 export interface Finding {
@@ -46,7 +47,7 @@ export function kstatus(health: Health): readonly Finding[] {
 
 /** The complete list of conditions a controller writes: `findings`, with times kept where the status did not flip. */
 export function conditions(root: KubeObject, findings: readonly Finding[], now: Instant): readonly Condition[] {
-  const stamp = `${new Date(now).toISOString().slice(0, 19)}Z`;
+  const stamp = secondTime(now);
   const generation = root.metadata.generation;
   return findings.map((finding) => {
     const before = conditionOf(root, finding.type);
