@@ -57,7 +57,7 @@ export interface PodStatusLine {
   readonly ip?: string;
   /** Of the first container. */
   readonly pid?: number;
-  /** Of all containers with their own child processes. */
+  /** Of the containers' own processes, without what they started. */
   readonly rssMiB?: number;
   /** Why a container waits or ended, when it does. */
   readonly reason?: string;

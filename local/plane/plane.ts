@@ -27,7 +27,7 @@ export interface PlaneOptions {
   /** Default true. Only instances that live as long as one test turn it off. */
   readonly etcdFsync?: boolean;
   /** Second number of the Pods' addresses for a new instance; see `node/addresses.ts`. */
-  readonly podNetwork?: () => Promise<number>;
+  readonly podNetwork?: (kept: number | undefined) => Promise<number>;
 }
 
 /** The servers of one instance; `start` has resolved, so all but the controller-manager answer. */

@@ -19,7 +19,6 @@ export interface Ports {
   readonly nats: number;
   readonly natsMonitor: number;
   readonly control: number;
-  readonly serviceProxy: number;
 }
 
 export interface InstanceRecord {
@@ -60,7 +59,6 @@ const portNames: readonly (keyof Ports)[] = [
   'nats',
   'natsMonitor',
   'control',
-  'serviceProxy',
 ];
 
 const clusterNames = [
@@ -88,20 +86,25 @@ export function keyFiles(paths: InstancePaths) {
   } as const;
 }
 
-/** Reads the instance, or makes a new one when there is none. */
-export async function openRecord(paths: InstancePaths, podNetwork: () => Promise<number>): Promise<InstanceRecord> {
+/**
+ * Reads the instance, or makes a new one when there is none. `podNetwork` gets the kept number and may answer another
+ * one, when somebody else took it meanwhile.
+ */
+export async function openRecord(
+  paths: InstancePaths,
+  podNetwork: (kept: number | undefined) => Promise<number>,
+): Promise<InstanceRecord> {
   const existing = await readRecord(paths);
-  if (existing !== undefined) return existing;
   for (const folder of [paths.root, paths.keys, paths.etcd, paths.nats, paths.logs, paths.pods, paths.podLogs]) {
     await mkdir(folder, { recursive: true, mode: 0o700 });
   }
+  if (existing === undefined) await writeKeys(paths);
   const record: InstanceRecord = {
     name: paths.name,
-    createdAt: new Date().toISOString(),
-    ports: await choosePorts(),
-    podNetwork: await podNetwork(),
+    createdAt: existing?.createdAt ?? new Date().toISOString(),
+    ports: existing?.ports ?? (await choosePorts()),
+    podNetwork: await podNetwork(existing?.podNetwork),
   };
-  await writeKeys(paths);
   await writeRecord(paths, record);
   return record;
 }
