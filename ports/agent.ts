@@ -20,6 +20,8 @@ export interface OfferedTool {
 export interface ModelRequest {
   readonly messages: readonly ModelMessage[];
   readonly tools: readonly OfferedTool[];
+  /** Tool → function name, for the calls in `messages`, which name Tools. */
+  readonly functions?: Readonly<Record<string, string>>;
   /** JSON Schema of the answer. */
   readonly output?: JsonObject;
   readonly logprobs: boolean;
