@@ -258,6 +258,8 @@ export interface RunSummary {
   readonly namespace: string;
   readonly workflow: string;
   readonly workflowDigest: string;
+  /** Agent → bundle digest: the operator keeps their workers while the run is open. */
+  readonly pins?: Readonly<Record<string, string>>;
   readonly key?: string;
   readonly object?: { readonly name: string; readonly uid: string };
   readonly requestedBy: string;
