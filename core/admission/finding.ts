@@ -1,0 +1,84 @@
+// Owns: what a static check says, and the registry of checks. Each check has a fixture under test/fixtures/invalid.
+import type { Reason } from '../../api/conditions.ts';
+
+export const staticChecks = {
+  agentUnknown: 'An agent that is named exists.',
+  backupUnknown: 'A backup route names an agent that exists.',
+  bundleForOtherAgent: 'The bundle of an agent is for that agent.',
+  bundleUnknown: 'The bundle that is named exists.',
+  celInvalid: 'Every CEL expression and template compiles with the variables of its field.',
+  eventMismatch: 'A transition waits for what its state can bring.',
+  exitUnknown: 'Every exit names a state.',
+  expiryCycle: 'Queues that pass a question on do not pass it round in a circle.',
+  modelUnknown: 'A model that is named exists.',
+  noOtherwise: 'A state with guards has a last transition without one, or the exit on.error.',
+  patternBlank: 'A pattern holds more than white space.',
+  policyUnknown: 'The escalation policy that is named exists.',
+  queriesItself: 'An ambiguous call is looked up with another tool.',
+  queryToolUnfit: 'An ambiguous call is looked up with a tool that exists and only reads.',
+  queueUnknown: 'A queue that is named is in the escalation policy that holds there.',
+  replyUnreachable: 'Only the last reply of a scripted model is without `when`.',
+  ruleNameTwice: 'Names of verifier rules are unique.',
+  schemaInvalid: 'A JSON Schema is well formed and of type object.',
+  stateWithoutWayOut: 'Every state but a terminal one has a transition that leaves it.',
+  stateUnreachable: 'Every state is reachable from start.',
+  terminalLeft: 'No transition leaves a terminal state.',
+  terminalUnreachable: 'A terminal state is reachable from every state.',
+  toolOutsideCeiling: 'A tool of the bundle is in the permissions of its agent; another one is left out.',
+  toolTwice: 'A tool is listed once.',
+  toolUnknown: 'A tool that is named exists.',
+  transitionShadowed: 'No transition stands behind one without a guard.',
+  urlInvalid: 'A URL of a tool has only known {placeholders}, and none in its host.',
+  verifierIsExecutor: 'The verifier is not the model that did the work, unless rules check the result too.',
+  workflowUnknown: 'A workflow that is named exists.',
+} as const;
+export type StaticCheck = keyof typeof staticChecks;
+
+export interface Finding {
+  readonly check: StaticCheck;
+  /** Path from the root of the object, such as `spec.states[book].goal`. */
+  readonly field: string;
+  readonly found: string;
+  readonly allowed: string;
+  /** One sentence with all three. */
+  readonly message: string;
+  /** A warning does not stop the object from being used. */
+  readonly severity: 'error' | 'warning';
+  /** The reason a condition gives for it. */
+  readonly reason: Reason;
+}
+
+/** What was found is quoted up to this many characters. */
+const quoteMax = 120;
+
+export function finding(
+  check: StaticCheck,
+  field: string,
+  what: { readonly found: string; readonly allowed: string },
+  options: { readonly reason?: Reason; readonly severity?: Finding['severity'] } = {},
+): Finding {
+  const { found, allowed } = what;
+  return {
+    check,
+    field,
+    found,
+    allowed,
+    message: `${field}: found ${found}; allowed: ${allowed}`,
+    severity: options.severity ?? 'error',
+    reason: options.reason ?? 'InvalidSpec',
+  };
+}
+
+export function quote(text: string): string {
+  return `"${text.length > quoteMax ? `${text.slice(0, quoteMax)}…` : text}"`;
+}
+
+/** `"a", "b", "c"`, or what `none` says. */
+export function quoteAll(names: readonly string[], none = 'none'): string {
+  return names.length === 0 ? none : names.map(quote).join(', ');
+}
+
+/** The values that stand more than once, each once. */
+export function repeated(values: readonly string[]): readonly string[] {
+  return [...new Set(values.filter((value, index) => values.indexOf(value) !== index))];
+}

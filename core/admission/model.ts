@@ -1,0 +1,32 @@
+// Owns: the static checks of a Model: the script of a scripted one.
+import type { ModelSpec, ScriptedReply } from '../../api/v1alpha1/model.ts';
+import { checkExpression, checkTemplates, variables } from './expressions.ts';
+import { type Finding, finding } from './finding.ts';
+
+export function checkModel(_name: string, spec: ModelSpec): readonly Finding[] {
+  const replies = spec.scripted?.replies ?? [];
+  return [
+    ...replies.slice(0, -1).flatMap(({ when }, index) =>
+      when === undefined
+        ? [
+            finding('replyUnreachable', `spec.scripted.replies[${index}]`, {
+              found: 'a reply without `when` before the last, so that those behind it are never given',
+              allowed: '`when` on every reply but the last',
+            }),
+          ]
+        : [],
+    ),
+    ...replies.flatMap((reply, index) => checkReply(`spec.scripted.replies[${index}]`, reply)),
+  ];
+}
+
+function checkReply(field: string, reply: ScriptedReply): readonly Finding[] {
+  return [
+    ...checkExpression(`${field}.when`, reply.when, variables.scripted),
+    ...checkTemplates(`${field}.text`, reply.text, variables.scripted),
+    ...checkTemplates(`${field}.json`, reply.json, variables.scripted),
+    ...(reply.calls ?? []).flatMap(({ args }, index) =>
+      checkTemplates(`${field}.calls[${index}].args`, args, variables.scripted),
+    ),
+  ];
+}

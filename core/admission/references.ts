@@ -1,0 +1,184 @@
+// Owns: the checks that need other objects. They never refuse an object, since objects may come in any order: the operator
+// puts them in conditions, with the reason of the finding.
+import type { AgentSpec } from '../../api/v1alpha1/agent.ts';
+import type { BundleSpec } from '../../api/v1alpha1/bundle.ts';
+import type { EscalationPolicySpec } from '../../api/v1alpha1/escalation-policy.ts';
+import type { ModelSpec } from '../../api/v1alpha1/model.ts';
+import type { ToolSpec } from '../../api/v1alpha1/tool.ts';
+import type { WorkflowRunSpec, WorkflowSpec, WorkflowState } from '../../api/v1alpha1/workflow.ts';
+import type { Reason } from '../../api/conditions.ts';
+import type { Checked } from './admission.ts';
+import { type Finding, finding, quote, quoteAll, type StaticCheck } from './finding.ts';
+
+/** The existing objects of one namespace, by name. */
+export interface Lookups {
+  readonly agent: (name: string) => AgentSpec | undefined;
+  readonly bundle: (name: string) => BundleSpec | undefined;
+  readonly tool: (name: string) => ToolSpec | undefined;
+  readonly model: (name: string) => ModelSpec | undefined;
+  readonly policy: (name: string) => EscalationPolicySpec | undefined;
+  readonly workflow: (name: string) => WorkflowSpec | undefined;
+}
+
+type Referring = Checked | { readonly kind: 'WorkflowRun'; readonly spec: WorkflowRunSpec };
+
+/** Findings of severity `error` mean that the object cannot be used yet. */
+export function checkReferences(name: string, object: Referring, existing: Lookups): readonly Finding[] {
+  switch (object.kind) {
+    case 'Agent':
+      return checkAgentReferences(name, object.spec, existing);
+    case 'Bundle':
+      return checkBundleReferences(object.spec, existing);
+    case 'EscalationPolicy':
+      return checkPolicyReferences(object.spec, existing);
+    case 'Model':
+      return [];
+    case 'Tool':
+      return checkToolReferences(object.spec, existing);
+    case 'Workflow':
+      return checkWorkflowReferences(object.spec, existing);
+    case 'WorkflowRun':
+      return workflowExists('spec.workflowRef.name', object.spec.workflowRef.name, existing);
+  }
+}
+
+function missing(kind: string, check: StaticCheck, reason: Reason) {
+  return (field: string, name: string | undefined, there: unknown): Finding[] => {
+    if (name === undefined || there !== undefined) return [];
+    const what = { found: `${kind} ${quote(name)}, which does not exist`, allowed: `a ${kind} of this namespace` };
+    return [finding(check, field, what, { reason })];
+  };
+}
+const noAgent = missing('Agent', 'agentUnknown', 'AgentNotFound');
+const noBackup = missing('Agent', 'backupUnknown', 'AgentNotFound');
+const noBundle = missing('Bundle', 'bundleUnknown', 'BundleNotFound');
+const noTool = missing('Tool', 'toolUnknown', 'ToolNotFound');
+const noModel = missing('Model', 'modelUnknown', 'ModelNotFound');
+const noPolicy = missing('EscalationPolicy', 'policyUnknown', 'PolicyNotFound');
+const noWorkflow = missing('Workflow', 'workflowUnknown', 'WorkflowNotFound');
+
+const workflowExists = (field: string, name: string | undefined, { workflow }: Lookups) =>
+  name === undefined ? [] : noWorkflow(field, name, workflow(name));
+
+export function checkAgentReferences(name: string, spec: AgentSpec, existing: Lookups): readonly Finding[] {
+  const bundle = existing.bundle(spec.bundleRef.name);
+  const policy = policyOf(spec, existing);
+  return [
+    ...noBundle('spec.bundleRef.name', spec.bundleRef.name, bundle),
+    ...noPolicy('spec.escalationPolicyRef.name', spec.escalationPolicyRef?.name, policy),
+    ...(bundle === undefined ? [] : checkBundleFits(name, spec, bundle)),
+    ...spec.permissions.flatMap(({ tool }, index) =>
+      noTool(`spec.permissions[${index}].tool`, tool, existing.tool(tool)),
+    ),
+    ...(policy === undefined
+      ? []
+      : spec.permissions.flatMap(({ queue }, index) =>
+          queueUnknown(`spec.permissions[${index}].queue`, queue, [policy]),
+        )),
+  ];
+}
+
+function checkBundleFits(name: string, spec: AgentSpec, bundle: BundleSpec): readonly Finding[] {
+  if (bundle.agent !== name) {
+    const found = `Bundle ${quote(spec.bundleRef.name)}, whose spec.agent is ${quote(bundle.agent)}`;
+    const what = { found, allowed: `a Bundle whose spec.agent is ${quote(name)}` };
+    return [finding('bundleForOtherAgent', 'spec.bundleRef.name', what, { reason: 'BundleForOtherAgent' })];
+  }
+  const ceiling = new Set(spec.permissions.map(({ tool }) => tool));
+  const outside = bundle.tools.filter((tool) => !ceiling.has(tool));
+  if (outside.length === 0) return [];
+  const found = `Bundle ${quote(spec.bundleRef.name)} with the tools ${quoteAll(outside)}, which are left out`;
+  const what = { found, allowed: `the tools of spec.permissions: ${quoteAll([...ceiling])}` };
+  return [
+    finding('toolOutsideCeiling', 'spec.bundleRef.name', what, { reason: 'ToolOutsideCeiling', severity: 'warning' }),
+  ];
+}
+
+export function checkBundleReferences(spec: BundleSpec, existing: Lookups): readonly Finding[] {
+  const { start, backup, planner } = spec.models;
+  const model = (field: string, name: string | undefined) =>
+    name === undefined ? [] : noModel(field, name, existing.model(name));
+  return [
+    ...noAgent('spec.agent', spec.agent, existing.agent(spec.agent)).map((found) => ({
+      ...found,
+      severity: 'warning' as const,
+    })),
+    ...spec.tools.flatMap((tool, index) => noTool(`spec.tools[${index}]`, tool, existing.tool(tool))),
+    ...model('spec.models.start', start),
+    ...model('spec.models.backup', backup),
+    ...model('spec.models.planner', planner),
+    ...model('spec.verifier.model', spec.verifier.model),
+  ];
+}
+
+export function checkToolReferences(spec: ToolSpec, existing: Lookups): readonly Finding[] {
+  const name = spec.onAmbiguous?.query?.tool;
+  if (name === undefined) return [];
+  const effect = existing.tool(name)?.effect;
+  if (effect === 'read') return [];
+  const found =
+    effect === undefined ? `Tool ${quote(name)}, which does not exist` : `Tool ${quote(name)} with effect ${effect}`;
+  const what = { found, allowed: 'a Tool of this namespace with effect read' };
+  return [finding('queryToolUnfit', 'spec.onAmbiguous.query.tool', what, { reason: 'ToolNotFound' })];
+}
+
+export function checkPolicyReferences(spec: EscalationPolicySpec, existing: Lookups): readonly Finding[] {
+  return [
+    ...spec.rules.flatMap(({ agent, workflow }, index) => [
+      ...(agent === undefined ? [] : noAgent(`spec.rules[${index}].agent`, agent, existing.agent(agent))),
+      ...workflowExists(`spec.rules[${index}].workflow`, workflow, existing),
+    ]),
+    ...spec.queues.flatMap(({ onExpiry }, index) =>
+      workflowExists(`spec.queues[${index}].onExpiry.fallbackWorkflow`, onExpiry?.fallbackWorkflow, existing),
+    ),
+  ];
+}
+
+export function checkWorkflowReferences(spec: WorkflowSpec, existing: Lookups): readonly Finding[] {
+  const policy = policyOf(spec, existing);
+  return [
+    ...noPolicy('spec.escalationPolicyRef.name', spec.escalationPolicyRef?.name, policy),
+    ...Object.entries(spec.states).flatMap(([name, state]) =>
+      checkStateReferences(`spec.states[${name}]`, state, policy, existing),
+    ),
+  ];
+}
+
+function checkStateReferences(
+  field: string,
+  state: WorkflowState,
+  policy: EscalationPolicySpec | undefined,
+  existing: Lookups,
+): readonly Finding[] {
+  const agent = state.agent === undefined ? undefined : existing.agent(state.agent);
+  const own = agent === undefined ? undefined : policyOf(agent, existing);
+  const policies = [own, policy].filter((one) => one !== undefined);
+  const backup = state.backup === 'none' ? undefined : state.backup;
+  return [
+    ...noAgent(`${field}.agent`, state.agent, agent),
+    ...(backup === undefined ? [] : noBackup(`${field}.backup`, backup, existing.agent(backup))),
+    ...(state.tools ?? []).flatMap((tool, index) => noTool(`${field}.tools[${index}]`, tool, existing.tool(tool))),
+    ...queueUnknown(`${field}.queue`, state.queue, policy === undefined ? [] : [policy]),
+    ...queueUnknown(`${field}.override`, state.override, policies),
+  ];
+}
+
+function policyOf(
+  { escalationPolicyRef }: Pick<WorkflowSpec | AgentSpec, 'escalationPolicyRef'>,
+  existing: Lookups,
+): EscalationPolicySpec | undefined {
+  return escalationPolicyRef === undefined ? undefined : existing.policy(escalationPolicyRef.name);
+}
+
+/** Without a policy there are no queues, so that every name is unknown. */
+function queueUnknown(
+  field: string,
+  queue: string | undefined,
+  policies: readonly EscalationPolicySpec[],
+): readonly Finding[] {
+  const known = policies.flatMap(({ queues }) => queues.map(({ name }) => name));
+  if (queue === undefined || known.includes(queue)) return [];
+  const none = 'none, since no escalation policy holds here; set spec.escalationPolicyRef';
+  const what = { found: `the queue ${quote(queue)}`, allowed: `the queues ${quoteAll(known, none)}` };
+  return [finding('queueUnknown', field, what, { reason: 'QueueNotFound' })];
+}

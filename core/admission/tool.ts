@@ -1,0 +1,49 @@
+// Owns: the static checks of a Tool.
+import type { ToolSpec } from '../../api/v1alpha1/tool.ts';
+import { type Finding, finding, quote } from './finding.ts';
+import { checkObjectSchema } from './json-schema.ts';
+
+const runFields = ['run.id', 'run.namespace', 'run.workflow', 'run.key'];
+const inputField = /^input\.[A-Za-z_][A-Za-z0-9_]*$/;
+const allowedPlaceholders = `{${runFields.join('}, {')}} and {input.FIELD}`;
+
+export function checkTool(name: string, spec: ToolSpec): readonly Finding[] {
+  return [
+    ...checkUrl('spec.http.url', spec.http?.url),
+    ...checkUrl('spec.mcp.url', spec.mcp?.url),
+    ...checkObjectSchema('spec.input', spec.input),
+    ...(spec.output === undefined ? [] : checkObjectSchema('spec.output', spec.output)),
+    ...queriesItself(name, spec),
+  ];
+}
+
+function checkUrl(field: string, url: string | undefined): readonly Finding[] {
+  if (url === undefined) return [];
+  const placeholders = [...url.matchAll(/\{([^{}]*)\}/g)].map(([, inside]) => inside ?? '');
+  const unknown = placeholders.filter((inside) => !runFields.includes(inside) && !inputField.test(inside));
+  const findings = unknown.map((inside) =>
+    finding('urlInvalid', field, { found: `the placeholder {${inside}}`, allowed: allowedPlaceholders }),
+  );
+  const rest = url.replaceAll(/\{[^{}]*\}/g, '');
+  if (/[{}]/.test(rest)) {
+    findings.push(
+      finding('urlInvalid', field, { found: `a single brace in ${quote(url)}`, allowed: allowedPlaceholders }),
+    );
+  }
+  const host = /^https?:\/\/([^/?#]*)/.exec(url)?.[1] ?? '';
+  if (!/^[A-Za-z0-9._-]+(:[0-9]{1,5})?$|^\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?$/.test(host)) {
+    const allowed = 'a fixed host and port without credentials; placeholders only in path and query';
+    findings.push(finding('urlInvalid', field, { found: `the host ${quote(host)}`, allowed }));
+  }
+  return findings;
+}
+
+function queriesItself(name: string, spec: ToolSpec): readonly Finding[] {
+  if (spec.onAmbiguous?.query?.tool !== name) return [];
+  return [
+    finding('queriesItself', 'spec.onAmbiguous.query.tool', {
+      found: `${quote(name)}, the tool itself`,
+      allowed: 'another Tool with effect read, which tells whether the call took effect',
+    }),
+  ];
+}

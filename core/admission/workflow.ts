@@ -1,0 +1,162 @@
+// Owns: the static checks of a Workflow: what its schema cannot state, since it takes the whole graph to see it.
+import type { Transition, WorkflowSpec, WorkflowState } from '../../api/v1alpha1/workflow.ts';
+import { checkExpression, checkTemplates, variables } from './expressions.ts';
+import { type Finding, finding, quote, quoteAll } from './finding.ts';
+import { checkObjectSchema } from './json-schema.ts';
+
+type States = ReadonlyMap<string, WorkflowState>;
+interface Graph {
+  readonly start: string;
+  readonly states: States;
+  readonly transitions: readonly Transition[];
+}
+
+/** What ends a state of each type; `on` of a transition may say only this. */
+export const doneBy = { task: 'done', decision: 'done', approval: 'approved', wait: 'received' } as const;
+
+export function checkWorkflow(_name: string, spec: WorkflowSpec): readonly Finding[] {
+  const graph: Graph = {
+    start: spec.start,
+    states: new Map(Object.entries(spec.states)),
+    transitions: spec.transitions,
+  };
+  return [
+    ...checkExits(graph),
+    ...checkTransitions(graph),
+    ...checkReachability(graph),
+    ...checkExpression('spec.key', spec.key, variables.key),
+    ...checkObjectSchema('spec.input', spec.input),
+    ...[...graph.states].flatMap(([name, state]) => checkState(name, state)),
+    ...spec.transitions.flatMap(({ when }, index) =>
+      checkExpression(`spec.transitions[${index}].when`, when, variables.guard),
+    ),
+  ];
+}
+
+function checkState(name: string, state: WorkflowState): readonly Finding[] {
+  const field = `spec.states[${name}]`;
+  return [
+    ...(state.output === undefined ? [] : checkObjectSchema(`${field}.output`, state.output)),
+    ...checkExpression(`${field}.for.by`, state.for?.by, variables.state),
+    ...checkTemplates(`${field}.goal`, state.goal, variables.state),
+    ...checkTemplates(`${field}.question`, state.question, variables.state),
+  ];
+}
+
+function checkExits({ states }: Graph): readonly Finding[] {
+  return [...states].flatMap(([name, state]) =>
+    Object.entries(state.on ?? {}).flatMap(([exit, to]) =>
+      to === undefined || states.has(to)
+        ? []
+        : [
+            finding('exitUnknown', `spec.states[${name}].on.${exit}`, {
+              found: quote(to),
+              allowed: `the states ${quoteAll([...states.keys()])}`,
+            }),
+          ],
+    ),
+  );
+}
+
+function checkTransitions(graph: Graph): readonly Finding[] {
+  return [...graph.states].flatMap(([name, state]) => {
+    const leaving = graph.transitions
+      .map((transition, index) => ({ ...transition, index }))
+      .filter(({ from }) => from === name);
+    if (state.type === 'terminal') return terminalLeft(name, leaving);
+    if (leaving.length === 0) return [stateWithoutWayOut(name, state)];
+    return [...eventMismatch(state, leaving), ...transitionShadowed(leaving), ...noOtherwise(name, state, leaving)];
+  });
+}
+
+type Leaving = readonly (Transition & { readonly index: number })[];
+
+function terminalLeft(name: string, leaving: Leaving): readonly Finding[] {
+  return leaving.map(({ index, to }) =>
+    finding('terminalLeft', `spec.transitions[${index}]`, {
+      found: `a transition from the terminal state ${quote(name)} to ${quote(to)}`,
+      allowed: 'none, since a terminal state ends the run; remove it',
+    }),
+  );
+}
+
+function stateWithoutWayOut(name: string, state: WorkflowState): Finding {
+  return finding('stateWithoutWayOut', `spec.states[${name}]`, {
+    found: `no transition that leaves this ${state.type}`,
+    allowed: `at least one entry of spec.transitions with from: ${name}`,
+  });
+}
+
+function eventMismatch(state: WorkflowState, leaving: Leaving): readonly Finding[] {
+  if (state.type === 'terminal') return [];
+  const expected = doneBy[state.type];
+  return leaving.flatMap(({ index, on, from }) =>
+    on === undefined || on === expected
+      ? []
+      : [
+          finding('eventMismatch', `spec.transitions[${index}].on`, {
+            found: quote(on),
+            allowed: `${quote(expected)}, or leave it out: ${quote(from)} is of type ${state.type}`,
+          }),
+        ],
+  );
+}
+
+function transitionShadowed(leaving: Leaving): readonly Finding[] {
+  const otherwise = leaving.findIndex(({ when }) => when === undefined);
+  if (otherwise === -1) return [];
+  return leaving.slice(otherwise + 1).map(({ index, from, to }) =>
+    finding('transitionShadowed', `spec.transitions[${index}]`, {
+      found: `a transition from ${quote(from)} to ${quote(to)} that can never be taken`,
+      allowed: `one before spec.transitions[${leaving[otherwise]?.index}], which has no \`when\` and so always holds`,
+    }),
+  );
+}
+
+function noOtherwise(name: string, state: WorkflowState, leaving: Leaving): readonly Finding[] {
+  if (leaving.some(({ when }) => when === undefined) || state.on?.error !== undefined) return [];
+  return [
+    finding('noOtherwise', `spec.states[${name}]`, {
+      found: `only guarded transitions, to ${quoteAll(leaving.map(({ to }) => to))}`,
+      allowed: 'a last transition without `when` (otherwise), or the exit on.error',
+    }),
+  ];
+}
+
+function checkReachability({ start, states, transitions }: Graph): readonly Finding[] {
+  const forward = new Map<string, string[]>();
+  const backward = new Map<string, string[]>();
+  const link = (from: string, to: string) => {
+    forward.set(from, [...(forward.get(from) ?? []), to]);
+    backward.set(to, [...(backward.get(to) ?? []), from]);
+  };
+  for (const { from, to } of transitions) link(from, to);
+  for (const [name, state] of states)
+    for (const to of Object.values(state.on ?? {})) if (to !== undefined) link(name, to);
+
+  const terminals = [...states].filter(([, { type }]) => type === 'terminal').map(([name]) => name);
+  const entered = closure([start], forward);
+  const ending = closure(terminals, backward);
+  return [...states.keys()].flatMap((name) => {
+    const field = `spec.states[${name}]`;
+    if (!entered.has(name)) {
+      const allowed = `states that a transition or exit leads to from start ${quote(start)}`;
+      return [finding('stateUnreachable', field, { found: 'a state that cannot be reached', allowed })];
+    }
+    if (ending.has(name)) return [];
+    const allowed = `states from which one of the terminal states can be reached: ${quoteAll(terminals)}`;
+    return [finding('terminalUnreachable', field, { found: 'a state from which a run can never end', allowed })];
+  });
+}
+
+function closure(from: readonly string[], edges: ReadonlyMap<string, readonly string[]>): ReadonlySet<string> {
+  const seen = new Set(from);
+  const open = [...from];
+  for (let name = open.pop(); name !== undefined; name = open.pop()) {
+    for (const next of edges.get(name) ?? []) {
+      if (!seen.has(next)) open.push(next);
+      seen.add(next);
+    }
+  }
+  return seen;
+}
