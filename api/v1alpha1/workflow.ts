@@ -35,31 +35,31 @@ const only = (field: string, ...types: readonly StateType[]) => onlyWith(field, 
 
 /** `type` must say where the run goes by this exit. */
 const requiresExit = (type: StateType, exit: string, otherwise: string): CelRule => ({
-  rule: `self.type != '${type}'${otherwise} || (has(self.on) && has(self.on.${exit}))`,
-  message: `on.${exit} is required with type ${type}: name the state that is entered then`,
-  fieldPath: '.on',
+  rule: `self.type != '${type}'${otherwise} || (has(self.exits) && has(self.exits.${exit}))`,
+  message: `exits.${exit} is required with type ${type}: name the state that is entered then`,
+  fieldPath: '.exits',
   reason: 'FieldValueRequired',
 });
 const onlyExit = (exit: string, ...types: readonly StateType[]): CelRule => ({
-  rule: `!has(self.on) || !has(self.on.${exit}) || ${types.map((type) => `self.type == '${type}'`).join(' || ')}`,
-  message: `on.${exit} is only allowed with type ${types.join(' or ')}; remove it`,
-  messageExpression: `'on.${exit} is only allowed with type ${types.join(' or ')}, found type ' + self.type + '; remove on.${exit}'`,
-  fieldPath: `.on.${exit}`,
+  rule: `!has(self.exits) || !has(self.exits.${exit}) || ${types.map((type) => `self.type == '${type}'`).join(' || ')}`,
+  message: `exits.${exit} is only allowed with type ${types.join(' or ')}; remove it`,
+  messageExpression: `'exits.${exit} is only allowed with type ${types.join(' or ')}, found type ' + self.type + '; remove exits.${exit}'`,
+  fieldPath: `.exits.${exit}`,
   reason: 'FieldValueForbidden',
 });
 
 const stateRules: readonly CelRule[] = [
   requires(['task'], 'agent', 'the Agent that does it'),
   requires(['task'], 'goal', 'what is to be reached, in a sentence'),
-  requires(['task'], 'timeout', 'after it the exit on.timeout is taken'),
+  requires(['task'], 'timeout', 'after it exits.timeout is taken'),
   requires(['task'], 'backup', 'the Agent that takes over, or "none"'),
   requires(['approval'], 'queue', 'the queue of the escalation policy that is asked'),
-  requires(['approval'], 'timeout', 'after it the exit on.expired is taken'),
+  requires(['approval'], 'timeout', 'after it exits.expired is taken'),
   requires(['wait'], 'for', 'what ends the wait: {event, by} or {duration}'),
   requires(['terminal'], 'outcome', 'how the run ends'),
   {
     rule: "self.type != 'wait' || !has(self.for) || has(self.for.duration) || has(self.timeout)",
-    message: 'timeout is required with type wait and for.event: after it the exit on.timeout is taken',
+    message: 'timeout is required with type wait and for.event: after it exits.timeout is taken',
     fieldPath: '.timeout',
     reason: 'FieldValueRequired',
   },
@@ -76,7 +76,7 @@ const stateRules: readonly CelRule[] = [
   only('for', 'wait'),
   only('outcome', 'terminal'),
   only('timeout', 'task', 'approval', 'wait'),
-  only('on', 'task', 'decision', 'approval', 'wait'),
+  only('exits', 'task', 'decision', 'approval', 'wait'),
   onlyExit('timeout', 'task', 'wait'),
   onlyExit('rejected', 'approval'),
   onlyExit('expired', 'approval'),
@@ -95,7 +95,7 @@ const stateRules: readonly CelRule[] = [
   },
 ];
 
-/** Members per type: task {agent, goal, output, tools, readOnly, timeout, retry, backup, highRisk, override, on}; decision {}; approval {queue, question, timeout, on}; wait {for, timeout, on}; terminal {outcome}. */
+/** Members per type: task {agent, goal, output, tools, readOnly, timeout, retry, backup, highRisk, override, exits}; decision {}; approval {queue, question, timeout, exits}; wait {for, timeout, exits}; terminal {outcome}. */
 export const stateSchema = z
   .object({
     type: z
@@ -157,7 +157,7 @@ export const stateSchema = z
       .optional()
       .describe('wait: what ends it.'),
     outcome: z.enum(outcomes).optional().describe('terminal: how the run ends.'),
-    on: z
+    exits: z
       .object({
         error: identifier()
           .optional()
@@ -174,15 +174,13 @@ export type WorkflowState = z.infer<typeof stateSchema>;
 
 export const transitionSchema = z.object({
   from: identifier().describe('A state.'),
-  on: z
+  exit: z
     .enum(['done', 'approved', 'received'])
     .optional()
     .describe('Default: done for task and decision, approved for approval, received for wait.'),
   when: cel()
     .optional()
-    .describe(
-      'CEL over input, facts, result, run. Absent: otherwise. An error takes the exit on.error, or fails the run.',
-    ),
+    .describe('CEL over input, facts, result, run. Absent: otherwise. An error takes exits.error, or fails the run.'),
   to: identifier().describe('A state.'),
 });
 export type Transition = z.infer<typeof transitionSchema>;

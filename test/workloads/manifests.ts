@@ -117,7 +117,7 @@ function workflowManifest(metadata: { name: string; namespace: string }): object
           goal: 'Serve this customer: ${input.request}',
           timeout: '5m',
           backup: 'none',
-          on: { error: 'failed', timeout: 'failed' },
+          exits: { error: 'failed', timeout: 'failed' },
         },
         served: { type: 'terminal', outcome: 'success' },
         failed: { type: 'terminal', outcome: 'failed' },

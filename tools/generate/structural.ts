@@ -1,6 +1,5 @@
 // Owns: zod → structural OpenAPI as the API server wants it. What a CRD cannot state is an error here, never lost silently.
 import { z } from 'zod';
-import type { CelRule } from '../../api/schema.ts';
 
 /** A node of an OpenAPI v3 schema as CRDs allow it. */
 export interface Schema {
@@ -13,14 +12,6 @@ export interface Schema {
   readonly enum?: readonly unknown[];
   readonly [keyword: string]: unknown;
 }
-
-/** The name under which a bare `on` arrives. */
-export const bareOn = 'true';
-export const bareOnRule: CelRule = {
-  rule: '!has(self.__true__)',
-  message: 'found the key true, which is how YAML reads a bare on; write the key in quotes: "on"',
-  reason: 'FieldValueForbidden',
-};
 
 /** Keywords that go through as they are. */
 const kept = [
@@ -90,25 +81,10 @@ function children(node: Schema, path: string): Partial<Schema> {
   if (node.type !== 'object') return {};
   if (node.properties !== undefined) {
     const properties = Object.entries(node.properties).map(([key, child]) => [key, convert(child, `${path}.${key}`)]);
-    return bareOnGuard(node, Object.fromEntries(properties) as Record<string, Schema>);
+    return { properties: Object.fromEntries(properties) as Record<string, Schema> };
   }
   if (node.additionalProperties === undefined) throw new Error(`${path}: an object needs properties`);
   return { additionalProperties: convert(node.additionalProperties, `${path}[*]`) };
-}
-
-/**
- * kubectl reads YAML 1.1, where a bare `on` is the boolean true, so that the member arrives under the name "true". Instead of
- * the API server's "field not declared in schema", whoever writes it is told what to do.
- */
-function bareOnGuard(node: Schema, properties: Readonly<Record<string, Schema>>): Partial<Schema> {
-  const on = properties['on'];
-  if (on === undefined) return { properties };
-  const found = on.type === 'object' ? { type: 'object', [preserve]: true } : { type: 'string', maxLength: 64 };
-  const rules = (node['x-kubernetes-validations'] as readonly CelRule[] | undefined) ?? [];
-  return {
-    properties: { ...properties, [bareOn]: { description: 'Never allowed: how YAML 1.1 reads a bare on.', ...found } },
-    'x-kubernetes-validations': [...rules, bareOnRule],
-  };
 }
 
 /** CEL costs are estimated from the maxima: without one, the API server refuses the rule. */
