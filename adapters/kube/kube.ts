@@ -155,6 +155,7 @@ class HttpKube implements KubeConnection {
     resourceVersion: string,
     signal: AbortSignal,
   ): AsyncGenerator<WatchEvent<T>> {
+    if (signal.aborted) return;
     const seconds = WATCH_SECONDS_MIN + Math.floor(Math.random() * WATCH_SECONDS_SPREAD);
     const query = {
       ...selectionQuery(selection),

@@ -13,9 +13,49 @@ export function isPartOf(wanted: Json, live: Json): boolean {
   if (typeof wanted === 'object' && wanted !== null) {
     if (typeof live !== 'object' || live === null || Array.isArray(live)) return Object.keys(wanted).length === 0;
     const fields = live as Readonly<Record<string, Json>>;
-    return Object.entries(wanted).every(([name, value]) => isPartOf(value, fields[name]));
+    return Object.entries(wanted).every(([name, value]) =>
+      QUANTITY_FIELDS.has(name) ? isQuantityPart(value, fields[name]) : isPartOf(value, fields[name]),
+    );
   }
   return Object.is(wanted, live);
+}
+
+/** Fields whose values the API server stores in its own form: `1000m` as `1`, `1024Mi` as `1Gi`. */
+const QUANTITY_FIELDS = new Set(['limits', 'requests', 'sizeLimit']);
+const SUFFIXES: Readonly<Record<string, number>> = {
+  n: 1e-9,
+  u: 1e-6,
+  m: 1e-3,
+  '': 1,
+  k: 1e3,
+  M: 1e6,
+  G: 1e9,
+  T: 1e12,
+  P: 1e15,
+  E: 1e18,
+  Ki: 2 ** 10,
+  Mi: 2 ** 20,
+  Gi: 2 ** 30,
+  Ti: 2 ** 40,
+  Pi: 2 ** 50,
+  Ei: 2 ** 60,
+};
+
+function isQuantityPart(wanted: Json, live: Json): boolean {
+  if (typeof wanted === 'object' && wanted !== null && typeof live === 'object' && live !== null) {
+    const fields = live as Readonly<Record<string, Json>>;
+    return Object.entries(wanted).every(([name, value]) => isQuantityPart(value, fields[name]));
+  }
+  return isPartOf(wanted, live) || (quantity(wanted) !== undefined && quantity(wanted) === quantity(live));
+}
+
+function quantity(value: Json): number | undefined {
+  if (typeof value === 'number') return value;
+  if (typeof value !== 'string') return undefined;
+  const parts = /^([+-]?[0-9.]+(?:[eE][+-]?[0-9]+)?)([a-zA-Z]*)$/.exec(value);
+  const factor = SUFFIXES[parts?.[2] ?? '?'];
+  const amount = Number(parts?.[1]);
+  return factor === undefined || Number.isNaN(amount) ? undefined : Number((amount * factor).toPrecision(12));
 }
 
 function isListPart(wanted: readonly Json[], live: readonly Json[]): boolean {

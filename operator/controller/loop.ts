@@ -43,6 +43,8 @@ export class ControllerLoop {
   readonly #applier: Applier;
   readonly #meter: ReturnType<typeof reconcileMeter>;
   readonly #log: Log;
+  /** Keys that ended in a terminal error. */
+  readonly #stalled = new Set<string>();
 
   constructor(options: LoopOptions) {
     const { controller, clock, metrics, kube, informers, leadership } = options;
@@ -71,6 +73,8 @@ export class ControllerLoop {
     this.#listen(informers.of(controller.root), (change, priority) => this.#onRoot(change, priority));
     for (const owned of controller.owns ?? []) {
       this.#listen(informers.of(owned), (change, priority) => {
+        // What stood in the way of a stalled root may just have gone.
+        if (change.after === undefined) for (const key of this.#stalled) this.queue.add(key, 'low');
         for (const object of sides(change)) {
           const owner = ownerOf(object, controller.root);
           if (owner !== undefined) this.queue.add(keyText(owner), priority);
@@ -130,6 +134,7 @@ export class ControllerLoop {
     try {
       const outcome = await this.#reconcile(key, deadline.signal);
       this.queue.forget(key);
+      this.#stalled.delete(key);
       if (outcome.requeueAfterMs === undefined) {
         this.#meter.result('success');
       } else {
@@ -158,8 +163,9 @@ export class ControllerLoop {
     this.#meter.failed(error);
     if (error instanceof TerminalError) {
       this.#log.error('reconcile failed; nothing is tried until something changes', { key, error });
-      await this.#report(key, 'stalled', error);
+      this.#stalled.add(key);
       this.queue.forget(key);
+      await this.#report(key, 'stalled', error);
       return;
     }
     this.queue.addRateLimited(key);
