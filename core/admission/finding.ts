@@ -11,7 +11,7 @@ export const staticChecks = {
   exitUnknown: 'Every exit names a state.',
   expiryCycle: 'Queues that pass a question on do not pass it round in a circle.',
   modelUnknown: 'A model that is named exists.',
-  noOtherwise: 'A state with guards has a last transition without one, or the exit on.error.',
+  noOtherwise: 'A state with guards has a last transition without one, or exits.error.',
   patternBlank: 'A pattern holds more than white space.',
   policyUnknown: 'The escalation policy that is named exists.',
   queriesItself: 'An ambiguous call is looked up with another tool.',

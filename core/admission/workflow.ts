@@ -45,11 +45,11 @@ function checkState(name: string, state: WorkflowState): readonly Finding[] {
 
 function checkExits({ states }: Graph): readonly Finding[] {
   return [...states].flatMap(([name, state]) =>
-    Object.entries(state.on ?? {}).flatMap(([exit, to]) =>
+    Object.entries(state.exits ?? {}).flatMap(([exit, to]) =>
       to === undefined || states.has(to)
         ? []
         : [
-            finding('exitUnknown', `spec.states[${name}].on.${exit}`, {
+            finding('exitUnknown', `spec.states[${name}].exits.${exit}`, {
               found: quote(to),
               allowed: `the states ${quoteAll([...states.keys()])}`,
             }),
@@ -90,12 +90,12 @@ function stateWithoutWayOut(name: string, state: WorkflowState): Finding {
 function eventMismatch(state: WorkflowState, leaving: Leaving): readonly Finding[] {
   if (state.type === 'terminal') return [];
   const expected = doneBy[state.type];
-  return leaving.flatMap(({ index, on, from }) =>
-    on === undefined || on === expected
+  return leaving.flatMap(({ index, exit, from }) =>
+    exit === undefined || exit === expected
       ? []
       : [
-          finding('eventMismatch', `spec.transitions[${index}].on`, {
-            found: quote(on),
+          finding('eventMismatch', `spec.transitions[${index}].exit`, {
+            found: quote(exit),
             allowed: `${quote(expected)}, or leave it out: ${quote(from)} is of type ${state.type}`,
           }),
         ],
@@ -114,11 +114,11 @@ function transitionShadowed(leaving: Leaving): readonly Finding[] {
 }
 
 function noOtherwise(name: string, state: WorkflowState, leaving: Leaving): readonly Finding[] {
-  if (leaving.some(({ when }) => when === undefined) || state.on?.error !== undefined) return [];
+  if (leaving.some(({ when }) => when === undefined) || state.exits?.error !== undefined) return [];
   return [
     finding('noOtherwise', `spec.states[${name}]`, {
       found: `only guarded transitions, to ${quoteAll(leaving.map(({ to }) => to))}`,
-      allowed: 'a last transition without `when` (otherwise), or the exit on.error',
+      allowed: 'a last transition without `when` (otherwise), or exits.error',
     }),
   ];
 }
@@ -132,7 +132,7 @@ function checkReachability({ start, states, transitions }: Graph): readonly Find
   };
   for (const { from, to } of transitions) link(from, to);
   for (const [name, state] of states)
-    for (const to of Object.values(state.on ?? {})) if (to !== undefined) link(name, to);
+    for (const to of Object.values(state.exits ?? {})) if (to !== undefined) link(name, to);
 
   const terminals = [...states].filter(([, { type }]) => type === 'terminal').map(([name]) => name);
   const entered = closure([start], forward);
