@@ -119,7 +119,7 @@ export const localRef = (kind: string) =>
 
 export const conditionSchema = z.object({
   type: z.string().max(316).describe('See the reference of conditions.'),
-  status: z.enum(['True', 'False', 'Unknown']),
+  status: z.enum(['True', 'False', 'Unknown']).describe('Whether it holds.'),
   reason: z.string().min(1).max(1024).describe('One word of the registry of reasons.'),
   message: z.string().max(32768).describe('What, why, and what to do next.'),
   lastTransitionTime: z.string().max(64).describe('When the status last changed.'),

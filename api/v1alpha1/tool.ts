@@ -99,7 +99,15 @@ export const toolSpecSchema = z
       .optional()
       .describe('What to do when a call may or may not have acted. Default: escalate.'),
     credential: z
-      .object({ secretRef: secretRef(), header: z.string().max(64).optional(), prefix: z.string().max(32).optional() })
+      .object({
+        secretRef: secretRef(),
+        header: z.string().max(64).optional().describe('Name of the header. Default Authorization.'),
+        prefix: z
+          .string()
+          .max(32)
+          .optional()
+          .describe('Text before the value. Default "Bearer " with Authorization, else none.'),
+      })
       .optional()
       .describe('Sent as a header; default `Authorization: Bearer <value>`. Only the gateway reads it.'),
     limits: z

@@ -1,10 +1,14 @@
 // Owns: the list of generated files: path from the root of the repository → content.
 import { kinds } from '../../api/v1alpha1/kinds.ts';
 import { crdYaml } from './crds.ts';
+import { referencePages } from './reference.ts';
 
-/** Folders in which every file is generated. */
-export const generatedFolders = ['crds'] as const;
+/** Folders that hold generated files; others may stand beside them. */
+export const generatedFolders = ['crds', 'docs/reference'] as const;
 
 export function generatedFiles(): ReadonlyMap<string, string> {
-  return new Map(kinds.map((kind) => [`crds/${kind.plural}.yaml`, crdYaml(kind)]));
+  return new Map([
+    ...kinds.map((kind) => [`crds/${kind.plural}.yaml`, crdYaml(kind)] as const),
+    ...Array.from(referencePages(kinds), ([name, content]) => [`docs/reference/${name}`, content] as const),
+  ]);
 }

@@ -2,6 +2,7 @@
 // when a file differs, is missing, or is left over from a kind that is gone.
 import { mkdir, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
+import { generatedNotice } from './crds.ts';
 import { generatedFiles, generatedFolders } from './files.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -15,9 +16,15 @@ async function differences(): Promise<readonly { readonly path: string; readonly
   }
   for (const folder of generatedFolders) {
     const names = await readdir(join(root, folder)).catch(() => []);
-    for (const name of names) if (!files.has(`${folder}/${name}`)) changed.push({ path: `${folder}/${name}` });
+    for (const path of names.map((name) => `${folder}/${name}`)) {
+      if (!files.has(path) && (await isGenerated(path))) changed.push({ path });
+    }
   }
   return changed;
+}
+
+async function isGenerated(path: string): Promise<boolean> {
+  return (await readFile(join(root, path), 'utf8')).slice(0, 200).includes(generatedNotice);
 }
 
 const changed = await differences();
