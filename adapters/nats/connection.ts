@@ -93,12 +93,14 @@ async function credentials(options: ConnectOptions): Promise<Authenticator | und
         // The last token is tried again; the next attempt asks once more.
       }
     };
-    return tokenAuthenticator(() => {
+    const fresh = (): string => {
       const answer = token();
       if (typeof answer === 'string') return answer;
       void refresh();
       return current;
-    });
+    };
+    // With a user, the token goes as its password: the auth callout takes the user as the account that is asked for.
+    return user === undefined ? tokenAuthenticator(fresh) : usernamePasswordAuthenticator(user, fresh);
   }
   return user === undefined ? undefined : usernamePasswordAuthenticator(user, password ?? '');
 }
