@@ -3,6 +3,7 @@ import { cpus, totalmem } from 'node:os';
 import type { Kube, KubeObject } from '../../ports/kube.ts';
 import { LEASE, NODE } from '../../ports/resources.ts';
 import { machine } from '../assets/binaries.ts';
+import { kubeletPort } from './kubelet-door.ts';
 
 export const nodeName = 'local';
 const fieldManager = 'signalbox-local-node';
@@ -10,7 +11,7 @@ const leaseSeconds = 40;
 const podsMax = 250;
 
 /** Makes or repairs the Node and its status. */
-export async function registerNode(kube: Kube, version: string, now: Date): Promise<void> {
+export async function registerNode(kube: Kube, version: string, address: string, now: Date): Promise<void> {
   const { os, arch } = machine();
   const labels = { 'kubernetes.io/hostname': nodeName, 'kubernetes.io/os': os, 'kubernetes.io/arch': arch };
   const head = { apiVersion: 'v1', kind: 'Node', metadata: { name: nodeName, labels } };
@@ -23,7 +24,11 @@ export async function registerNode(kube: Kube, version: string, now: Date): Prom
     status: {
       capacity: room,
       allocatable: room,
-      addresses: [{ type: 'Hostname', address: nodeName }],
+      addresses: [
+        { type: 'InternalIP', address },
+        { type: 'Hostname', address: nodeName },
+      ],
+      daemonEndpoints: { kubeletEndpoint: { Port: kubeletPort } },
       conditions: [
         {
           type: 'Ready',

@@ -12,6 +12,7 @@ import { residentMiB } from '../plane/identity.ts';
 import type { InstancePaths } from '../plane/paths.ts';
 import { claimPort, nodeAddress, PodAddresses } from './addresses.ts';
 import { decodeConfigMap, decodeSecret, type Sources } from './environment.ts';
+import { startKubeletDoor } from './kubelet-door.ts';
 import { nodeName, registerNode, renewNodeLease } from './node-object.ts';
 import { PodRun, type NodeGround } from './pod-run.ts';
 import { podText, type KeyedValues, type Pod } from './pod-spec.ts';
@@ -48,7 +49,7 @@ export class LocalNode {
   readonly #endings = new Map<string, Promise<void>>();
   readonly #binding = new Set<string>();
   readonly #over = new AbortController();
-  #proxy: Server | undefined;
+  readonly #doors: Server[] = [];
   #lease: NodeJS.Timeout | undefined;
   #turn = 0;
 
@@ -74,13 +75,15 @@ export class LocalNode {
 
   async start(): Promise<void> {
     const { kube, paths, podNetwork, version } = this.#options;
-    this.#proxy = await startServiceProxy(nodeAddress(podNetwork), claimPort, (host, port, namespace) =>
-      this.#resolve(host, port, namespace),
+    const address = nodeAddress(podNetwork);
+    this.#doors.push(
+      await startServiceProxy(address, claimPort, (host, port, namespace) => this.#resolve(host, port, namespace)),
+      await startKubeletDoor(address, paths),
     );
     // Folders of an earlier run of this node: its processes were reaped, its tokens are not to be left lying.
     await rm(paths.pods, { recursive: true, force: true });
     await mkdir(paths.pods, { recursive: true, mode: 0o700 });
-    await registerNode(kube, version, new Date());
+    await registerNode(kube, version, address, new Date());
     await renewNodeLease(kube, new Date());
     this.#lease = setInterval(() => {
       renewNodeLease(kube, new Date()).catch((error: Error) =>
@@ -102,8 +105,10 @@ export class LocalNode {
     clearInterval(this.#lease);
     await Promise.all([...this.#runs.values()].map((run) => run.terminate(stopGraceSeconds)));
     await Promise.allSettled(this.#endings.values());
-    this.#proxy?.closeAllConnections();
-    this.#proxy?.close();
+    for (const door of this.#doors) {
+      door.closeAllConnections();
+      door.close();
+    }
   }
 
   pods(): readonly PodStatusLine[] {
@@ -210,6 +215,7 @@ export class LocalNode {
     const { uid, namespace, name } = pod.metadata;
     const run = this.#runs.get(uid);
     await run?.terminate(inApi ? Infinity : 0);
+    await run?.written();
     if (inApi) await this.#options.kube.delete(POD, { namespace, name }, { uid, gracePeriodSeconds: 0 });
     await run?.remove();
     this.#runs.delete(uid);

@@ -151,9 +151,13 @@ export class PodRun {
     this.#refresher = undefined;
   }
 
-  /** After `terminate`: the last status is written, files are gone. */
-  async remove(): Promise<void> {
+  /** Resolves when the status of this instant is at the API server, or has been given up. */
+  async written(): Promise<void> {
     await this.#writing;
+  }
+
+  /** After `terminate`: the files are gone. */
+  async remove(): Promise<void> {
     await this.#files.remove();
     await removeLogs(this.#ground.paths, this.#pod);
   }

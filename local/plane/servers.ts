@@ -130,6 +130,10 @@ export function apiserver(options: ServerOptions): ServerSpec {
       `--service-account-key-file=${files.serviceAccountPublic}`,
       `--service-account-signing-key-file=${files.serviceAccountKey}`,
       '--service-cluster-ip-range=10.96.0.0/16',
+      // Logs come from the local node, which knows the API server by this certificate.
+      `--kubelet-client-certificate=${files.etcdCertificate}`,
+      `--kubelet-client-key=${files.etcdKey}`,
+      '--kubelet-preferred-address-types=InternalIP',
       // The endpoint of `kubernetes` may not be a loopback address; nothing here uses it.
       '--endpoint-reconciler-type=none',
       // There is one node and no lifecycle controller that would lift the taints these two add.

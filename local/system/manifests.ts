@@ -64,10 +64,22 @@ export class Discovery {
   }
 }
 
-/** Server-side apply of each object in order, taking fields over: `up` owns what it ships. */
-export async function applyAll(kube: Kube, objects: readonly KubeObject[]): Promise<void> {
+/**
+ * Server-side apply of each object in order, taking fields over: `up` owns what it ships. A namespaced object without a
+ * namespace goes into `namespace`. Returns the objects as they were applied.
+ */
+export async function applyAll(
+  kube: Kube,
+  objects: readonly KubeObject[],
+  namespace: string,
+): Promise<readonly KubeObject[]> {
   const discovery = new Discovery(kube);
+  const placed: KubeObject[] = [];
   for (const object of objects) {
-    await kube.apply(await discovery.resourceOf(object), object, { fieldManager, force: true });
+    const resource = await discovery.resourceOf(object);
+    const metadata = resource.namespaced ? { namespace, ...object.metadata } : object.metadata;
+    placed.push({ ...object, metadata });
+    await kube.apply(resource, { ...object, metadata }, { fieldManager, force: true });
   }
+  return placed;
 }

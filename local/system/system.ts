@@ -86,8 +86,8 @@ export interface Rollout {
 
 /** Applies `deploy/` and waits until each Deployment in it is available. Returns their names. */
 export async function rollOut(rollout: Rollout): Promise<readonly string[]> {
-  const objects = await readManifests(join(rollout.projectRoot, 'deploy'));
-  await applyAll(rollout.kube, objects);
+  const manifests = await readManifests(join(rollout.projectRoot, 'deploy'));
+  const objects = await applyAll(rollout.kube, manifests, systemNamespace);
   const deployments = objects.filter((object) => object.kind === 'Deployment');
   const deadline = Date.now() + rollout.timeoutMs;
   const startedAt = Date.now();
@@ -102,7 +102,7 @@ export async function rollOut(rollout: Rollout): Promise<readonly string[]> {
 }
 
 async function available({ kube, ...rollout }: Rollout, { metadata }: KubeObject, deadline: number): Promise<void> {
-  const namespace = metadata.namespace ?? 'default';
+  const namespace = metadata.namespace ?? systemNamespace;
   for (;;) {
     const found = await kube.get<Deployment>(DEPLOYMENT, { namespace, name: metadata.name });
     if (found !== undefined && isAvailable(found)) return;

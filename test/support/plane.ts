@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { resolveAssets } from '../../local/assets/resolve.ts';
 import type { KubeConnection, PlaneConnection } from '../../local/contract.ts';
+import { down, kubeconfig, up } from '../../local/api.ts';
 import { kubeconfigText } from '../../local/plane/kubeconfig.ts';
 import { instancePaths, projectRoot } from '../../local/plane/paths.ts';
 import { removeInstance, startPlane as startServers, type RunningPlane } from '../../local/plane/plane.ts';
@@ -37,17 +38,9 @@ export async function startPlane(options: TestPlaneOptions = {}): Promise<TestPl
   const assets = await resolveAssets(() => undefined);
   const paths = instancePaths({ name: 'test', stateDir });
   const servers = await startServers({ paths, assets, progress: () => undefined, etcdFsync: false });
-  const kubeconfig = join(stateDir, 'kubeconfig');
-  await writeFile(kubeconfig, kubeconfigText('test', servers.kube), { mode: 0o600 });
-  const kubectl = async (args: readonly string[], input?: string): Promise<string> => {
-    const child = run(assets.kubectl, ['--kubeconfig', kubeconfig, ...args], {
-      env: { PATH: '/usr/bin:/bin', HOME: stateDir },
-      timeout: 60_000,
-      maxBuffer: 64 * 1024 * 1024,
-    });
-    child.child.stdin?.end(input ?? '');
-    return (await child).stdout;
-  };
+  const config = join(stateDir, 'kubeconfig');
+  await writeFile(config, kubeconfigText('test', servers.kube), { mode: 0o600 });
+  const kubectl = kubectlWith(assets.kubectl, config, stateDir);
   const stop = async (): Promise<void> => {
     await servers.stop();
     await removeInstance(paths);
@@ -60,7 +53,19 @@ export async function startPlane(options: TestPlaneOptions = {}): Promise<TestPl
     await stop();
     throw error;
   }
-  return { kubeconfig, kube: servers.kube, nats: servers.nats, kubectl, servers, stop };
+  return { kubeconfig: config, kube: servers.kube, nats: servers.nats, kubectl, servers, stop };
+}
+
+function kubectlWith(program: string, config: string, home: string): TestPlane['kubectl'] {
+  return async (args, input) => {
+    const child = run(program, ['--kubeconfig', config, ...args], {
+      env: { PATH: '/usr/bin:/bin', HOME: home },
+      timeout: 60_000,
+      maxBuffer: 64 * 1024 * 1024,
+    });
+    child.child.stdin?.end(input ?? '');
+    return (await child).stdout;
+  };
 }
 
 async function applyCrds(kubectl: TestPlane['kubectl']): Promise<void> {
@@ -68,4 +73,30 @@ async function applyCrds(kubectl: TestPlane['kubectl']): Promise<void> {
   const files = (await readdir(folder)).filter((name) => name.endsWith('.yaml'));
   await kubectl(['apply', '--server-side', ...files.flatMap((name) => ['-f', join(folder, name)])]);
   await kubectl(['wait', '--for=condition=Established', '--timeout=30s', 'crd', '--all']);
+}
+
+export interface TestInstance {
+  readonly options: { readonly name: string; readonly stateDir: string };
+  readonly kubectl: TestPlane['kubectl'];
+  readonly stop: () => Promise<void>;
+}
+
+/** A whole instance with local node, as `signalbox up` starts it; `system` applies `crds/` and `deploy/` (needs `dist/`). */
+export async function startInstance(name: string, system = false): Promise<TestInstance> {
+  const folder = await mkdtemp(join(tmpdir(), 'signalbox-test-'));
+  const options = { name, stateDir: join(folder, 'state') };
+  const stop = async (): Promise<void> => {
+    await down(options, () => undefined);
+    await rm(folder, { recursive: true, force: true });
+  };
+  try {
+    await up({ ...options, system }, () => undefined);
+    const { kubectl: program } = await resolveAssets(() => undefined);
+    const config = join(folder, 'kubeconfig');
+    await writeFile(config, await kubeconfig(options), { mode: 0o600 });
+    return { options, kubectl: kubectlWith(program, config, folder), stop };
+  } catch (error) {
+    await stop();
+    throw error;
+  }
 }
