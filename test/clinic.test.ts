@@ -7,10 +7,13 @@ import { parse, parseAllDocuments } from 'yaml';
 import type { JsonObject, Turn } from '../api/messages/history.ts';
 import { agentSpecSchema, type AgentSpec } from '../api/v1alpha1/agent.ts';
 import type { BundleSpec } from '../api/v1alpha1/bundle.ts';
+import type { EscalationPolicySpec } from '../api/v1alpha1/escalation-policy.ts';
 import { kinds } from '../api/v1alpha1/kinds.ts';
 import type { ModelSpec } from '../api/v1alpha1/model.ts';
 import type { ToolSpec } from '../api/v1alpha1/tool.ts';
 import type { WorkflowSpec } from '../api/v1alpha1/workflow.ts';
+import { checkedKinds, checkObject, type Checked } from '../core/admission/admission.ts';
+import { checkReferences } from '../core/admission/references.ts';
 import { checkRules } from '../core/agent/rules.ts';
 import { scriptedAnswer, scriptVariables } from '../core/agent/script.ts';
 import { checkTemplate, compile, evaluateBoolean, interpolate } from '../core/cel/cel.ts';
@@ -44,6 +47,7 @@ const agents = specs<AgentSpec>('Agent');
 const bundles = specs<BundleSpec>('Bundle');
 const tools = specs<ToolSpec>('Tool');
 const models = specs<ModelSpec>('Model');
+const policies = specs<EscalationPolicySpec>('EscalationPolicy');
 const workflows = specs<WorkflowSpec>('Workflow');
 
 describe('every manifest', () => {
@@ -53,6 +57,29 @@ describe('every manifest', () => {
       const kind = kinds.find((candidate) => candidate.kind === manifest.kind);
       if (kind === undefined) throw new Error(`kind ${manifest.kind} does not exist`);
       expect(kind.spec.parse(manifest.spec)).toEqual(manifest.spec);
+    },
+  );
+
+  const checked = ours.filter(({ kind }) => checkedKinds.some((candidate) => candidate === kind));
+  test.each(checked.map((manifest) => [`${manifest.file} ${manifest.kind} ${manifest.metadata.name}`, manifest]))(
+    '%s passes the static checks',
+    (_name, { kind, metadata, spec }) => {
+      expect(checkObject(metadata.name, { kind, spec } as unknown as Checked)).toEqual([]);
+    },
+  );
+
+  const existing = {
+    agent: (name: string) => agents.get(name),
+    bundle: (name: string) => bundles.get(name),
+    tool: (name: string) => tools.get(name),
+    model: (name: string) => models.get(name),
+    policy: (name: string) => policies.get(name),
+    workflow: (name: string) => workflows.get(name),
+  };
+  test.each(checked.map((manifest) => [`${manifest.kind} ${manifest.metadata.name}`, manifest]))(
+    '%s names only what exists',
+    (_name, { kind, metadata, spec }) => {
+      expect(checkReferences(metadata.name, { kind, spec } as unknown as Checked, existing)).toEqual([]);
     },
   );
 
@@ -278,10 +305,7 @@ describe('stories', () => {
   });
 
   test('only the red-flag call holds words of the red-flag rule', () => {
-    const policy = specs<{ rules: readonly { signal: string; patterns?: readonly string[] }[] }>(
-      'EscalationPolicy',
-    ).get('patient-safety');
-    const patterns = policy?.rules.find((rule) => rule.signal === 'redFlag')?.patterns ?? [];
+    const patterns = policies.get('patient-safety')?.rules.find((rule) => rule.signal === 'redFlag')?.patterns ?? [];
     const flagged = (name: string): boolean =>
       patterns.some((pattern) => JSON.stringify(inputOf(name)).toLowerCase().includes(pattern));
     expect(['call', 'call-unsure', 'call-red-flag'].map(flagged)).toEqual([false, false, true]);
