@@ -1,0 +1,79 @@
+// Owns: the engine's HTTP API as calls. Errors of the engine keep their code and words.
+import { type ErrorCode, errorCodes, SignalboxError } from '../../api/errors.ts';
+import type { HistoryEvent, JsonObject, RunSummary } from '../../api/messages/history.ts';
+import { VerbError } from '../failure.ts';
+import type { Host } from '../host.ts';
+import type { EngineOptions } from '../options.ts';
+import { findEngine } from './address.ts';
+import { wire } from './wire.ts';
+
+export interface RunQuery {
+  readonly workflow?: string;
+  readonly status?: string;
+  readonly limit?: number;
+}
+
+export interface EngineClient {
+  readonly namespace: string;
+  start(workflow: string, input: JsonObject, key?: string): Promise<RunSummary>;
+  list(query: RunQuery): Promise<readonly RunSummary[]>;
+  show(run: string): Promise<RunSummary>;
+  history(run: string): Promise<readonly HistoryEvent[]>;
+  cancel(run: string, reason: string): Promise<RunSummary | undefined>;
+}
+
+export async function openEngine(host: Host, options: EngineOptions): Promise<EngineClient> {
+  const address = await findEngine(host, options);
+  const root = `${address.base}/v1/namespaces/${encodeURIComponent(address.namespace)}`;
+  const call = async <T>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<T> => {
+    const answer = await wire({
+      method,
+      url: root + path,
+      headers: address.headers,
+      timeoutMs: options.requestTimeout,
+      signal: host.interrupted,
+      ...(body === undefined ? {} : { body }),
+      ...(address.tls === undefined ? {} : { tls: address.tls }),
+    });
+    if (answer.status >= 200 && answer.status < 300) return answer.body as T;
+    throw refusal(answer.status, answer.body, `${method} ${path}`);
+  };
+  const at = (run: string): string => `/runs/${encodeURIComponent(run)}`;
+  return {
+    namespace: address.namespace,
+    start: (workflow, input, key) =>
+      call('POST', `/workflows/${encodeURIComponent(workflow)}/runs`, { input, ...(key === undefined ? {} : { key }) }),
+    list: async (query) => (await call<{ items: RunSummary[] }>('GET', `/runs${queryText(query)}`)).items,
+    show: (run) => call('GET', at(run)),
+    history: async (run) => (await call<{ events: HistoryEvent[] }>('GET', `${at(run)}/history`)).events,
+    cancel: async (run, reason) => {
+      const answer = await call<Partial<RunSummary> | undefined>('POST', `${at(run)}/cancel`, { reason });
+      return typeof answer === 'object' && answer.run !== undefined ? (answer as RunSummary) : undefined;
+    },
+  };
+}
+
+function queryText(query: RunQuery): string {
+  const parameters = new URLSearchParams();
+  for (const [name, value] of Object.entries(query)) if (value !== undefined) parameters.set(name, String(value));
+  return parameters.size === 0 ? '' : `?${parameters.toString()}`;
+}
+
+const byStatus: Readonly<Record<number, ErrorCode>> = {
+  400: 'INVALID_INPUT',
+  401: 'UNAUTHENTICATED',
+  403: 'DENIED',
+  404: 'NOT_FOUND',
+  408: 'TIMEOUT',
+  504: 'TIMEOUT',
+};
+
+function refusal(status: number, body: unknown, what: string): SignalboxError {
+  const answer = (typeof body === 'object' && body !== null ? body : {}) as { code?: unknown; message?: unknown };
+  const known = typeof answer.code === 'string' && answer.code in errorCodes ? (answer.code as ErrorCode) : undefined;
+  const code = known ?? byStatus[status] ?? 'BUS_UNREACHABLE';
+  const words = typeof answer.message === 'string' ? answer.message : `HTTP ${status} to ${what}`;
+  return status === 404 && known === undefined && typeof answer.code !== 'number'
+    ? new VerbError('NOT_FOUND', words, { attempt: 'check --server: is it the engine?' })
+    : new SignalboxError(code, words);
+}

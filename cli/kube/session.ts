@@ -1,0 +1,89 @@
+// Owns: which cluster a verb speaks to and in which namespace: what the user named, else the local instance that runs, else
+// the user's own kubeconfig.
+import { existsSync } from 'node:fs';
+import { homedir } from 'node:os';
+import { delimiter, join } from 'node:path';
+import { isSignalboxError } from '../../api/errors.ts';
+import { VerbError } from '../failure.ts';
+import type { ClusterAccess, Host, OpenKube } from '../host.ts';
+import type { ClusterOptions } from '../options.ts';
+import { quickAccess } from './quick-kubeconfig.ts';
+
+export interface Session {
+  readonly access: ClusterAccess;
+  readonly kube: OpenKube;
+  readonly namespace: string;
+}
+
+/** Opens a session, hands it to `work` and closes it, whatever happens. */
+export async function withSession<T>(
+  host: Host,
+  options: ClusterOptions,
+  work: (session: Session) => Promise<T>,
+): Promise<T> {
+  const access = await findAccess(host, options);
+  const kube = await host.connect(access, options.requestTimeout);
+  try {
+    return await work({ access, kube, namespace: options.namespace ?? access.namespace });
+  } finally {
+    await kube.close();
+  }
+}
+
+export async function findAccess(host: Host, options: ClusterOptions): Promise<ClusterAccess> {
+  if (options.kubeconfig !== undefined) return readAccess(host, options.kubeconfig, options.context);
+  if (options.name !== undefined) return localAccess(host, options.name);
+  const fromEnvironment = host.environment['KUBECONFIG'];
+  if (fromEnvironment !== undefined && fromEnvironment !== '') {
+    const single = !fromEnvironment.includes(delimiter);
+    return single
+      ? readAccess(host, fromEnvironment, options.context)
+      : host.kubeconfigAccess(undefined, options.context);
+  }
+  if (options.context === undefined) {
+    const local = await runningAccess(host);
+    if (local !== undefined) return local;
+  }
+  const own = join(host.environment['HOME'] ?? homedir(), '.kube', 'config');
+  if (existsSync(own)) return readAccess(host, own, options.context);
+  throw new VerbError('CONFIG_INVALID', 'no cluster: no kubeconfig is named and no local instance runs', {
+    attempt: 'signalbox up, or set KUBECONFIG, or pass --kubeconfig',
+  });
+}
+
+async function readAccess(host: Host, path: string, context: string | undefined): Promise<ClusterAccess> {
+  return (await quickAccess(path, context)) ?? (await host.kubeconfigAccess(path, context));
+}
+
+async function localAccess(host: Host, name: string): Promise<ClusterAccess> {
+  const plane = await host.local();
+  try {
+    return fromConnection(await plane.kubeConnection({ name }));
+  } catch (error) {
+    if (!isSignalboxError(error, 'NOT_FOUND')) throw error;
+    throw new VerbError('NOT_FOUND', `no local instance "${name}" runs`, { attempt: `signalbox up --name ${name}` });
+  }
+}
+
+async function runningAccess(host: Host): Promise<ClusterAccess | undefined> {
+  const plane = await host.local();
+  try {
+    return fromConnection(await plane.kubeConnection());
+  } catch (error) {
+    if (isSignalboxError(error, 'NOT_FOUND')) return undefined;
+    throw error;
+  }
+}
+
+function fromConnection(connection: {
+  readonly server: string;
+  readonly token: string;
+  readonly caPem: string;
+}): ClusterAccess {
+  return {
+    server: connection.server,
+    ca: connection.caPem,
+    namespace: 'default',
+    credentials: () => Promise.resolve({ token: connection.token }),
+  };
+}

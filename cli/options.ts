@@ -1,0 +1,90 @@
+// Owns: the options that verbs share, with one spelling and one meaning each.
+import { Command, InvalidArgumentError, Option } from 'commander';
+import { type Format, formats } from './output/document.ts';
+import { parseSpan } from './output/quantity.ts';
+
+/** How a cluster is reached. */
+export interface ClusterOptions {
+  readonly namespace?: string;
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  /** Local instance. */
+  readonly name?: string;
+  /** Milliseconds. */
+  readonly requestTimeout: number;
+}
+
+/** How the engine is reached. */
+export interface EngineOptions extends ClusterOptions {
+  readonly server?: string;
+}
+
+export interface OutputOptions {
+  readonly output: Format;
+}
+
+export interface WatchOptions extends OutputOptions {
+  readonly watch?: true;
+}
+
+export function spanArgument(text: string): number {
+  const ms = parseSpan(text);
+  if (ms === undefined) throw new InvalidArgumentError('It must be a duration such as 500ms, 10s, 5m or 1h30m.');
+  return ms;
+}
+
+export function countArgument(text: string): number {
+  if (!/^[0-9]{1,9}$/.test(text)) throw new InvalidArgumentError('It must be a whole number, 0 or more.');
+  return Number(text);
+}
+
+export function withCluster(command: Command): Command {
+  return command
+    .option('-n, --namespace <namespace>', "namespace; default: the one of the kubeconfig's context, else default")
+    .option('--kubeconfig <file>', 'kubeconfig; default: $KUBECONFIG, else the local instance, else ~/.kube/config')
+    .option('--context <context>', 'context of the kubeconfig')
+    .option('--name <instance>', 'local instance to use')
+    .addOption(
+      new Option('--request-timeout <duration>', 'how long one request may take')
+        .argParser(spanArgument)
+        .default(30_000, '30s'),
+    );
+}
+
+export function withEngine(command: Command): Command {
+  return withCluster(command).addOption(
+    new Option('--server <url>', 'base URL of the engine; default: found through the cluster').env('SIGNALBOX_SERVER'),
+  );
+}
+
+export function withInstance(command: Command): Command {
+  return command
+    .option('--name <instance>', 'name of the instance; several live side by side (default: "default")')
+    .option('--state-dir <folder>', 'where its state is; default: $XDG_STATE_HOME/signalbox/NAME');
+}
+
+export function withOutput(command: Command, allowed: readonly Format[] = formats): Command {
+  return command.addOption(new Option('-o, --output <format>', 'output').choices([...allowed]).default('table'));
+}
+
+export function withWatch(command: Command): Command {
+  return command.option('-w, --watch', 'go on and show changes as they come, until Ctrl-C');
+}
+
+export interface Example {
+  readonly line: string;
+  readonly says: string;
+}
+
+/** Attached to commands: read by help, reference and completion. */
+const examplesOf = new WeakMap<Command, readonly Example[]>();
+
+export function withExamples(command: Command, ...examples: readonly Example[]): Command {
+  examplesOf.set(command, examples);
+  const lines = examples.map(({ line, says }) => `  # ${says}\n  ${line}`);
+  return command.addHelpText('after', `\nExamples:\n${lines.join('\n\n')}`);
+}
+
+export function examples(command: Command): readonly Example[] {
+  return examplesOf.get(command) ?? [];
+}

@@ -1,0 +1,36 @@
+// Owns: how a list is written in each format, and what is said when it is empty.
+import type { Screen } from './screen.ts';
+import { documentText, type Format } from './document.ts';
+import { type Column, table } from './table.ts';
+
+export interface Listed<Row> {
+  readonly columns: readonly Column<Row>[];
+  readonly name: (row: Row) => string;
+  /** A sentence, and what to type. */
+  readonly empty: string;
+}
+
+/** Names and documents go to standard output; the words about an empty list to standard error. */
+export async function printList<Row>(
+  screen: Screen,
+  rows: readonly Row[],
+  listed: Listed<Row>,
+  options: { readonly format: Format; readonly first?: boolean },
+): Promise<void> {
+  const { format, first = true } = options;
+  if (format === 'json' || format === 'yaml') {
+    if (first) screen.raw(await documentText({ items: rows }, format));
+    else for (const row of rows) screen.raw(await documentText(row, format));
+    return;
+  }
+  if (rows.length === 0) {
+    if (first) screen.note(listed.empty);
+    return;
+  }
+  if (format === 'name') {
+    screen.print(rows.map(listed.name).join('\n'));
+    return;
+  }
+  const { columns, paint } = screen;
+  screen.print(table(rows, listed.columns, { columns, paint, wide: format === 'wide', headless: !first }).join('\n'));
+}

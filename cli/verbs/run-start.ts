@@ -1,0 +1,136 @@
+import { Command, Option } from 'commander';
+import { SignalboxError } from '../../api/errors.ts';
+import type { JsonObject, RunSummary } from '../../api/messages/history.ts';
+import { type EngineClient, openEngine } from '../engine/client.ts';
+import { Ended, type ExitCode, exitCodes, VerbError } from '../failure.ts';
+import type { Host } from '../host.ts';
+import {
+  type EngineOptions,
+  type OutputOptions,
+  spanArgument,
+  withEngine,
+  withExamples,
+  withOutput,
+} from '../options.ts';
+import { documentText, isDocument, parseDocument } from '../output/document.ts';
+import { money, span } from '../output/quantity.ts';
+import { nextFor, paintStanding, standing } from '../output/run.ts';
+import { oneLine } from '../output/style.ts';
+
+interface Options extends EngineOptions, OutputOptions {
+  readonly input?: string;
+  readonly key?: string;
+  readonly wait?: true;
+  readonly timeout: number;
+}
+
+const LOOK_MS = 300;
+
+export function runStartVerb(host: Host): Command {
+  const command = new Command('start')
+    .summary('start a run of a workflow')
+    .description(
+      'Starts a run. With a key, a second start with the same key is the same run. With --wait it ends when the run ends: ' +
+        'with 0 on success, 4 when it was refused, and 1 otherwise.',
+    )
+    .argument('<workflow>', 'name of the Workflow')
+    .option('--input <input>', 'a JSON or YAML file, - for standard input, or JSON itself; default: {}')
+    .option('--key <key>', "business key; default: the workflow's own rule")
+    .option('--wait', 'wait until the run has ended')
+    .addOption(
+      new Option('--timeout <duration>', 'how long --wait waits').argParser(spanArgument).default(600_000, '10m'),
+    );
+  withEngine(withOutput(command, ['table', 'json', 'yaml', 'name']));
+  withExamples(
+    command,
+    { line: 'signalbox run start billing -n clinic --input invoice.json', says: 'with the input in a file' },
+    {
+      line: `signalbox run start billing -n clinic --input '{"invoice": "1042"}' --key invoice-1042 --wait`,
+      says: 'once per invoice, and wait',
+    },
+    { line: 'run=$(signalbox run start billing -n clinic --input - -o name < invoice.json)', says: 'in a script' },
+  );
+  return command.action((workflow: string, options: Options) => start(host, workflow, options));
+}
+
+async function start(host: Host, workflow: string, options: Options): Promise<void> {
+  const input = await readInput(host, options.input ?? '{}');
+  const engine = await openEngine(host, options);
+  const run = await engine.start(workflow, input, options.key);
+  if (options.wait !== true) return show(host, run, options);
+  host.screen.note(`run ${run.run} of ${workflow} started; waiting ${span(options.timeout)} at most`);
+  const last = await waitForEnd(host, engine, run, options.timeout);
+  await show(host, last, options);
+  const exit = exitOf(last);
+  if (exit !== exitCodes.ok) throw new Ended(exit);
+}
+
+/** An object from a file, standard input or the command line itself. */
+export async function readInput(host: Pick<Host, 'readStdin'>, given: string): Promise<JsonObject> {
+  const [text, from] = await source(host, given);
+  const value = await parseDocument(text, from);
+  if (typeof value === 'object' && value !== null && !Array.isArray(value)) return value as JsonObject;
+  const found = Array.isArray(value) ? 'a list' : value === null ? 'nothing' : `a ${typeof value}`;
+  throw new SignalboxError('INVALID_INPUT', `--input must be one JSON object, found ${found} in ${from}`);
+}
+
+async function source(host: Pick<Host, 'readStdin'>, given: string): Promise<readonly [string, string]> {
+  if (given === '-') return [await host.readStdin(), 'standard input'];
+  if (/^\s*[{[]/.test(given)) return [given, '--input'];
+  const { readFile } = await import('node:fs/promises');
+  try {
+    return [await readFile(given, 'utf8'), given];
+  } catch (cause) {
+    throw new VerbError('INVALID_INPUT', `--input: ${given} cannot be read: ${(cause as Error).message}`, {
+      attempt: `a file that exists, - for standard input, or JSON itself: --input '{"name": "value"}'`,
+    });
+  }
+}
+
+async function show(host: Host, run: RunSummary, options: Options): Promise<void> {
+  const { screen } = host;
+  if (isDocument(options.output)) {
+    screen.raw(await documentText(run, options.output));
+    return;
+  }
+  if (options.output === 'name') {
+    screen.print(run.run);
+    return;
+  }
+  const took = span((run.closedAt ?? host.clock.now()) - run.startedAt);
+  const ended = `${paintStanding(run, screen.paint)} after ${took}, ${money(run.costMicros)}, ${run.effects} effects`;
+  screen.print(
+    `Run ${run.run} of ${run.workflow}: ${run.status === 'Closed' ? ended : `${standing(run)} in ${run.state}`}.`,
+  );
+  if (run.message !== '') screen.print(oneLine(run.message));
+  screen.note(`next: ${nextFor(run)}`);
+}
+
+/** Looks until the run has ended; says once when it waits for a person. */
+async function waitForEnd(
+  host: Host,
+  engine: EngineClient,
+  started: RunSummary,
+  timeoutMs: number,
+): Promise<RunSummary> {
+  const until = host.clock.now() + timeoutMs;
+  let said: string | undefined;
+  for (let run = started; ; run = await engine.show(started.run)) {
+    if (run.status === 'Closed') return run;
+    if (run.escalation !== undefined && run.escalation !== said) {
+      said = run.escalation;
+      host.screen.note(`it waits for a person: ${nextFor(run)}`);
+    }
+    if (host.clock.now() >= until) {
+      throw new VerbError('TIMEOUT', `run ${run.run} has not ended after ${span(timeoutMs)}; it goes on by itself`, {
+        attempt: `signalbox run show ${run.run} -n ${engine.namespace} --watch`,
+      });
+    }
+    await host.clock.sleep(LOOK_MS, host.interrupted);
+  }
+}
+
+function exitOf(run: RunSummary): ExitCode {
+  if (run.outcome === 'success') return exitCodes.ok;
+  return run.outcome === 'refused' ? exitCodes.refused : exitCodes.failed;
+}
