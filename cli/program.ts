@@ -1,8 +1,8 @@
 // Owns: the list of verbs and how a command line becomes an exit code.
 import { Command, CommanderError } from 'commander';
 import { Ended, exitCodes, exitCodeWords, type ExitCode, report } from './failure.ts';
-import { demoVerb } from './demo/verb.ts';
 import type { Host } from './host.ts';
+import { demoVerb } from './demo/verb.ts';
 import { completeVerb } from './verbs/complete.ts';
 import { completionVerb } from './verbs/completion.ts';
 import { decideVerb } from './verbs/decide.ts';
@@ -24,7 +24,7 @@ import { versionVerb } from './verbs/version.ts';
 export type Verb = (host: Host) => Command;
 
 const groups: readonly (readonly [string, readonly Verb[]])[] = [
-  ['Local control plane:', [upVerb, downVerb, statusVerb, kubeconfigVerb, logsVerb]],
+  ['Local control plane:', [upVerb, downVerb, statusVerb, kubeconfigVerb, logsVerb, demoVerb]],
   ['Runs:', [runVerb, runsVerb, traceVerb]],
   ['People:', [escalationsVerb, escalationVerb, decideVerb, explainVerb]],
   ['Tools:', [toolsVerb]],
@@ -37,7 +37,7 @@ export function buildProgram(host: Host): Command {
     .usage('VERB [options]')
     .helpCommand('help [verb]', 'help for a verb')
     .addHelpText('after', `\nExit codes:\n${exitCodeWords.map(([code, words]) => `  ${code}  ${words}`).join('\n')}`)
-    .addHelpText('after', '\nStart here: signalbox up, then signalbox status. Every verb has --help with examples.');
+    .addHelpText('after', '\nStart here: signalbox up, then signalbox status. Every verb has --help.');
   for (const [heading, verbs] of groups) {
     program.commandsGroup(heading);
     for (const verb of verbs) program.addCommand(verb(host));
@@ -46,7 +46,6 @@ export function buildProgram(host: Host): Command {
     completeVerb(host, () => program),
     { hidden: true },
   );
-  program.addCommand(demoVerb(host), { hidden: true });
   settle(program, host);
   return program;
 }
@@ -85,40 +84,36 @@ export async function run(host: Host, words: readonly string[]): Promise<ExitCod
     await program.parseAsync([...words], { from: 'user' });
     return exitCodes.ok;
   } catch (error) {
-    if (error instanceof CommanderError) return usageError(error, host, words);
+    if (error instanceof CommanderError) return usageError(error, host, chosenVerb(program, words));
     if (host.interrupted.aborted && !(error instanceof Ended)) return exitCodes.failed;
     return report(error, host.screen);
   }
 }
 
-function usageError(error: CommanderError, host: Host, words: readonly string[]): ExitCode {
+/** The innermost verb that the words name. */
+function chosenVerb(program: Command, words: readonly string[]): Command {
+  let verb = program;
+  for (const word of words) {
+    const child = verb.commands.find((one) => one.name() === word);
+    if (child === undefined) break;
+    verb = child;
+  }
+  return verb;
+}
+
+/** `signalbox run start`. */
+const fullName = (verb: Command): string =>
+  verb.parent === null ? verb.name() : `${fullName(verb.parent)} ${verb.name()}`;
+
+function usageError(error: CommanderError, host: Host, verb: Command): ExitCode {
   if (error.exitCode === 0) return exitCodes.ok;
   if (error.code === 'commander.help') return exitCodes.usage;
   const message = error.message.replace(/^error: /, '');
-  const guess = /^(?<what>.*?)\s*\(Did you mean (?:one of )?(?<guess>.*)\?\)$/s.exec(message)?.groups;
+  const guess = /^(?<what>.*?)\s*\(Did you mean (?:one of )?(?<names>.*)\?\)$/s.exec(message)?.groups;
+  const path = fullName(verb);
+  const next = guess?.['names']?.split(', ').map((name) => `${path} ${name}`) ?? [`${path} --help`];
   const paint = host.screen.paintError;
   host.screen.note(`${paint('red', 'error:')} ${guess?.['what'] ?? message}`);
-  const suggestion = guess?.['guess'];
-  const next = suggestion === undefined ? `signalbox ${verbPath(words)}--help` : suggested(suggestion, words);
-  host.screen.note(`${paint('cyan', 'try:')} ${next}`);
+  host.screen.note(`${paint('cyan', 'try:')} ${next.join(' or ')}`);
   return exitCodes.usage;
 }
-
-function suggested(guess: string, words: readonly string[]): string {
-  if (guess.startsWith('-')) return `signalbox ${verbPath(words)}${guess}`;
-  const depth = words.findIndex((word) => word.startsWith('-'));
-  const path = words.slice(0, depth < 0 ? words.length : depth).slice(0, 1);
-  const nested = path.length === 1 && ['run', 'tools', 'escalation'].includes(path[0] ?? '');
-  return guess
-    .split(', ')
-    .map((name) => `signalbox ${nested ? `${path[0]} ` : ''}${name}`)
-    .join(' or ');
-}
-
-const verbPath = (words: readonly string[]): string => {
-  const first = words[0];
-  if (first === undefined || first.startsWith('-') || !/^[a-z]+$/.test(first)) return '';
-  const second = words[1];
-  const nested = ['run', 'tools', 'escalation'].includes(first) && second !== undefined && /^[a-z]+$/.test(second);
-  return nested ? `${first} ${second} ` : `${first} `;
-};

@@ -55,23 +55,36 @@ const userMembers = new Set([
 
 /** The access a plain kubeconfig gives; undefined when it is not plain. */
 export async function quickAccess(path: string, context?: string): Promise<ClusterAccess | undefined> {
-  const config = await readConfig(path);
-  const name = context ?? config['current-context'];
-  const chosen = config.contexts?.find((entry) => entry.name === name)?.context;
-  if (context !== undefined && chosen === undefined) throw unknownContext(context, config);
-  const cluster = config.clusters?.find((entry) => entry.name === chosen?.cluster)?.cluster;
-  const user = config.users?.find((entry) => entry.name === chosen?.user)?.user;
+  const { cluster, user, namespace } = choose(await readConfig(path), context);
   if (cluster?.server === undefined || user === undefined) return undefined;
   if (!only(cluster, clusterMembers) || !only(user, userMembers)) return undefined;
   const folder = dirname(path);
   const ca = await pem(folder, cluster['certificate-authority-data'], cluster['certificate-authority']);
+  const serverName = cluster['tls-server-name'];
   return {
     server: cluster.server.replace(/\/+$/, ''),
     ...(ca === undefined ? {} : { ca }),
     ...(cluster['insecure-skip-tls-verify'] === true ? { insecure: true } : {}),
-    ...(cluster['tls-server-name'] === undefined ? {} : { serverName: cluster['tls-server-name'] }),
-    namespace: chosen?.namespace ?? 'default',
+    ...(serverName === undefined ? {} : { serverName }),
+    namespace,
     credentials: () => credentialsOf(folder, user),
+  };
+}
+
+interface Chosen {
+  readonly cluster: ClusterEntry | undefined;
+  readonly user: UserEntry | undefined;
+  readonly namespace: string;
+}
+
+function choose(config: Kubeconfig, context: string | undefined): Chosen {
+  const name = context ?? config['current-context'];
+  const chosen = config.contexts?.find((entry) => entry.name === name)?.context;
+  if (context !== undefined && chosen === undefined) throw unknownContext(context, config);
+  return {
+    cluster: config.clusters?.find((entry) => entry.name === chosen?.cluster)?.cluster,
+    user: config.users?.find((entry) => entry.name === chosen?.user)?.user,
+    namespace: chosen?.namespace ?? 'default',
   };
 }
 
