@@ -24,11 +24,15 @@ const CODES: Readonly<Record<number, ErrorCode>> = {
   422: 'KUBE_INVALID',
 };
 
+/** Server-side apply to a namesake of what we saw is a 422 on the uid, where every other write answers 409. */
+const OTHER_UID = /metadata\.uid: Invalid value/;
+
 /** The error for a status code and the server's own words. `what` says the request: `PATCH agents.signalbox.dev demo/a`. */
 export function failure(what: string, status: number, body: string): SignalboxError {
   const answer = parseStatus(body);
   const words = answer?.message ?? body.slice(0, 500);
-  return new SignalboxError(CODES[status] ?? 'KUBE_UNREACHABLE', `${what}: ${words || `HTTP ${status}`}`, {
+  const code = OTHER_UID.test(words) ? 'KUBE_CONFLICT' : (CODES[status] ?? 'KUBE_UNREACHABLE');
+  return new SignalboxError(code, `${what}: ${words || `HTTP ${status}`}`, {
     fields: { status, ...(answer?.reason === undefined ? {} : { reason: answer.reason }) },
   });
 }
