@@ -33,3 +33,13 @@ export function ruleFeedback(rules: Verification['rules']): string | undefined {
   if (failed.length === 0) return undefined;
   return failed.map((rule) => `${rule.name}: ${rule.message ?? 'failed'}`).join('\n');
 }
+
+/** Variable `run` of rules, approval conditions and scripts. */
+export function runVariable(run: {
+  readonly id: string;
+  readonly namespace: string;
+  readonly workflow: string;
+  readonly key?: string;
+}): JsonObject {
+  return { id: run.id, namespace: run.namespace, workflow: run.workflow, key: run.key ?? '' };
+}

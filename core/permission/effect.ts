@@ -6,7 +6,7 @@ import type { ToolSpec } from '../../api/v1alpha1/tool.ts';
 
 /** The members of a ledger entry that decide (`LedgerEntry` of the journal port). */
 export type EffectEntry =
-  | { readonly state: 'open'; readonly deadline: number; readonly opener: string }
+  | { readonly state: 'open'; readonly deadline: number }
   | { readonly state: 'done'; readonly result: unknown }
   | { readonly state: 'refused'; readonly error: string }
   | { readonly state: 'ambiguous'; readonly reason: string };

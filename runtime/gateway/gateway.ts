@@ -1,0 +1,148 @@
+// Owns: serving the asks of one namespace. The identity of an asker is in the subject, stamped by its NATS permissions.
+//   S1: equal asks at work share one answer, and a settled answer is kept for a while: workers ask again until they hear.
+//   S2: an answer that may change (an error, a missing approval) is never kept.
+import { isSignalboxError } from '../../api/errors.ts';
+import { modelAsk, toolAsk, verifyAsk } from '../../api/messages/asks.ts';
+import type { ModelAskReply, ToolAskReply, VerifyAskReply } from '../../api/messages/asks.ts';
+import { gatewayAsks, parseAsk, type WorkerIdentity } from '../../api/messages/subjects.ts';
+import { digest } from '../../core/canonical/canonical.ts';
+import type { Bus, Request, Subscription } from '../../ports/bus.ts';
+import { schemaChecks } from '../json-schema.ts';
+import { catalogOf } from './catalog.ts';
+import { limitsOf } from './limits.ts';
+import { answerModelAsk } from './model-ask.ts';
+import { type Gateway, gatewayMetrics, type GatewayPorts, type GatewaySettings } from './ports.ts';
+import { spendOf } from './spend.ts';
+import { answerToolAsk } from './tool-ask.ts';
+import { answerVerifyAsk } from './verify-ask.ts';
+
+export type AskReply = ModelAskReply | ToolAskReply | VerifyAskReply;
+
+const parallelMax = 256;
+const keptMax = 128;
+const keptMs = 30_000;
+
+export function gatewayOf(ports: GatewayPorts, settings: GatewaySettings): Gateway {
+  const { control, clock, log, metrics } = ports;
+  return {
+    ...ports,
+    settings,
+    catalog: catalogOf(control),
+    limits: limitsOf(clock),
+    spend: spendOf(control, clock, log),
+    schemas: schemaChecks(),
+    counted: gatewayMetrics(metrics),
+  };
+}
+
+export interface RunningGateway {
+  /** Stops taking asks and waits for those at work, at most `graceMs`. */
+  drain(graceMs: number): Promise<void>;
+}
+
+/** Serves the asks that arrive on `work`, the connection in account WORK. */
+export function serveAsks(gateway: Gateway, work: Bus): RunningGateway {
+  const answers = keptAnswers(gateway);
+  const subscription: Subscription = work.serve(
+    gatewayAsks(gateway.settings.namespace),
+    (request) => answers.answer(request),
+    { queue: 'gateway', maxParallel: parallelMax },
+  );
+  return {
+    async drain(graceMs) {
+      await subscription.stop();
+      const until = gateway.clock.now() + graceMs;
+      while (answers.atWork() > 0 && gateway.clock.now() < until) await gateway.clock.sleep(50);
+    },
+  };
+}
+
+interface Answers {
+  answer(request: Request): Promise<AskReply>;
+  atWork(): number;
+}
+
+export function keptAnswers(gateway: Gateway): Answers {
+  const kept = new Map<string, Promise<AskReply>>();
+  let atWork = 0;
+  const make = async (key: string, request: Request): Promise<AskReply> => {
+    atWork += 1;
+    let keep = false;
+    try {
+      const reply = await answerAsk(gateway, request);
+      keep = isSettled(reply);
+      return reply;
+    } finally {
+      atWork -= 1;
+      if (keep) setTimeout(() => kept.delete(key), keptMs).unref();
+      else kept.delete(key);
+    }
+  };
+  return {
+    atWork: () => atWork,
+    answer(request) {
+      const key = digest({ subject: request.subject, payload: request.payload });
+      const known = kept.get(key);
+      if (known !== undefined) return known;
+      if (kept.size >= keptMax + parallelMax) kept.delete(kept.keys().next().value ?? '');
+      const made = make(key, request);
+      kept.set(key, made);
+      return made;
+    },
+  };
+}
+
+function isSettled(reply: AskReply): boolean {
+  if (reply.kind === 'Error') return false;
+  return reply.kind !== 'Result' || reply.result.outcome === 'ok';
+}
+
+/** Answers one ask; never rejects, so that the worker always hears a code. */
+async function answerAsk(gateway: Gateway, { subject, payload }: Request): Promise<AskReply> {
+  const asked = parseAsk(subject);
+  if (asked === undefined || asked.worker.namespace !== gateway.settings.namespace) {
+    return { kind: 'Error', code: 'DENIED', message: 'this subject is not served here', retryable: false };
+  }
+  try {
+    return await dispatch(gateway, asked.worker, { verb: asked.verb, payload });
+  } catch (error) {
+    const passing = isSignalboxError(error);
+    gateway.log.warn('ask failed', { verb: asked.verb, agent: asked.worker.agent, error });
+    return {
+      kind: 'Error',
+      code: passing ? error.code : 'BUS_UNREACHABLE',
+      message: passing ? error.message : 'the gateway could not answer; ask again',
+      retryable: true,
+    };
+  }
+}
+
+async function dispatch(
+  gateway: Gateway,
+  worker: WorkerIdentity,
+  ask: { readonly verb: string; readonly payload: unknown },
+): Promise<AskReply> {
+  switch (ask.verb) {
+    case 'model': {
+      const parsed = modelAsk.safeParse(ask.payload);
+      return parsed.success ? answerModelAsk(gateway, worker, parsed.data) : invalid(parsed.error.message);
+    }
+    case 'tool': {
+      const parsed = toolAsk.safeParse(ask.payload);
+      return parsed.success ? answerToolAsk(gateway, worker, parsed.data) : invalid(parsed.error.message);
+    }
+    case 'verify': {
+      const parsed = verifyAsk.safeParse(ask.payload);
+      return parsed.success ? answerVerifyAsk(gateway, worker, parsed.data) : invalid(parsed.error.message);
+    }
+    default:
+      return invalid(`unknown verb "${ask.verb}"; allowed are model, tool, verify`);
+  }
+}
+
+const invalid = (message: string): AskReply => ({
+  kind: 'Error',
+  code: 'INVALID_INPUT',
+  message: message.slice(0, 500),
+  retryable: false,
+});

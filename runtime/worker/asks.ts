@@ -1,0 +1,86 @@
+// Owns: the words between a worker and its engine and gateway.
+import type { ClaimReply, ModelAskReply, ReportReply, ToolAskReply, VerifyAskReply } from '../../api/messages/asks.ts';
+import type { ChatMessage, TaskHint } from '../../api/messages/asks.ts';
+import type { Failure, JsonObject, ToolCall, Turn, Verification } from '../../api/messages/history.ts';
+import { askEngine, askGateway, type WorkerEngineVerb } from '../../api/messages/subjects.ts';
+import { askUntilAnswered } from './persist.ts';
+import type { Worker } from './ports.ts';
+
+const engineTimeoutMs = 5_000;
+/** Short, so that a gateway that died is noticed: the gateway knows an ask that comes again. */
+const gatewayTimeoutMs = 8_000;
+const heartbeatTimeoutMs = 2_000;
+
+export interface Asks {
+  turn(turn: Turn, proposed: boolean): Promise<ReportReply>;
+  complete(done: {
+    readonly result: JsonObject;
+    readonly confidence?: number;
+    readonly verification: Verification;
+  }): Promise<ReportReply>;
+  fail(failure: Failure, retryable: boolean): Promise<ReportReply>;
+  heartbeat(): Promise<ReportReply>;
+  model(ask: {
+    readonly turn: number;
+    readonly role: 'planner' | 'executor';
+    readonly messages: readonly ChatMessage[];
+    readonly final: boolean;
+    readonly feedback?: string;
+  }): Promise<ModelAskReply>;
+  tool(turn: number, call: ToolCall): Promise<ToolAskReply>;
+  verify(turn: number, result: JsonObject): Promise<VerifyAskReply>;
+}
+
+/** Asks the engine for the activity a task hints at. */
+export function claim(
+  worker: Worker,
+  hint: TaskHint,
+  options: { untilMs: number; signal: AbortSignal },
+): Promise<ClaimReply> {
+  const { bus, clock, identity, settings } = worker;
+  const { run, activity, attempt, partition } = hint;
+  return askUntilAnswered<ClaimReply>(
+    { bus, clock, timeoutMs: engineTimeoutMs, ...options },
+    askEngine(identity, partition, 'claim'),
+    { run, activity, attempt, worker: settings.name },
+  );
+}
+
+/** `untilMs`: the activity's deadline. */
+export function asksOf(worker: Worker, hint: TaskHint, options: { untilMs: number; signal: AbortSignal }): Asks {
+  const { bus, clock, identity, settings } = worker;
+  const { run, activity, attempt, partition } = hint;
+  const target = { run, activity, attempt };
+  const report = (verb: WorkerEngineVerb, payload: object): Promise<ReportReply> =>
+    askUntilAnswered<ReportReply>(
+      { bus, clock, timeoutMs: engineTimeoutMs, ...options },
+      askEngine(identity, partition, verb),
+      { ...target, worker: settings.name, ...payload },
+    );
+  const gateway = { bus, clock, timeoutMs: gatewayTimeoutMs, ...options };
+  return {
+    turn: (turn, proposed) => report('turn', { proposed, turn }),
+    complete: (done) => report('complete', done),
+    fail: (failure, retryable) =>
+      report('fail', {
+        failure: { code: failure.code.slice(0, 64), message: failure.message.slice(0, 2_000) },
+        retryable,
+      }),
+    heartbeat: () =>
+      bus.request<ReportReply>(
+        askEngine(identity, partition, 'heartbeat'),
+        { ...target, worker: settings.name },
+        heartbeatTimeoutMs,
+      ),
+    model: ({ final, ...ask }) =>
+      askUntilAnswered<ModelAskReply>(gateway, askGateway(identity, 'model'), {
+        ...target,
+        ...ask,
+        ...(final ? { final } : {}),
+      }),
+    tool: (turn, call) =>
+      askUntilAnswered<ToolAskReply>(gateway, askGateway(identity, 'tool'), { ...target, turn, call }),
+    verify: (turn, result) =>
+      askUntilAnswered<VerifyAskReply>(gateway, askGateway(identity, 'verify'), { ...target, turn, result }),
+  };
+}

@@ -1,0 +1,36 @@
+// Owns: what a worker is made of. It has no credential but its NATS token, and no rights but to ask.
+import type { ResolvedBundle } from '../../api/messages/catalog.ts';
+import { bundleToken, type WorkerIdentity } from '../../api/messages/subjects.ts';
+import type { Bus } from '../../ports/bus.ts';
+import type { Clock, Log, Metrics } from '../../ports/system.ts';
+import type { SchemaChecks } from '../json-schema.ts';
+
+export interface WorkerPorts {
+  /** Account WORK. */
+  readonly bus: Bus;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly metrics: Metrics;
+}
+
+export interface WorkerSettings {
+  readonly namespace: string;
+  readonly agent: string;
+  readonly bundle: ResolvedBundle;
+  readonly slots: number;
+  /** Name of the pod. */
+  readonly name: string;
+}
+
+export interface Worker extends WorkerPorts {
+  readonly settings: WorkerSettings;
+  readonly identity: WorkerIdentity;
+  readonly schemas: SchemaChecks;
+  readonly ended: (labels: { end: string }) => void;
+}
+
+export const identityOf = ({ namespace, agent, bundle }: WorkerSettings): WorkerIdentity => ({
+  namespace,
+  agent,
+  bundle: bundleToken(bundle.digest),
+});
