@@ -45,12 +45,12 @@ export const onlyWith = (field: string, discriminator: string, values: readonly 
 /** Exactly one of the members must be there. `path` names the object for the message. */
 export const exactlyOne = (path: string, ...fields: readonly string[]): CelRule => {
   const message = `${path} must have exactly one of ${fields.join(', ')}`;
-  const found = fields.map((field) => `(has(self.${field}) ? ' ${field}' : '')`).join(' + ');
+  const found = fields.map((field) => `(has(self.${field}) ? ', ${field}' : '')`).join(' + ');
   const none = fields.map((field) => `!has(self.${field})`).join(' && ');
   return {
     rule: `[${fields.map((field) => `has(self.${field})`).join(', ')}].exists_one(there, there)`,
     message,
-    messageExpression: `'${message}; found' + (${none} ? ' none' : ${found})`,
+    messageExpression: `'${message}; found ' + (${none} ? 'none' : (${found}).substring(2))`,
   };
 };
 
@@ -170,6 +170,7 @@ export interface PrinterColumn {
 /** Names become NATS subject tokens and labels: no dots, 63 characters. */
 export const nameRule: CelRule = {
   rule: "self.metadata.name.matches('^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$')",
+  fieldPath: '.metadata',
   message:
     'metadata.name must be at most 63 characters of a-z, 0-9 and "-", and start and end with a letter or digit: it becomes part of labels and bus subjects',
   messageExpression:

@@ -21,22 +21,21 @@ function patternBlank(spec: EscalationPolicySpec): readonly Finding[] {
   );
 }
 
+/** Each circle is found once, at its first queue. */
 function expiryCycle(spec: EscalationPolicySpec): readonly Finding[] {
   const next = new Map(spec.queues.map((queue) => [queue.name, queue.onExpiry?.next]));
+  const known = new Set<string>();
   return spec.queues.flatMap(({ name }, index) => {
     const path = [name];
-    for (let to = next.get(name); to !== undefined; to = next.get(to)) {
+    let to = next.get(name);
+    while (to !== undefined && !path.includes(to)) {
       path.push(to);
-      if (to === name) {
-        return [
-          finding('expiryCycle', `spec.queues[${index}].onExpiry.next`, {
-            found: `the circle ${path.map(quote).join(' → ')}`,
-            allowed: 'a chain of queues that ends in fallbackWorkflow, reject or no onExpiry',
-          }),
-        ];
-      }
-      if (path.indexOf(to) !== path.length - 1) return [];
+      to = next.get(to);
     }
-    return [];
+    if (to !== name || known.has(name)) return [];
+    for (const member of path) known.add(member);
+    const found = `the circle ${[...path, name].map(quote).join(' → ')}`;
+    const allowed = 'a chain of queues that ends in fallbackWorkflow, reject or no onExpiry';
+    return [finding('expiryCycle', `spec.queues[${index}].onExpiry.next`, { found, allowed })];
   });
 }

@@ -41,6 +41,7 @@ export function checkTemplates(field: string, template: unknown, names: readonly
   return checkTemplate(template, names).map((problem) => celInvalid(field, problem, names));
 }
 
-function celInvalid(field: string, found: string, names: readonly string[]): Finding {
+function celInvalid(field: string, problem: string, names: readonly string[]): Finding {
+  const found = problem.replaceAll(/; allowed are [a-z, A-Z]*/g, '');
   return finding('celInvalid', field, { found, allowed: `CEL over ${names.join(', ')}` });
 }
