@@ -1,0 +1,54 @@
+// Owns: what a run is played by: its pinned workflow, the bundles it pinned, and the escalation policy.
+import type { JsonObject } from '../../api/messages/history.ts';
+import type { ResolvedBundle, ResolvedPolicy, ResolvedWorkflow } from '../../api/messages/catalog.ts';
+import type { EscalationRule, Queue } from '../../api/v1alpha1/escalation-policy.ts';
+import type { WorkflowState } from '../../api/v1alpha1/workflow.ts';
+import type { RunState } from './state.ts';
+
+export interface Definition {
+  readonly workflow: ResolvedWorkflow;
+  /** A pinned bundle by its digest. */
+  readonly bundle: (digest: string) => ResolvedBundle | undefined;
+  /** The policy of an Agent, used where the workflow has none. */
+  readonly agentPolicy: (agent: string) => ResolvedPolicy | undefined;
+}
+
+export interface Given {
+  readonly state: RunState;
+  readonly definition: Definition;
+  /** Milliseconds since the epoch. */
+  readonly now: number;
+}
+
+export function stateOf(definition: Definition, name: string): WorkflowState | undefined {
+  return Object.hasOwn(definition.workflow.spec.states, name) ? definition.workflow.spec.states[name] : undefined;
+}
+
+export function policyFor({ definition, state }: Omit<Given, 'now'>): ResolvedPolicy | undefined {
+  const { policy, spec } = definition.workflow;
+  if (policy !== undefined) return policy;
+  const agent = state.activity?.agent ?? stateOf(definition, state.state === '' ? spec.start : state.state)?.agent;
+  return agent === undefined ? undefined : definition.agentPolicy(agent);
+}
+
+export function rulesFor(given: Omit<Given, 'now'>): readonly EscalationRule[] {
+  return policyFor(given)?.spec.rules ?? [];
+}
+
+export function queueFor(given: Omit<Given, 'now'>, name: string | undefined): Queue | undefined {
+  return policyFor(given)?.spec.queues.find((queue) => queue.name === name);
+}
+
+/** The run as expressions see it. */
+export function runBinding(state: RunState): JsonObject {
+  return {
+    id: state.run,
+    namespace: state.namespace,
+    workflow: state.workflow,
+    requestedBy: state.requestedBy,
+    state: state.state,
+    costMicros: state.costMicros,
+    attempts: state.attempts,
+    ...(state.key === undefined ? {} : { key: state.key }),
+  };
+}

@@ -1,0 +1,80 @@
+// Owns: time. Deadlines are in folded state; a timer that fires late, twice or for nothing changes nothing.
+import { durationMs } from '../routing/duration.ts';
+import { expire } from './decide.ts';
+import { type Given, rulesFor, stateOf } from './definition.ts';
+import { Draft, type Reaction } from './draft.ts';
+import { escalate, isSettled } from './escalate.ts';
+import { exit, leave, stateDeadline } from './flow.ts';
+import { timeOut } from './failure.ts';
+import { observeActivity } from './observe.ts';
+
+/** When the run needs to be looked at again, undefined when never by itself. */
+export function nextDue(given: Omit<Given, 'now'>): number | undefined {
+  const { state, definition } = given;
+  if (state.status === 'Closed' || state.parked !== undefined) return undefined;
+  const times = [state.deadline];
+  if (state.escalation !== undefined) times.push(state.escalation.facts.deadline);
+  else {
+    const spec = stateOf(definition, state.state);
+    if (state.activity !== undefined) {
+      times.push(state.activity.deadline);
+      const slow = slowAt(given);
+      if (slow !== undefined) times.push(slow);
+    } else if (spec?.type === 'wait') times.push(waitEnd(given).at);
+  }
+  return Math.min(...times);
+}
+
+/** When the first latency rule that has not had its say fires. */
+function slowAt(given: Omit<Given, 'now'>): number | undefined {
+  const { activity } = given.state;
+  if (activity === undefined || activity.phase !== 'Scheduled') return undefined;
+  const times = rulesFor(given)
+    .filter((rule) => rule.signal === 'abnormalLatency' && !isSettled(given, rule))
+    .map((rule) => activity.since + durationMs(rule.above, Number.POSITIVE_INFINITY))
+    .filter((at) => Number.isFinite(at));
+  return times.length === 0 ? undefined : Math.min(...times);
+}
+
+function waitEnd({ state, definition }: Omit<Given, 'now'>): { readonly at: number; readonly timedOut: boolean } {
+  const spec = stateOf(definition, state.state);
+  if (spec === undefined) return { at: state.enteredAt, timedOut: true };
+  const duration = spec.for?.duration;
+  const deadline = stateDeadline({ state }, spec);
+  if (duration === undefined) return { at: deadline, timedOut: true };
+  const end = state.enteredAt + durationMs(duration, 0);
+  return spec.timeout !== undefined && deadline < end ? { at: deadline, timedOut: true } : { at: end, timedOut: false };
+}
+
+export function fireDue(given: Given): Reaction<undefined> {
+  const { state, now } = given;
+  const draft = new Draft(given, `due/${now}`);
+  const due = nextDue(given);
+  if (due === undefined || now < due) return { events: [], reply: undefined };
+  if (now >= state.deadline) {
+    draft.add({
+      type: 'RunClosed',
+      outcome: 'timedOut',
+      state: state.state,
+      message: 'the run took longer than allowed',
+    });
+  } else if (state.escalation !== undefined) expire(draft, state.escalation);
+  else if (state.activity !== undefined) fireActivity(draft);
+  else fireWait(draft);
+  return { events: draft.events, reply: undefined };
+}
+
+function fireActivity(draft: Draft): void {
+  const { activity } = draft.state;
+  if (activity === undefined) return;
+  if (draft.now >= activity.deadline) timeOut(draft);
+  else escalate(draft, observeActivity(draft, activity), { activity: activity.id, attempt: activity.attempt });
+}
+
+function fireWait(draft: Draft): void {
+  const { state } = draft;
+  const { timedOut } = waitEnd(draft);
+  draft.add({ type: 'WaitElapsed', state: state.state, visit: state.visit, timedOut });
+  if (timedOut) exit(draft, 'timeout', `nothing came in state ${state.state} in time`);
+  else leave(draft, 'received');
+}

@@ -1,0 +1,79 @@
+// Owns: the pending commands of a run, computed from its state: after a crash they are simply computed again.
+import type { ClaimReply } from '../../api/messages/asks.ts';
+import type { JsonObject } from '../../api/messages/history.ts';
+import { whyStopped } from './current.ts';
+import { type Given, stateOf } from './definition.ts';
+import { nextDue } from './due.ts';
+import { fallbackInput } from './flow.ts';
+import { goalOf, outputOf } from './schedule.ts';
+import type { RunState } from './state.ts';
+
+export type Command =
+  | {
+      readonly kind: 'DispatchTask';
+      /** `<run>/<activity>/<attempt>`. */
+      readonly id: string;
+      readonly activity: string;
+      readonly attempt: number;
+      readonly agent: string;
+      readonly bundleDigest: string;
+      /** Not before this time. */
+      readonly notBefore: number;
+    }
+  | { readonly kind: 'WakeAt'; readonly id: string; readonly at: number }
+  | {
+      readonly kind: 'StartFallback';
+      readonly id: string;
+      readonly workflow: string;
+      readonly run: string;
+      readonly reason: string;
+      readonly input: JsonObject;
+    };
+
+export function plan(given: Omit<Given, 'now'>): readonly Command[] {
+  const { state } = given;
+  const commands: Command[] = [];
+  const { activity, fallback } = state;
+  if (activity?.phase === 'Scheduled' && whyStopped(state) === undefined) {
+    const { agent, attempt, bundleDigest, notBefore } = activity;
+    const id = `${state.run}/${activity.id}/${attempt}`;
+    commands.push({ kind: 'DispatchTask', id, activity: activity.id, attempt, agent, bundleDigest, notBefore });
+  }
+  const at = nextDue(given);
+  if (at !== undefined) commands.push({ kind: 'WakeAt', id: `${state.run}/wake`, at });
+  if (fallback !== undefined) {
+    const input = fallbackInput(state, fallback.reason);
+    commands.push({ kind: 'StartFallback', id: `${state.run}/fallback`, ...fallback, input });
+  }
+  return commands;
+}
+
+/** What a worker gets that claims the current attempt. */
+export function workFor({ state, definition }: Omit<Given, 'now'>): ClaimReply {
+  const { activity } = state;
+  const spec = stateOf(definition, state.state);
+  if (activity === undefined || spec === undefined) return { kind: 'Stale', message: 'nothing is at work' };
+  const output = outputOf(spec);
+  return {
+    kind: 'Work',
+    run: runOf(state),
+    state: state.state,
+    activity: activity.id,
+    attempt: activity.attempt,
+    route: activity.route,
+    goal: goalOf(state, spec).text,
+    input: state.input,
+    facts: state.facts,
+    ...(output === undefined ? {} : { output }),
+    ...(spec.tools === undefined ? {} : { tools: spec.tools }),
+    readOnly: state.readOnly || spec.readOnly === true,
+    deadline: activity.deadline,
+    turns: activity.turns,
+    decisions: activity.answers,
+  };
+}
+
+function runOf(state: RunState): { id: string; namespace: string; workflow: string; key?: string } {
+  const { run: id, namespace, workflow, key } = state;
+  return { id, namespace, workflow, ...(key === undefined ? {} : { key }) };
+}

@@ -1,0 +1,54 @@
+// Owns: the first events of a run.
+//   S1: red flags in the input are looked for before any task exists: nothing can act earlier.
+import type { StartRequest } from '../../api/messages/asks.ts';
+import type { AgentSnapshot } from '../../api/messages/catalog.ts';
+import { durationMs } from '../routing/duration.ts';
+import type { Definition } from './definition.ts';
+import { Draft, type Reaction } from './draft.ts';
+import { escalate } from './escalate.ts';
+import { enter } from './flow.ts';
+import { observeStart } from './observe.ts';
+import { initialState } from './state.ts';
+
+const runTimeoutDefaultMs = 86_400_000;
+
+export interface Starting {
+  readonly definition: Definition;
+  readonly now: number;
+  readonly request: StartRequest;
+  /** Current agents of the namespace by name; each one the workflow names must be there. */
+  readonly agents: (name: string) => AgentSnapshot | undefined;
+}
+
+export type StartReply =
+  { readonly ok: true } | { readonly ok: false; readonly code: 'NOT_FOUND'; readonly message: string };
+
+export function startRun({ definition, now, request, agents }: Starting): Reaction<StartReply> {
+  const { workflow } = definition;
+  const pins: Record<string, string> = {};
+  for (const name of workflow.agents) {
+    const agent = agents(name);
+    if (agent === undefined) {
+      const message = `workflow ${workflow.name} needs agent ${name}, which is not ready; see \`kubectl describe agent ${name}\``;
+      return { events: [], reply: { ok: false, code: 'NOT_FOUND', message } };
+    }
+    pins[name] = agent.bundleDigest;
+  }
+  const draft = new Draft({ state: initialState(request.run), definition, now }, `start/${request.run}`);
+  const { run: _run, ...origin } = request;
+  draft.add({
+    type: 'RunStarted',
+    ...origin,
+    workflowDigest: workflow.digest,
+    pins,
+    deadline: now + durationMs(workflow.spec.timeout, runTimeoutDefaultMs),
+  });
+  const escalated = escalateAtStart(draft);
+  if (escalated) enter(draft, workflow.spec.start);
+  return { events: draft.events, reply: { ok: true } };
+}
+
+/** True when the run may enter its first state now. */
+function escalateAtStart(draft: Draft): boolean {
+  return escalate(draft, observeStart(draft), { start: draft.state.input }) === 'Go';
+}

@@ -1,0 +1,158 @@
+// Owns: what a run is, folded from its history. Everything here can be computed again from the events.
+import type {
+  EscalationFacts,
+  JsonObject,
+  Route,
+  RunSource,
+  RunStatus,
+  Turn,
+  Verification,
+} from '../../api/messages/history.ts';
+import type { DecisionOption } from '../../api/v1alpha1/escalation.ts';
+
+/** Scheduled: a worker may have it. Failed and Completed: reported, and what follows waits for a person. */
+export type ActivityPhase = 'Scheduled' | 'Failed' | 'Completed';
+
+export interface PersonsAnswer {
+  readonly digest: string;
+  readonly option: DecisionOption;
+  readonly reason: string;
+}
+
+/** The work on one visit of a task state, over all attempts and routes. */
+export interface ActivityState {
+  readonly id: string;
+  readonly state: string;
+  readonly visit: number;
+  readonly agent: string;
+  readonly bundleDigest: string;
+  readonly route: Route;
+  readonly attempt: number;
+  /** Attempt at which this route began. */
+  readonly routeFrom: number;
+  readonly routes: readonly Route[];
+  readonly notBefore: number;
+  /** Of the whole visit; time spent waiting for people is added. */
+  readonly deadline: number;
+  readonly since: number;
+  readonly phase: ActivityPhase;
+  readonly failedAttempts: number;
+  readonly retryable: boolean;
+  /** Turns of this attempt; the last may only be proposed. */
+  readonly turns: readonly Turn[];
+  /** Number of the turn whose calls are proposed and not reported yet. */
+  readonly proposed?: number;
+  readonly answers: readonly PersonsAnswer[];
+  readonly failure?: { readonly code: string; readonly message: string };
+  readonly verification?: Verification;
+}
+
+export interface OpenEscalation {
+  readonly facts: EscalationFacts;
+  readonly openedAt: number;
+  readonly moves: number;
+}
+
+export interface EscalationHistory {
+  readonly facts: EscalationFacts;
+  readonly openedAt: number;
+  readonly status: 'Open' | 'Decided' | 'Expired' | 'Closed';
+  readonly costMicros: number;
+  readonly option?: DecisionOption;
+  readonly by?: string;
+  readonly reason?: string;
+  readonly decision?: string;
+  readonly decidedAt?: number;
+}
+
+/** A person's yes to exactly one call. */
+export interface Approval {
+  readonly id: string;
+  readonly digest: string;
+  readonly activity: string;
+  readonly consumed: boolean;
+}
+
+export interface RunState {
+  readonly run: string;
+  readonly seq: number;
+  readonly namespace: string;
+  readonly workflow: string;
+  readonly workflowDigest: string;
+  readonly input: JsonObject;
+  readonly key?: string;
+  readonly requestedBy: string;
+  readonly source: RunSource;
+  readonly object?: { readonly name: string; readonly uid: string };
+  readonly parent?: { readonly run: string; readonly reason: string };
+  readonly pins: Readonly<Record<string, string>>;
+  readonly startedAt: number;
+  readonly deadline: number;
+
+  readonly status: RunStatus;
+  /** Empty until the first state is entered. */
+  readonly state: string;
+  readonly visit: number;
+  readonly visits: Readonly<Record<string, number>>;
+  readonly enteredAt: number;
+  readonly facts: JsonObject;
+  /** Result of the last completed activity, or payload of the last awaited bus event. */
+  readonly result: JsonObject;
+  readonly activity?: ActivityState;
+  readonly route: Route;
+  /** Reports already answered with yes: activity → attempt. */
+  readonly completed: Readonly<Record<string, number>>;
+  readonly busEvents: readonly string[];
+
+  readonly escalation?: OpenEscalation;
+  readonly escalations: readonly EscalationHistory[];
+  readonly approvals: readonly Approval[];
+  /** `rule` or `rule@activity` of rules that have had their say. */
+  readonly settledRules: readonly string[];
+  readonly readOnly: boolean;
+  readonly costMicros: number;
+  readonly effects: number;
+  readonly attempts: number;
+  readonly repairs: number;
+  readonly fallback?: { readonly workflow: string; readonly run: string; readonly reason: string };
+
+  readonly outcome?: string;
+  readonly closing?: string;
+  readonly closedAt?: number;
+  /** Why nothing is done any more until a newer engine comes: an event of an unknown type. */
+  readonly parked?: string;
+}
+
+export function initialState(run: string): RunState {
+  return {
+    run,
+    seq: 0,
+    namespace: '',
+    workflow: '',
+    workflowDigest: '',
+    input: {},
+    requestedBy: '',
+    source: 'http',
+    pins: {},
+    startedAt: 0,
+    deadline: 0,
+    status: 'Running',
+    state: '',
+    visit: 0,
+    visits: {},
+    enteredAt: 0,
+    facts: {},
+    result: {},
+    route: 'primary',
+    completed: {},
+    busEvents: [],
+    escalations: [],
+    approvals: [],
+    settledRules: [],
+    readOnly: false,
+    costMicros: 0,
+    effects: 0,
+    attempts: 0,
+    repairs: 0,
+  };
+}
