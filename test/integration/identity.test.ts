@@ -117,7 +117,11 @@ describe('a worker that connects with its projected token', () => {
     const token = await podToken('signalbox-agent-billing', 'billing-2', billing);
     const worker = await dial('WORK', token, inboxPrefix('default', 'billing-2'));
     const denied = new Promise<string>((resolve) => {
-      worker.subscribe('_INBOX.default.billing-1.>', { callback: (error) => error && resolve(error.message) });
+      worker.subscribe('_INBOX.default.billing-1.>', {
+        callback: (error) => {
+          if (error) resolve(error.message);
+        },
+      });
     });
     expect(await denied).toMatch(/permission/i);
   });
