@@ -1,0 +1,131 @@
+// Owns: what a Bundle's plan looks at.
+import type { RunSummary } from '../../api/messages/history.ts';
+import { catalogKeys } from '../../api/messages/subjects.ts';
+import type { KubeObject, ObjectKey, Resource } from '../../ports/kube.ts';
+import { AGENT, BUNDLE, CONFIG_MAP, keyOf, MODEL, TOOL } from '../../ports/resources.ts';
+import type { BusCommand } from '../catalog/commands.ts';
+import { findingsOf, lookups } from '../catalog/findings.ts';
+import {
+  type AgentObject,
+  type BundleObject,
+  CATALOG_ENTRY,
+  type CatalogEntry,
+  type ConfigMapObject,
+  type ModelObject,
+  RUN_RECORD,
+  type RunRecord,
+  type ToolObject,
+} from '../catalog/objects.ts';
+import { type Caches, type Controller, planned } from '../controller/controller.ts';
+import { conditionOf } from '../controller/status.ts';
+import { type BundleObserved, configMapName, planBundle } from './plan.ts';
+import { modelNames } from './resolve.ts';
+
+const inNamespace = ({ metadata }: KubeObject, name: string): string => `${metadata.namespace}/${name}`;
+
+/** Open runs of a namespace that pin this digest for the agent; a run that does not say what it pins may pin any. */
+export function pinsBundle(run: RunSummary, agent: string, digest: string): boolean {
+  if (run.status === 'Closed') return false;
+  return run.pins === undefined || run.pins[agent] === digest;
+}
+
+export function bundleController(perform: (command: BusCommand) => Promise<void>): Controller {
+  const byPart = (resource: Resource, index: string) => ({
+    resource,
+    map: (part: KubeObject, caches: Caches): readonly ObjectKey[] =>
+      caches.of(BUNDLE).indexed(index, inNamespace(part, part.metadata.name)).map(keyOf),
+  });
+  return planned<BundleObserved, BusCommand>({
+    name: 'bundle',
+    root: BUNDLE,
+    fenced: true,
+    owns: [CONFIG_MAP],
+    indexes: [
+      {
+        resource: BUNDLE,
+        name: 'tool',
+        values: (bundle: BundleObject) => bundle.spec.tools.map((name) => inNamespace(bundle, name)),
+      },
+      {
+        resource: BUNDLE,
+        name: 'model',
+        values: (bundle: BundleObject) => modelNames(bundle.spec).map((name) => inNamespace(bundle, name)),
+      },
+      {
+        resource: BUNDLE,
+        name: 'digest',
+        values: ({ status }: BundleObject) => (status?.digest === undefined ? [] : [status.digest]),
+      },
+      { resource: BUNDLE, name: 'agent', values: (bundle: BundleObject) => [inNamespace(bundle, bundle.spec.agent)] },
+    ],
+    watches: [
+      byPart(TOOL, 'tool'),
+      byPart(MODEL, 'model'),
+      byPart(AGENT, 'agent'),
+      { resource: CONFIG_MAP, map: ({ metadata }: KubeObject) => bundleOfConfigMap(metadata) },
+      {
+        resource: CATALOG_ENTRY,
+        map: ({ metadata }: KubeObject, caches: Caches) =>
+          metadata.name.startsWith('bundle.')
+            ? caches
+                .of(BUNDLE)
+                .indexed('digest', `sha256:${metadata.name.slice('bundle.'.length)}`)
+                .map(keyOf)
+            : [],
+      },
+    ],
+    observe: (root, caches) => observe(root as BundleObject, caches),
+    plan: planBundle,
+    perform,
+  });
+}
+
+function bundleOfConfigMap({ namespace = '', name }: KubeObject['metadata']): readonly ObjectKey[] {
+  return name.startsWith('bundle-') ? [{ namespace, name: name.slice('bundle-'.length) }] : [];
+}
+
+function observe(root: BundleObject, caches: Caches): BundleObserved {
+  const { namespace = '', name } = root.metadata;
+  const tools = Object.fromEntries(
+    root.spec.tools.map((tool) => [tool, caches.of<ToolObject>(TOOL).get({ namespace, name: tool })]),
+  );
+  const models = Object.fromEntries(
+    modelNames(root.spec).map((model) => [model, caches.of<ModelObject>(MODEL).get({ namespace, name: model })]),
+  );
+  const entryOf = (digest: string): CatalogEntry | undefined =>
+    caches.of<CatalogEntry>(CATALOG_ENTRY).get({ name: catalogKeys.bundle(digest) });
+  const digest = root.status?.digest;
+  return {
+    root,
+    findings: findingsOf(name, { kind: 'Bundle', spec: root.spec }, lookups(namespace, caches)),
+    parts: { tools, models },
+    unsound: unsound([...Object.values(tools), ...Object.values(models)]),
+    configMap: caches.of<ConfigMapObject>(CONFIG_MAP).get({ namespace, name: configMapName(name) }),
+    published: digest === undefined ? undefined : entryOf(digest),
+    shared: digest !== undefined && caches.of(BUNDLE).indexed('digest', digest).length > 1,
+    neededBy: neededBy(root, caches),
+    entryOf,
+  };
+}
+
+function unsound(parts: readonly (KubeObject | undefined)[]): readonly string[] {
+  return parts
+    .filter((part) => part !== undefined)
+    .filter((part) => conditionOf(part, 'Accepted')?.status === 'False')
+    .map((part) => `${part.kind} ${part.metadata.name}`);
+}
+
+/** Without its agent nothing can use a bundle any more, so that a namespace can always be removed. */
+function neededBy({ metadata, spec, status }: BundleObject, caches: Caches): string | undefined {
+  const { namespace = '', name } = metadata;
+  const agent = caches.of<AgentObject>(AGENT).get({ namespace, name: spec.agent });
+  if (agent === undefined || agent.metadata.deletionTimestamp !== undefined) return undefined;
+  if (agent.spec.bundleRef.name === name) return `Agent ${spec.agent} names it in spec.bundleRef`;
+  const digest = status?.digest;
+  if (digest === undefined) return undefined;
+  const runs = caches
+    .of<RunRecord>(RUN_RECORD)
+    .list(namespace)
+    .filter(({ value }) => pinsBundle(value, spec.agent, digest)).length;
+  return runs === 0 ? undefined : `${runs} open run${runs === 1 ? '' : 's'} pinned to it`;
+}

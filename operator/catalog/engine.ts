@@ -1,0 +1,61 @@
+// Owns: questions of the operator to the owner of a run's partition, and the memory of the last answer per object. A lost
+// answer is asked for again: every question is idempotent at the engine.
+import { isSignalboxError } from '../../api/errors.ts';
+import type { EngineReply } from '../../api/messages/asks.ts';
+import { type EngineVerb, engineSubject } from '../../api/messages/subjects.ts';
+import { partitionOf } from '../../core/workflow/partition.ts';
+import type { Bus } from '../../ports/bus.ts';
+
+export type Answer =
+  | { readonly kind: 'Done' }
+  | { readonly kind: 'Refused'; readonly code: string; readonly message: string }
+  /** Nobody answered: nothing is known. */
+  | { readonly kind: 'NoAnswer'; readonly message: string };
+
+/** Nothing is decided by these: another engine, or the same one a moment later, may answer otherwise. */
+const passing = new Set([
+  'NOT_OWNER',
+  'BUS_UNREACHABLE',
+  'TIMEOUT',
+  'JOURNAL_FENCED',
+  'JOURNAL_FULL',
+  'KUBE_UNREACHABLE',
+]);
+const timeoutMs = 5_000;
+
+export class EngineDesk {
+  readonly #bus: Pick<Bus, 'request'>;
+  readonly #partitions: number;
+  readonly #answers = new Map<string, Answer>();
+
+  constructor(bus: Pick<Bus, 'request'>, partitions: number) {
+    this.#bus = bus;
+    this.#partitions = partitions;
+  }
+
+  /** The last answer about this object. */
+  answer(uid: string): Answer | undefined {
+    return this.#answers.get(uid);
+  }
+
+  forget(uid: string): void {
+    this.#answers.delete(uid);
+  }
+
+  async ask(uid: string, run: string, verb: EngineVerb, payload: unknown): Promise<void> {
+    this.#answers.set(uid, await this.#request(run, verb, payload));
+  }
+
+  async #request(run: string, verb: EngineVerb, payload: unknown): Promise<Answer> {
+    const subject = engineSubject(partitionOf(run, this.#partitions), verb);
+    try {
+      const reply = await this.#bus.request<EngineReply<unknown>>(subject, payload, timeoutMs);
+      if (reply.ok) return { kind: 'Done' };
+      if (passing.has(reply.code)) return { kind: 'NoAnswer', message: reply.message };
+      return { kind: 'Refused', code: reply.code, message: reply.message };
+    } catch (error) {
+      if (isSignalboxError(error)) return { kind: 'NoAnswer', message: error.message };
+      throw error;
+    }
+  }
+}

@@ -1,0 +1,116 @@
+// Owns: what a Workflow's plan looks at.
+import type { ResolvedWorkflow } from '../../api/messages/catalog.ts';
+import { catalogKeys } from '../../api/messages/subjects.ts';
+import type { KubeObject, ObjectKey } from '../../ports/kube.ts';
+import { AGENT, ESCALATION_POLICY, keyOf, NAMESPACE, TOOL, WORKFLOW } from '../../ports/resources.ts';
+import type { BusCommand } from '../catalog/commands.ts';
+import { findingsOf, lookups } from '../catalog/findings.ts';
+import {
+  type AgentObject,
+  CATALOG_ENTRY,
+  type CatalogEntry,
+  type EscalationPolicyObject,
+  RUN_RECORD,
+  type RunRecord,
+  type WorkflowObject,
+} from '../catalog/objects.ts';
+import { type Caches, type Controller, planned } from '../controller/controller.ts';
+import { agentsOfStates, planWorkflow, type WorkflowObserved } from './plan.ts';
+
+export function workflowController(perform: (command: BusCommand) => Promise<void>): Controller {
+  const namedBy = (index: string) => (object: KubeObject, caches: Caches) =>
+    caches.of(WORKFLOW).indexed(index, inNamespace(object, object.metadata.name)).map(keyOf);
+  return planned<WorkflowObserved, BusCommand>({
+    name: 'workflow',
+    root: WORKFLOW,
+    fenced: true,
+    indexes: [
+      { resource: WORKFLOW, name: 'agent', values: (workflow: WorkflowObject) => agentRefs(workflow) },
+      { resource: WORKFLOW, name: 'tool', values: (workflow: WorkflowObject) => toolRefs(workflow) },
+      { resource: CATALOG_ENTRY, name: 'workflow', values: (entry: CatalogEntry) => versionOf(entry) },
+    ],
+    watches: [
+      { resource: AGENT, map: namedBy('agent') },
+      { resource: TOOL, map: namedBy('tool') },
+      // A policy may name agents of its own, and an agent's policy has queues for its states.
+      {
+        resource: ESCALATION_POLICY,
+        map: ({ metadata }: KubeObject, caches) => caches.of(WORKFLOW).list(metadata.namespace).map(keyOf),
+      },
+      { resource: CATALOG_ENTRY, map: (entry: CatalogEntry) => workflowOfEntry(entry) },
+    ],
+    observe: (root, caches) => observe(root as WorkflowObject, caches),
+    plan: planWorkflow,
+    perform,
+  });
+}
+
+const inNamespace = ({ metadata }: KubeObject, name: string): string => `${metadata.namespace}/${name}`;
+
+const agentRefs = (workflow: WorkflowObject): readonly string[] =>
+  agentsOfStates(workflow.spec).map((name) => inNamespace(workflow, name));
+
+const toolRefs = (workflow: WorkflowObject): readonly string[] =>
+  Object.values(workflow.spec.states)
+    .flatMap(({ tools }) => tools ?? [])
+    .map((name) => inNamespace(workflow, name));
+
+function versionOf({ metadata, value }: CatalogEntry): readonly string[] {
+  if (!metadata.name.startsWith('workflow-at.')) return [];
+  const { namespace, name } = value as ResolvedWorkflow;
+  return [`${namespace}/${name}`];
+}
+
+function workflowOfEntry({ metadata, value }: CatalogEntry): readonly ObjectKey[] {
+  if (!metadata.name.startsWith('workflow')) return [];
+  const { namespace, name } = value as ResolvedWorkflow;
+  return [{ namespace, name }];
+}
+
+function observe(root: WorkflowObject, caches: Caches): WorkflowObserved {
+  const { namespace = '', name } = root.metadata;
+  const policyRef = root.spec.escalationPolicyRef;
+  const policy =
+    policyRef && caches.of<EscalationPolicyObject>(ESCALATION_POLICY).get({ namespace, name: policyRef.name });
+  return {
+    root,
+    findings: findingsOf(name, { kind: 'Workflow', spec: root.spec }, lookups(namespace, caches)),
+    policy,
+    agents: neededAgents(root, policy, caches),
+    current: caches.of<CatalogEntry>(CATALOG_ENTRY).get({ name: catalogKeys.workflow(namespace, name) }),
+    versions: caches.of<CatalogEntry>(CATALOG_ENTRY).indexed('workflow', `${namespace}/${name}`),
+    followed: followed(namespace, name, caches),
+    namespaceGoing: caches.of(NAMESPACE).get({ name: namespace })?.metadata.deletionTimestamp !== undefined,
+  };
+}
+
+/** Specialists may have policies with specialists: followed until no name is new. */
+function neededAgents(
+  { metadata, spec }: WorkflowObject,
+  policy: EscalationPolicyObject | undefined,
+  caches: Caches,
+): Readonly<Record<string, AgentObject | undefined>> {
+  const namespace = metadata.namespace ?? '';
+  const found: Record<string, AgentObject | undefined> = {};
+  const names = [...agentsOfStates(spec), ...specialists(policy)];
+  for (let name = names.shift(); name !== undefined; name = names.shift()) {
+    if (name in found) continue;
+    const agent = caches.of<AgentObject>(AGENT).get({ namespace, name });
+    found[name] = agent;
+    const own = agent?.spec.escalationPolicyRef?.name;
+    if (own === undefined) continue;
+    names.push(...specialists(caches.of<EscalationPolicyObject>(ESCALATION_POLICY).get({ namespace, name: own })));
+  }
+  return found;
+}
+
+const specialists = (policy: EscalationPolicyObject | undefined): readonly string[] =>
+  (policy?.spec.rules ?? []).map(({ agent }) => agent).filter((name) => name !== undefined);
+
+function followed(namespace: string, workflow: string, caches: Caches): ReadonlySet<string> {
+  const open = caches
+    .of<RunRecord>(RUN_RECORD)
+    .list(namespace)
+    .filter(({ value }) => value.workflow === workflow && value.status !== 'Closed');
+  return new Set(open.map(({ value }) => value.workflowDigest));
+}

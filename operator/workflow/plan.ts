@@ -1,0 +1,154 @@
+// Owns: the life of a Workflow: checked, resolved with its policy, published.
+//   I1: only an accepted version is published. A later version that is not leaves the earlier one in force, and says so.
+//   I2: a version by digest stays while an open run follows it, and the last few stay in any case.
+import type { ResolvedPolicy, ResolvedWorkflow } from '../../api/messages/catalog.ts';
+import { catalogKeys } from '../../api/messages/subjects.ts';
+import { digest } from '../../core/canonical/canonical.ts';
+import { WORKFLOW } from '../../ports/resources.ts';
+import type { Instant } from '../../ports/system.ts';
+import { type BusCommand, publish, withdraw } from '../catalog/commands.ts';
+import { faults, type Findings, warnings } from '../catalog/findings.ts';
+import { hasFinalizer, isDeleting } from '../catalog/labels.ts';
+import type { AgentObject, CatalogEntry, EscalationPolicyObject, WorkflowObject } from '../catalog/objects.ts';
+import { accepted, listed, notAccepted, ready, reconciling, told, type Verdict, waiting } from '../catalog/verdict.ts';
+import type { Command, Plan } from '../controller/plan.ts';
+import { conditionOf } from '../controller/status.ts';
+
+export interface WorkflowObserved {
+  readonly root: WorkflowObject;
+  readonly findings: Findings;
+  readonly policy?: EscalationPolicyObject | undefined;
+  /** Every agent that a run may need: of its states, and specialists of the policies that hold there. */
+  readonly agents: Readonly<Record<string, AgentObject | undefined>>;
+  /** Entry by name. */
+  readonly current?: CatalogEntry | undefined;
+  /** Entries by digest of this workflow. */
+  readonly versions: readonly CatalogEntry[];
+  /** Digests that open runs follow. */
+  readonly followed: ReadonlySet<string>;
+  /** The namespace is being removed: nothing is waited for. */
+  readonly namespaceGoing: boolean;
+}
+
+type WorkflowPlan = Plan<BusCommand>;
+
+/** Versions kept although no open run follows them: a run may have been started a moment ago. */
+const versionsKept = 5;
+const DELETE_AGAIN_MS = 5_000;
+
+export function planWorkflow(observed: WorkflowObserved, now: Instant): WorkflowPlan {
+  const { root, current } = observed;
+  if (isDeleting(root)) return planRemoval(observed, now);
+  if (!hasFinalizer(root)) return { commands: [finalizer(root, true)] };
+  const fault = faults(observed.findings);
+  if (fault !== undefined) {
+    const verdict = withPrevious(fault, current);
+    return { commands: [], ...told(root, { verdict, more: [notAccepted(verdict)], fields: kept(root) }, now) };
+  }
+  const resolved = resolve(observed);
+  const { name, namespace } = resolved;
+  return {
+    commands: [
+      ...(entryAt(observed, resolved.digest) === undefined
+        ? publish(catalogKeys.workflowAt(resolved.digest), resolved, undefined)
+        : []),
+      ...publish(catalogKeys.workflow(namespace, name), resolved, current),
+      ...outdated(observed, resolved.digest).flatMap((entry) => withdraw(entry.metadata.name, entry)),
+    ],
+    ...told(
+      root,
+      {
+        verdict: health(observed),
+        more: [accepted('The checks passed, and everything it names exists.')],
+        fields: { digest: resolved.digest, agents: resolved.agents },
+      },
+      now,
+    ),
+  };
+}
+
+/** Agents that the states name: for the task itself, or as its backup route. */
+export function agentsOfStates(spec: WorkflowObject['spec']): readonly string[] {
+  const names = Object.values(spec.states).flatMap(({ agent, backup }) => [
+    agent,
+    backup === 'none' ? undefined : backup,
+  ]);
+  return names.filter((name) => name !== undefined);
+}
+
+function resolve({ root, policy, agents }: WorkflowObserved): ResolvedWorkflow {
+  const { spec, metadata } = root;
+  const resolvedPolicy: ResolvedPolicy | undefined = policy && { name: policy.metadata.name, spec: policy.spec };
+  const content = {
+    namespace: metadata.namespace ?? '',
+    name: metadata.name,
+    spec,
+    ...(resolvedPolicy === undefined ? {} : { policy: resolvedPolicy }),
+  };
+  return { ...content, digest: digest(content), agents: Object.keys(agents).toSorted() };
+}
+
+function health({ agents, findings }: WorkflowObserved): Verdict {
+  const notReady = Object.entries(agents)
+    .filter(([, agent]) => agent === undefined || conditionOf(agent, 'Ready')?.status !== 'True')
+    .map(([name]) => name);
+  if (notReady.length > 0) {
+    const many = notReady.length > 1;
+    return reconciling(
+      'AgentNotReady',
+      `Agent${many ? 's' : ''} ${listed(notReady)} ${many ? 'are' : 'is'} not ready; runs wait for them.`,
+    );
+  }
+  return ready('Accepted', `Runs may start.${warnings(findings)}`);
+}
+
+function withPrevious(fault: Verdict, current: CatalogEntry | undefined): Verdict {
+  if (current === undefined) return fault;
+  const { digest: previous } = current.value as ResolvedWorkflow;
+  return { ...fault, message: `${fault.message}; the version accepted before (${previous}) stays in force` };
+}
+
+const kept = ({ status }: WorkflowObject) => ({
+  ...(status?.digest === undefined ? {} : { digest: status.digest }),
+  ...(status?.agents === undefined ? {} : { agents: status.agents }),
+});
+
+const digestOf = (entry: CatalogEntry): string => (entry.value as ResolvedWorkflow).digest;
+const entryAt = ({ versions }: WorkflowObserved, wanted: string): CatalogEntry | undefined =>
+  versions.find((entry) => digestOf(entry) === wanted);
+
+function outdated({ versions, followed }: WorkflowObserved, current: string): readonly CatalogEntry[] {
+  return versions
+    .filter((entry) => digestOf(entry) !== current && !followed.has(digestOf(entry)))
+    .toSorted((a, b) => Number(b.metadata.resourceVersion) - Number(a.metadata.resourceVersion))
+    .slice(versionsKept);
+}
+
+/** No new run can start at once; versions go when no open run follows them any more. */
+function planRemoval(observed: WorkflowObserved, now: Instant): WorkflowPlan {
+  const { root, current, versions, followed, namespaceGoing } = observed;
+  if (!hasFinalizer(root)) return { commands: [] };
+  const { namespace = '', name } = root.metadata;
+  const stop = withdraw(catalogKeys.workflow(namespace, name), current);
+  const inUse = namespaceGoing ? [] : versions.filter((entry) => followed.has(digestOf(entry)));
+  const gone = versions
+    .filter((entry) => !inUse.includes(entry))
+    .flatMap((entry) => withdraw(entry.metadata.name, entry));
+  if (inUse.length === 0) return { commands: [...stop, ...gone, finalizer(root, false)] };
+  const verdict = waiting(
+    'Deleting',
+    'Being deleted: no run can start any more; it goes when its open runs have ended.',
+  );
+  return {
+    commands: [...stop, ...gone],
+    ...told(root, { verdict, fields: kept(root) }, now),
+    requeueAfterMs: DELETE_AGAIN_MS,
+  };
+}
+
+const finalizer = (object: WorkflowObject, present: boolean): Command => ({
+  kind: 'finalizer',
+  resource: WORKFLOW,
+  object,
+  present,
+});

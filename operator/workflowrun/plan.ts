@@ -1,0 +1,184 @@
+// Owns: the life of a WorkflowRun object: it starts a run, mirrors it, and cancels it. The run itself lives in the journal.
+//   I1: one object is one run: its id follows from the object and never changes.   I2: a closed run is not touched any more.
+import type { CancelRequest, StartRequest } from '../../api/messages/asks.ts';
+import type { JsonObject, RunSummary } from '../../api/messages/history.ts';
+import type { Instant } from '../../ports/system.ts';
+import { WORKFLOW_RUN } from '../../ports/resources.ts';
+import type { Answer } from '../catalog/engine.ts';
+import { annotation, hasFinalizer, isDeleting } from '../catalog/labels.ts';
+import type { WorkflowRunObject } from '../catalog/objects.ts';
+import { ready, reconciling, stalled, told, type Verdict, waiting } from '../catalog/verdict.ts';
+import type { Command, Plan, Status } from '../controller/plan.ts';
+import type { Finding } from '../controller/status.ts';
+
+export interface RunObserved {
+  readonly root: WorkflowRunObject;
+  /** Id of the run; undefined while it depends on a workflow that is not accepted yet. */
+  readonly run: string | undefined;
+  /** The workflow has an accepted version. */
+  readonly workflowAccepted: boolean;
+  readonly summary?: RunSummary | undefined;
+  /** To the start. */
+  readonly answer?: Answer | undefined;
+  readonly cancelled?: Answer | undefined;
+}
+
+export type RunCommand =
+  | { readonly kind: 'start'; readonly uid: string; readonly request: StartRequest }
+  | { readonly kind: 'cancel'; readonly uid: string; readonly request: CancelRequest };
+
+type RunPlan = Plan<RunCommand>;
+
+/** After a question: its answer is looked at in the next round. */
+const LOOK_MS = 50;
+const ASK_AGAIN_MS = 1_000;
+/** The projection follows the journal in milliseconds. */
+const PROJECTION_MS = 2_000;
+
+export function planRun(observed: RunObserved, now: Instant): RunPlan {
+  const { root, summary } = observed;
+  const closed = summary?.status === 'Closed' || root.status?.status === 'Closed';
+  if (isDeleting(root)) return planRemoval(observed, closed);
+  if (summary?.status === 'Closed') return { commands: release(root), ...mirror(root, summary, now) };
+  if (closed) return { commands: release(root) };
+  if (!hasFinalizer(root)) return { commands: [finalizer(root, true)] };
+  if (summary === undefined) return planStart(observed, now);
+  if (root.spec.cancel === true) return planCancel(observed, summary, now);
+  return { commands: [], ...mirror(root, summary, now) };
+}
+
+function planStart({ root, run, workflowAccepted, answer }: RunObserved, now: Instant): RunPlan {
+  const { workflowRef } = root.spec;
+  if (root.spec.cancel === true && root.status?.run === undefined) {
+    const verdict = ready('Cancelled', 'Cancelled before it was started.');
+    const fields = { status: 'Closed', outcome: 'cancelled' };
+    return { commands: release(root), ...told(root, { verdict, more: [succeeded('cancelled')], fields }, now) };
+  }
+  if (run === undefined || !workflowAccepted) {
+    const verdict = waiting(
+      'WorkflowNotAccepted',
+      `Workflow ${workflowRef.name} has no accepted version yet; the run starts when it has.`,
+    );
+    return { commands: [], ...told(root, { verdict }, now), requeueAfterMs: 5_000 };
+  }
+  const fields = { run };
+  if (answer?.kind === 'Refused') {
+    const reason = answer.code === 'INVALID_INPUT' ? 'InputInvalid' : 'StartRefused';
+    const verdict = stalled(reason, `The engine refused to start the run: ${answer.message}`);
+    return { commands: [], ...told(root, { verdict, fields }, now) };
+  }
+  const request = startRequest(root, run);
+  const start: RunCommand = { kind: 'start', uid: root.metadata.uid ?? '', request };
+  if (answer?.kind === 'NoAnswer') {
+    const verdict = reconciling('JournalUnavailable', `No engine answered (${answer.message}); it is asked again.`);
+    return { commands: [start], ...told(root, { verdict, fields }, now), requeueAfterMs: ASK_AGAIN_MS };
+  }
+  const verdict = reconciling('Starting', `Run ${run} is being started.`);
+  const commands = answer === undefined ? [start] : [];
+  return {
+    commands,
+    ...told(root, { verdict, fields }, now),
+    requeueAfterMs: answer === undefined ? LOOK_MS : PROJECTION_MS,
+  };
+}
+
+function startRequest({ metadata, spec }: WorkflowRunObject, run: string): StartRequest {
+  return {
+    run,
+    namespace: metadata.namespace ?? '',
+    workflow: spec.workflowRef.name,
+    input: (spec.input ?? {}) as JsonObject,
+    key: spec.key ?? metadata.name,
+    requestedBy: requesterOf({ metadata }),
+    source: 'object',
+    object: { name: metadata.name, uid: metadata.uid ?? '' },
+  };
+}
+
+/** Stamped by the API server; absent only where its admission policy is not installed. */
+const requesterOf = ({ metadata }: Pick<WorkflowRunObject, 'metadata'>): string =>
+  metadata.annotations?.[annotation.requestedBy] ?? 'kubectl';
+
+/** Asks for the cancel until an engine has taken it; the journal then closes the run. */
+function planCancel({ root, cancelled }: RunObserved, summary: RunSummary, now: Instant): RunPlan {
+  const asked = cancelled?.kind === 'Done' || cancelled?.kind === 'Refused';
+  return {
+    commands: asked ? [] : [cancel(root, summary.run, 'spec.cancel was set to true')],
+    ...mirror(root, summary, now),
+    ...(cancelled?.kind === 'Refused' ? {} : { requeueAfterMs: asked ? PROJECTION_MS : ASK_AGAIN_MS }),
+  };
+}
+
+/** The object stays until its run is closed: no run goes on that nobody can see. */
+function planRemoval({ root, summary, answer, cancelled }: RunObserved, closed: boolean): RunPlan {
+  if (!hasFinalizer(root)) return { commands: [] };
+  const run = summary === undefined ? root.status?.run : summary.run;
+  const refused = summary === undefined && answer?.kind === 'Refused';
+  if (closed || refused || run === undefined || cancelled?.kind === 'Refused') {
+    return { commands: [finalizer(root, false)] };
+  }
+  if (cancelled?.kind === 'Done') return { commands: [], requeueAfterMs: PROJECTION_MS };
+  return {
+    commands: [cancel(root, run, `WorkflowRun ${root.metadata.name} was deleted`)],
+    requeueAfterMs: cancelled === undefined ? LOOK_MS : ASK_AGAIN_MS,
+  };
+}
+
+const cancel = (root: WorkflowRunObject, run: string, reason: string): RunCommand => ({
+  kind: 'cancel',
+  uid: cancelKey(root),
+  request: { namespace: root.metadata.namespace ?? '', run, by: requesterOf(root), reason },
+});
+
+/** Under which the answer to a cancel is remembered. */
+export const cancelKey = ({ metadata }: WorkflowRunObject): string => `${metadata.uid}/cancel`;
+
+/** The object says what the journal says. */
+function mirror(root: WorkflowRunObject, summary: RunSummary, now: Instant): Pick<RunPlan, 'status' | 'events'> {
+  const fields: Status = {
+    run: summary.run,
+    workflowDigest: summary.workflowDigest,
+    state: summary.state,
+    status: summary.status,
+    outcome: summary.outcome,
+    costMicros: summary.costMicros,
+    effects: summary.effects,
+    escalation: summary.escalation,
+    startedAt: time(summary.startedAt),
+    closedAt: summary.closedAt === undefined ? undefined : time(summary.closedAt),
+  };
+  const more = summary.status === 'Closed' ? [succeeded(summary.outcome ?? '', summary.message)] : [];
+  return told(root, { verdict: verdictOf(summary), more, fields: defined(fields) }, now);
+}
+
+function verdictOf(summary: RunSummary): Verdict {
+  switch (summary.status) {
+    case 'Running':
+      return reconciling('Running', summary.message);
+    case 'Waiting':
+      return reconciling(summary.escalation === undefined ? 'Waiting' : 'Escalated', summary.message);
+    case 'Frozen':
+      return waiting('Frozen', summary.message);
+    case 'Closed':
+      return ready('Closed', summary.message);
+  }
+}
+
+function succeeded(outcome: string, message = `The run ended with outcome ${outcome}.`): Finding {
+  const ended = { success: 'Succeeded', cancelled: 'Cancelled' }[outcome] ?? 'Failed';
+  return { type: 'Succeeded', status: outcome === 'success' ? 'True' : 'False', reason: ended, message };
+}
+
+const time = (at: Instant): string => new Date(at).toISOString();
+
+const defined = (status: Status): Status =>
+  Object.fromEntries(Object.entries(status).filter(([, value]) => value !== undefined));
+
+const release = (root: WorkflowRunObject): readonly Command[] => (hasFinalizer(root) ? [finalizer(root, false)] : []);
+
+const finalizer = (object: WorkflowRunObject, present: boolean): Command => ({
+  kind: 'finalizer',
+  resource: WORKFLOW_RUN,
+  object,
+  present,
+});
