@@ -1,0 +1,90 @@
+# Every target does its whole set-up and may be repeated. The project brings its own Node 24; npm runs on any Node ≥ 20.
+SHELL := /bin/bash
+.SHELLFLAGS := -euo pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+
+root := $(CURDIR)
+bin := $(root)/node_modules/.bin
+node := $(bin)/node
+vitest := $(bin)/vitest run --config $(root)/vitest.config.ts
+results := .tsbuild/results
+installed := node_modules/.installed
+built := dist/signalbox.mjs
+sources := $(shell find api core ports adapters operator runtime local cli -name '*.ts' -not -name '*.test.ts' 2>/dev/null)
+# Binaries are taken from here when set, else from the cache, a pinned download, or a build with Go.
+export SIGNALBOX_ASSETS
+export PATH := $(bin):$(PATH)
+
+.PHONY: help
+help: ## list the targets
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+$(installed): package.json package-lock.json
+	@command -v npm >/dev/null || { echo "npm is missing: install Node 20 or later, which brings it" >&2; exit 1; }
+	@echo "installing dependencies …"
+	@npm ci --no-fund --no-audit --loglevel=error
+	@case "$$($(node) --version)" in v24.*) ;; \
+	  *) echo "$(node) is $$($(node) --version), expected v24: npm was told to run no scripts; run npm config delete ignore-scripts, then make setup" >&2; exit 1;; esac
+	@touch $@
+
+.PHONY: setup
+setup: $(installed) ## install the dependencies, Node 24 among them
+
+$(built): $(installed) tools/build.mjs $(sources)
+	@$(node) tools/build.mjs
+	@touch $@
+
+.PHONY: build
+build: $(built) ## build what the image and the command line run
+
+.PHONY: assets
+assets: setup ## fetch or build etcd, kube-apiserver, nats-server and the like
+	@$(node) --input-type=module -e "const {resolveAssets} = await import('./local/assets/resolve.ts'); \
+	  for (const [name, path] of Object.entries(await resolveAssets(console.log))) console.log(name.padEnd(24), path)"
+
+.PHONY: demo
+demo: build ## a clinic with seven agents (KILL=engine, JSON=1)
+	@$(root)/bin/signalbox demo $(foreach role,$(KILL),--kill $(role)) $(if $(JSON),--json)
+
+.PHONY: test
+test: build assets ## everything: check, unit, integration, e2e, workloads; ends with "N passed, N failed"
+	@rm -rf $(results); status=0; \
+	for stage in check unit integration e2e workloads; do $(MAKE) $$stage || { status=1; echo "make $$stage failed" >&2; }; done; \
+	$(node) test/support/tally.mjs $(results) || status=1; \
+	exit $$status
+
+.PHONY: check
+check: setup ## format, lint, types, and whether generated files are up to date
+	@prettier --check --log-level warn .
+	@oxlint --type-aware --quiet
+	@tsc -b
+	@$(node) tools/generate/main.ts --check
+
+.PHONY: unit
+unit: setup ## tests of single parts, seconds
+	@$(vitest) --project unit --reporter=default --reporter=json --outputFile.json=$(results)/unit.json
+
+.PHONY: integration
+integration: build ## tests on a real API server and NATS
+	@$(vitest) --project integration --reporter=default --reporter=json --outputFile.json=$(results)/integration.json test/integration test/contract
+
+.PHONY: e2e
+e2e: build ## the demo, the tour, and a kill of each process
+	@$(vitest) --project integration --reporter=default --reporter=json --outputFile.json=$(results)/e2e.json test/e2e
+
+.PHONY: workloads
+workloads: build ## work that others made up, where it is present
+	@$(vitest) --project integration --reporter=default --reporter=json --outputFile.json=$(results)/workloads.json test/workloads
+
+.PHONY: format
+format: setup ## format every file
+	@prettier --write --log-level warn .
+
+.PHONY: generate
+generate: setup ## write crds/ and docs/reference/ from the schemas
+	@$(node) tools/generate/main.ts
+
+.PHONY: clean
+clean: ## remove what was built; dependencies and state stay
+	@rm -rf dist .tsbuild coverage
