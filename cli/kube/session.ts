@@ -3,9 +3,9 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { delimiter, join } from 'node:path';
-import { isSignalboxError } from '../../api/errors.ts';
 import { VerbError } from '../failure.ts';
 import type { ClusterAccess, Host, OpenKube } from '../host.ts';
+import type { Instance } from '../local-plane.ts';
 import type { ClusterOptions } from '../options.ts';
 import { quickAccess } from './quick-kubeconfig.ts';
 
@@ -41,7 +41,7 @@ export async function findAccess(host: Host, options: ClusterOptions): Promise<C
       : host.kubeconfigAccess(undefined, options.context);
   }
   if (options.context === undefined) {
-    const local = await runningAccess(host);
+    const local = await runningAccess(host, {});
     if (local !== undefined) return local;
   }
   const own = join(host.environment['HOME'] ?? homedir(), '.kube', 'config');
@@ -56,23 +56,16 @@ async function readAccess(host: Host, path: string, context: string | undefined)
 }
 
 async function localAccess(host: Host, name: string): Promise<ClusterAccess> {
-  const plane = await host.local();
-  try {
-    return fromConnection(await plane.kubeConnection({ name }));
-  } catch (error) {
-    if (!isSignalboxError(error, 'NOT_FOUND')) throw error;
-    throw new VerbError('NOT_FOUND', `no local instance "${name}" runs`, { attempt: `signalbox up --name ${name}` });
-  }
+  const access = await runningAccess(host, { name });
+  if (access !== undefined) return access;
+  throw new VerbError('NOT_FOUND', `no local instance "${name}" runs`, { attempt: `signalbox up --name ${name}` });
 }
 
-async function runningAccess(host: Host): Promise<ClusterAccess | undefined> {
+/** Undefined when the instance is stopped or does not exist. */
+async function runningAccess(host: Host, instance: Instance): Promise<ClusterAccess | undefined> {
   const plane = await host.local();
-  try {
-    return fromConnection(await plane.kubeConnection());
-  } catch (error) {
-    if (isSignalboxError(error, 'NOT_FOUND')) return undefined;
-    throw error;
-  }
+  const { running } = await plane.status(instance);
+  return running ? fromConnection(await plane.kubeConnection(instance)) : undefined;
 }
 
 function fromConnection(connection: {

@@ -66,7 +66,7 @@ function facts(item: EscalationObject, now: number): readonly (readonly [string,
     ['answer', answer],
     ['reason', status?.reason],
     ['queue', spec.queue],
-    ['because of', `${spec.signal}${spec.rule === undefined ? '' : `, rule ${spec.rule}`}; action ${spec.action}`],
+    ['because of', becauseOf(item)],
     ['run', `${spec.run} of ${spec.workflow}, state ${spec.state}`],
     ['agent', spec.agent],
     ['asked for by', spec.requestedBy],
@@ -75,6 +75,13 @@ function facts(item: EscalationObject, now: number): readonly (readonly [string,
     ['deadline', `${moment(deadline)} (${until(deadline, now)})`],
   ];
   return rows.filter((row): row is readonly [string, string] => row[1] !== undefined && row[1] !== '');
+}
+
+function becauseOf({ spec }: EscalationObject): string {
+  const rule = spec.rule === undefined ? '' : `, rule ${spec.rule}`;
+  return spec.signal === 'approval'
+    ? `approval, which is asked for${rule}`
+    : `${spec.signal}${rule}; action ${spec.action}`;
 }
 
 /** Exactly what would be done, never cut: it is what the answer binds to. */

@@ -45,7 +45,7 @@ export function offset(ms: number): string {
   return `+${Math.floor(value / DAY)}d${small((value % DAY) / HOUR)}h`;
 }
 
-/** `$0.0123` from millionths; two digits at least, four at most, six below a hundredth of a cent. */
+/** `$0.0123` from millionths: two to four digits, and six below a hundredth of a cent. */
 export function money(micros: number): string {
   if (micros === 0) return '$0';
   if (micros < 100) return `$${(micros / 1e6).toFixed(6)}`;

@@ -29,7 +29,7 @@ export function paintStanding(run: RunSummary, paint: Paint): string {
 export function runColumns(now: number): readonly Column<RunSummary>[] {
   return [
     { title: 'RUN', value: (run) => run.run },
-    { title: 'WORKFLOW', value: (run) => run.workflow, shrinkTo: 8 },
+    { title: 'WORKFLOW', value: (run) => run.workflow, shrinkTo: 16 },
     {
       title: 'STATUS',
       value: standing,
@@ -41,9 +41,9 @@ export function runColumns(now: number): readonly Column<RunSummary>[] {
     { title: 'STATE', value: (run) => run.state, shrinkTo: 8, drop: 3 },
     { title: 'TOOK', value: (run) => span((run.closedAt ?? now) - run.startedAt), right: true, drop: 4 },
     { title: 'COST', value: (run) => money(run.costMicros), right: true, drop: 2 },
-    { title: 'ASKED', value: (run) => String(run.escalations), right: true, drop: 5 },
+    { title: 'ASKED', value: (run) => String(run.escalations), right: true, drop: 6 },
     { title: 'EFFECTS', value: (run) => String(run.effects), right: true, wide: true },
-    { title: 'AGE', value: (run) => age(now - run.startedAt), right: true },
+    { title: 'AGE', value: (run) => age(now - run.startedAt), right: true, drop: 5 },
     { title: 'KEY', value: (run) => run.key ?? '-', wide: true },
     { title: 'ROUTE', value: (run) => run.route, wide: true },
     { title: 'BY', value: (run) => run.requestedBy, wide: true },
@@ -76,7 +76,10 @@ function facts(run: RunSummary, now: number): readonly (readonly [string, string
     ['took', `${span((run.closedAt ?? now) - run.startedAt)}${run.closedAt === undefined ? ' so far' : ''}`],
     ['cost', money(run.costMicros)],
     ['effects', String(run.effects)],
-    ['attempts', `${run.attempts}${run.repairs > 0 ? `, and ${run.repairs} repairs after the verifier said no` : ''}`],
+    [
+      'attempts',
+      `${run.attempts}${run.repairs > 0 ? `, and ${run.repairs} ${run.repairs === 1 ? 'repair' : 'repairs'} after the verifier said no` : ''}`,
+    ],
     ['route', run.route],
     ['escalations', `${run.escalations}${run.escalation === undefined ? '' : `, open: ${run.escalation}`}`],
     ['object', run.object === undefined ? undefined : `workflowrun/${run.object.name}`],

@@ -1,6 +1,6 @@
 // Owns: from facts to sentences: what happened, in the order it happened, in words. Pure; nothing of the history is left out
 // but what a sentence before it has said already.
-import type { HistoryEvent, HistoryEventType, Turn } from '../../api/messages/history.ts';
+import type { EscalationFacts, HistoryEvent, HistoryEventType, Turn } from '../../api/messages/history.ts';
 import { span } from '../output/quantity.ts';
 import { oneLine } from '../output/style.ts';
 import { callWords, modelWords, quoted, shortDigest, type Show, shower } from './words.ts';
@@ -111,7 +111,7 @@ const tellers: Tellers = {
     say(
       'ask',
       `escalation ${escalation.id} to queue ${escalation.queue}: ${escalation.question}`,
-      `because of ${escalation.signal}${escalation.rule === undefined ? '' : ` (rule ${escalation.rule})`}, action ${escalation.action}`,
+      becauseOf(escalation),
       ...escalation.evidence.map((line) => `evidence: ${line}`),
       escalation.proposal === undefined
         ? undefined
@@ -146,6 +146,12 @@ const tellers: Tellers = {
       event.message,
     ),
 };
+
+/** `approval` is no signal: a state or a permission asks. */
+function becauseOf({ signal, rule, action }: EscalationFacts): string {
+  const by = rule === undefined ? '' : ` (rule ${rule})`;
+  return signal === 'approval' ? `because approval is asked for${by}` : `because of ${signal}${by}, action ${action}`;
+}
 
 const pinWords = (pins: Readonly<Record<string, string>>): string =>
   Object.entries(pins)

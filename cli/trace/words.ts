@@ -13,9 +13,17 @@ export type Show = (value: Json | undefined) => string;
 export const shower =
   (whole: boolean): Show =>
   (value) => {
-    const text = oneLine(JSON.stringify(value ?? null));
+    const text = oneLine(jsonLine(value ?? null));
     return whole ? text : cut(text, VALUE_MAX);
   };
+
+/** JSON on one line with spaces to break at. A line break of the pretty form is never inside a string. */
+function jsonLine(value: Json): string {
+  return JSON.stringify(value, undefined, 1)
+    .replaceAll(/([[{])\n */g, '$1')
+    .replaceAll(/\n *([\]}])/g, '$1')
+    .replaceAll(/\n */g, ' ');
+}
 
 export const quoted = (text: string, whole: boolean): string =>
   `"${whole ? oneLine(text) : cut(oneLine(text), VALUE_MAX)}"`;

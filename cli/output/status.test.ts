@@ -1,0 +1,78 @@
+import { expect, test } from 'vitest';
+import type { LocalStatus } from '../local-plane.ts';
+import { statusText } from './status.ts';
+import { widthOf } from './width.ts';
+
+const pod = (name: string, role: string, over = {}) => ({
+  namespace: role === 'worker' ? 'clinic' : 'signalbox-system',
+  name,
+  role,
+  phase: 'Running',
+  ready: true,
+  restarts: 0,
+  ip: '127.31.0.4',
+  pid: 41_234,
+  rssMiB: 88.4,
+  ...over,
+});
+const server = (name: string, version: string, port: number, over = {}) => ({
+  name,
+  version,
+  pid: 40_000 + (port % 100),
+  port,
+  restarts: 0,
+  rssMiB: 41.2,
+  state: 'running',
+  ...over,
+});
+
+const running: LocalStatus = {
+  instance: 'default',
+  stateDir: '/home/maria/.local/state/signalbox/default',
+  running: true,
+  supervisorPid: 4711,
+  supervisorRssMiB: 61.7,
+  uptimeSeconds: 192,
+  kubeServer: 'https://127.0.0.1:25927',
+  natsUrl: 'nats://127.0.0.1:26115',
+  servers: [
+    server('etcd', '3.7.3', 24_951),
+    server('kube-apiserver', '1.36.3', 25_927, { rssMiB: 281.9 }),
+    server('kube-controller-manager', '1.36.3', 25_928),
+    server('nats-server', '2.15.2', 26_115, { restarts: 1 }),
+  ],
+  pods: [
+    pod('signalbox-operator-6c5d8f7b9-x2x4q', 'operator'),
+    pod('signalbox-engine-7f9c6d5b8-k8x2p', 'engine'),
+    pod('signalbox-gateway-5d8f7c9b6-q9z4m', 'gateway'),
+    pod('clinician-onboarding-1a2b3c4d5e6f-7f9c6d5b8-k8x2p', 'worker'),
+  ],
+  nats: { version: '2.15.2', jetstream: true, syncAlways: true },
+};
+
+test('status at 80 columns', async () => {
+  const text = `${statusText(running, { columns: 80 })}\n`;
+  for (const line of text.split('\n')) expect(widthOf(line), line).toBeLessThanOrEqual(80);
+  await expect(text).toMatchFileSnapshot('../golden/status.80.txt');
+});
+
+test('status of what is not well says where to look', async () => {
+  const ill: LocalStatus = {
+    ...running,
+    instance: 'try',
+    nats: { version: '2.15.2', jetstream: true, syncAlways: false },
+    pods: [
+      pod('billing-1a2b3c-7f9c6-k8x2p', 'worker', { ready: false, reason: 'CrashLoopBackOff: exit 1', restarts: 7 }),
+    ],
+  };
+  const text = `${statusText(ill, { columns: 80 })}\n`;
+  expect(text).toContain('NOT durable');
+  expect(text).toContain('next: signalbox logs billing-1a2b3c-7f9c6-k8x2p -n clinic --name try --tail 20');
+  await expect(text).toMatchFileSnapshot('../golden/status.ill.txt');
+});
+
+test('status of a stopped instance says how to start it', () => {
+  const text = statusText({ ...running, running: false, servers: [], pods: [] }, { columns: 80 });
+  expect(text).toContain('not running');
+  expect(text).toContain('next: signalbox up');
+});
