@@ -3,6 +3,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { withDeathSignal } from '../plane/launch.ts';
 import type { Binary } from './binaries.ts';
 
 const buildTimeoutMs = 30 * 60_000;
@@ -25,7 +26,8 @@ export async function buildBinary(binary: Binary, modulesRoot: string, target: s
 function go(args: readonly string[], cwd: string): Promise<void> {
   return new Promise((resolve, reject) => {
     // Lower priority: a build of minutes must not freeze the machine of the person who waits for it.
-    const child = spawn('nice', ['-n', '5', 'go', ...args], {
+    const [command, words] = withDeathSignal('nice', ['-n', '5', 'go', ...args]);
+    const child = spawn(command, [...words], {
       cwd,
       env: { ...process.env, CGO_ENABLED: '0' },
       stdio: ['ignore', 'pipe', 'pipe'],

@@ -17,10 +17,16 @@ const transferTimeoutMs = 300_000;
 const redirectsMax = 5;
 const run = promisify(execFile);
 
+/** Throws, before anything is fetched, when the file has no pin. */
+export function pinOf(binary: Binary): string {
+  const pin = checksums[binary.download.url];
+  if (pin === undefined) throw new Error(`skipped, since no SHA-256 is pinned for ${binary.download.url}`);
+  return pin;
+}
+
 /** Puts the program at `target`, or throws an Error whose message says why not. */
 export async function downloadBinary(binary: Binary, target: string): Promise<void> {
-  const pin = checksums[binary.download.url];
-  if (pin === undefined) throw new Error(`no pinned SHA-256 for ${binary.download.url}`);
+  const pin = pinOf(binary);
   const bytes = await fetchBytes(binary.download.url);
   const found = createHash('sha256').update(bytes).digest('hex');
   if (found !== pin) throw new Error(`SHA-256 of ${binary.download.url} is ${found}, pinned is ${pin}`);

@@ -1,13 +1,17 @@
 // Owns: mutual exclusion between processes by a file that names its holder. A holder that died loses the lock.
-import { link, readFile, rm, writeFile } from 'node:fs/promises';
+import { link, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { isAlive, parseIdentity, selfIdentity } from '../plane/identity.ts';
+import { isAlive, parseIdentity, selfIdentity, type ProcessIdentity } from '../plane/identity.ts';
 
 const pollMs = 200;
 
-/** Runs `work` while holding the lock; waits for a living holder as long as it needs. */
-export async function withLock<T>(path: string, work: () => Promise<T>): Promise<T> {
-  while (!(await takeLock(path))) await sleep(pollMs);
+/** Runs `work` while holding the lock; waits for a living holder as long as it needs, and says so once. */
+export async function withLock<T>(path: string, onWait: () => void, work: () => Promise<T>): Promise<T> {
+  for (let tries = 1; !(await takeLock(path)); tries += 1) {
+    // The first refusal may only have removed the lock of a holder that died.
+    if (tries === 2) onWait();
+    await sleep(pollMs);
+  }
   try {
     return await work();
   } finally {
@@ -27,9 +31,24 @@ export async function takeLock(path: string): Promise<boolean> {
   } finally {
     await rm(aside, { force: true });
   }
-  const text = await readFile(path, 'utf8').catch(() => undefined);
-  if (text === undefined) return false;
-  const holder = parseIdentity(text);
-  if (holder === undefined || !isAlive(holder)) await rm(path, { force: true });
+  if ((await lockHolder(path)) === undefined) await removeStale(path, aside);
   return false;
+}
+
+/** Moved away first: of two that saw a dead holder, one gets the file, and a fresh lock is put back. */
+async function removeStale(path: string, aside: string): Promise<void> {
+  const moved = await rename(path, aside).then(
+    () => true,
+    () => false,
+  );
+  if (!moved) return;
+  if ((await lockHolder(aside)) !== undefined) await link(aside, path).catch(() => undefined);
+  await rm(aside, { force: true });
+}
+
+/** The living process that holds the lock. */
+export async function lockHolder(path: string): Promise<ProcessIdentity | undefined> {
+  const text = await readFile(path, 'utf8').catch(() => undefined);
+  const holder = text === undefined ? undefined : parseIdentity(text);
+  return holder !== undefined && isAlive(holder) ? holder : undefined;
 }

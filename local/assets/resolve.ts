@@ -8,7 +8,7 @@ import type { Progress } from '../contract.ts';
 import { projectRoot } from '../plane/paths.ts';
 import { binaries, cacheName, type Binary, type BinaryName } from './binaries.ts';
 import { buildBinary } from './build.ts';
-import { downloadBinary } from './download.ts';
+import { downloadBinary, pinOf } from './download.ts';
 import { withLock } from './lock.ts';
 
 export type Assets = Readonly<Record<BinaryName, string>>;
@@ -57,7 +57,9 @@ async function firstOf(binary: Binary, sources: readonly Source[]): Promise<Outc
 async function withCacheLock(binary: Binary, progress: Progress, before: readonly string[]): Promise<Outcome> {
   const folder = cacheFolder();
   await mkdir(folder, { recursive: true });
-  return withLock(join(folder, `${cacheName(binary)}.lock`), async () => {
+  const onWait = (): void =>
+    progress(`${binary.name} ${binary.version}: another start is fetching it; waiting for that`);
+  return withLock(join(folder, `${cacheName(binary)}.lock`), onWait, async () => {
     // Another start may have finished the same program while this one waited.
     const outcome = await firstOf(binary, [cache(), download(progress), goBuild(progress)]);
     return 'path' in outcome ? outcome : { tried: [...before, ...outcome.tried.slice(1)] };
@@ -93,10 +95,12 @@ function cache(): Source {
 function download(progress: Progress): Source {
   return {
     name: 'download',
-    find: (binary) =>
-      timed(binary, progress, `download from ${new URL(binary.download.url).host}`, (target) =>
+    find: async (binary) => {
+      pinOf(binary);
+      return timed(binary, progress, `download from ${new URL(binary.download.url).host}`, (target) =>
         downloadBinary(binary, target),
-      ),
+      );
+    },
   };
 }
 
@@ -119,13 +123,14 @@ async function timed(
   const what = `${binary.name} ${binary.version}`;
   const started = Date.now();
   const seconds = (): string => ((Date.now() - started) / 1000).toFixed(1);
+  progress(`${what}: ${way}`);
   const heartbeat = setInterval(() => progress(`${what}: ${way}, ${seconds()} s so far`), heartbeatMs);
   try {
     await make(target);
-    progress(`${what}: ${way}, ${seconds()} s`);
+    progress(`${what}: ${way} done in ${seconds()} s`);
     return target;
   } catch (error) {
-    progress(`${what}: ${way} did not work after ${seconds()} s`);
+    progress(`${what}: no ${way}: ${error instanceof Error ? error.message.split('\n')[0] : String(error)}`);
     throw error;
   } finally {
     clearInterval(heartbeat);

@@ -7,6 +7,7 @@ import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { SignalboxError, errorCodes, type ErrorCode } from '../../api/errors.ts';
+import { lockHolder } from '../assets/lock.ts';
 import type { DownOptions, Progress, UpOptions, UpResult } from '../contract.ts';
 import { isAlive, signalProcess, type ProcessIdentity } from '../plane/identity.ts';
 import { reap } from '../plane/launch.ts';
@@ -93,10 +94,11 @@ export async function down(options: DownOptions, progress: Progress): Promise<{ 
     await rm(paths.lockFile, { force: true });
     return { existed: false };
   }
-  const record = await runningRecord(paths);
-  if (record?.supervisor !== undefined) {
+  // By the lock, since a supervising process that is still starting is in no record yet.
+  const supervisor = await lockHolder(paths.lockFile);
+  if (supervisor !== undefined) {
     progress(`stopping the instance "${paths.name}"`);
-    await stopSupervisor(paths, record.supervisor);
+    await stopSupervisor(paths, supervisor);
   }
   const left = await reap(paths.root);
   if (left > 0) progress(`ended ${left} processes that were left over`);

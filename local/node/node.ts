@@ -15,7 +15,8 @@ import { decodeConfigMap, decodeSecret, type Sources } from './environment.ts';
 import { startKubeletDoor } from './kubelet-door.ts';
 import { nodeName, registerNode, renewNodeLease } from './node-object.ts';
 import { PodRun, type NodeGround } from './pod-run.ts';
-import { podText, type KeyedValues, type Pod } from './pod-spec.ts';
+import { podText, type KeyedValues, type Pod, type PodStatus } from './pod-spec.ts';
+import { lostStatus } from './pod-status.ts';
 import { startServiceProxy } from './service-proxy.ts';
 import { backendOf, parseServiceHost, type Backend, type Service } from './services.ts';
 
@@ -63,7 +64,8 @@ export class LocalNode {
     this.#addresses = new PodAddresses(podNetwork);
     this.#ground = {
       ...options,
-      proxyUrl: (namespace) => `http://${namespace}@${nodeAddress(podNetwork)}:${claimPort}`,
+      // A password too: clients send no credentials that have only a name.
+      proxyUrl: (namespace) => `http://${namespace}:pod@${nodeAddress(podNetwork)}:${claimPort}`,
       sources: (namespace) => this.#sources(namespace),
     };
   }
@@ -190,9 +192,23 @@ export class LocalNode {
     }
     const finished = pod.status?.phase === 'Succeeded' || pod.status?.phase === 'Failed';
     if (run !== undefined || finished) return;
+    const lost = lostStatus(pod, new Date().toISOString().replace(/\.\d+Z$/, 'Z'));
+    if (lost !== undefined) {
+      void this.#fail(pod, lost);
+      return;
+    }
     const started = new PodRun(pod, this.#addresses.take(pod.status?.podIP), this.#ground);
     this.#runs.set(uid, started);
     started.start();
+  }
+
+  async #fail(pod: Pod, status: PodStatus): Promise<void> {
+    const { namespace, name, uid } = pod.metadata;
+    await this.#options.kube
+      .mergePatch(POD, { namespace, name }, { metadata: { uid }, status }, 'status')
+      .catch((error: Error) =>
+        this.#options.log.warn('a lost Pod could not be marked', { pod: podText(pod), error: error.message }),
+      );
   }
 
   /** Takes a Pod down once; `inApi`: it is still there, to be deleted for good when its processes have ended. */

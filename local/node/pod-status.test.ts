@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest';
 import type { ContainerState, ContainerStatus, Pod } from './pod-spec.ts';
-import { podStatus, type PodFacts } from './pod-status.ts';
+import { lostStatus, podStatus, type PodFacts } from './pod-status.ts';
 
 const at = '2026-01-01T00:00:00Z';
 const running: ContainerState = { running: { startedAt: at } };
@@ -54,4 +54,17 @@ test('ready needs every container, and the transition time moves only with the s
   expect(ready(again)?.lastTransitionTime).toBe(at);
   const now = podStatus({ ...pod('Always'), status: first }, facts(container(running, { ready: true })), later);
   expect(ready(now)).toEqual({ type: 'Ready', status: 'True', lastTransitionTime: later });
+});
+
+test('a Pod that may not start again and lost its process has failed; others may start', () => {
+  const was = (restartPolicy: 'Always' | 'Never', state: ContainerState): Pod => ({
+    ...pod(restartPolicy),
+    status: { containerStatuses: [container(state, { ready: true })] },
+  });
+  expect(lostStatus(was('Always', running), at)).toBeUndefined();
+  expect(lostStatus(was('Never', crashing), at)).toBeUndefined();
+  expect(lostStatus(was('Never', running), at)).toMatchObject({
+    phase: 'Failed',
+    containerStatuses: [{ ready: false, state: { terminated: { exitCode: 137, reason: 'NodeRestarted' } } }],
+  });
 });

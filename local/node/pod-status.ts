@@ -56,3 +56,22 @@ export function podStatus(pod: Pod, facts: PodFacts, now: string): PodStatus {
     ...(facts.initContainers.length > 0 ? { initContainerStatuses: facts.initContainers } : {}),
   };
 }
+
+/**
+ * The end of a Pod whose processes were lost with an earlier run of the node and whose policy forbids another start.
+ * Undefined when the Pod may (still) be started.
+ */
+export function lostStatus(pod: Pod, now: string): PodStatus | undefined {
+  const before = pod.status?.containerStatuses ?? [];
+  const ranOnce = before.some(({ state }) => !('waiting' in state));
+  if (pod.spec.restartPolicy !== 'Never' || !ranOnce) return undefined;
+  const message = 'its process was lost when the local node ended';
+  const containers = before.map((status): ContainerStatus => {
+    if ('terminated' in status.state) return status;
+    const startedAt = 'running' in status.state ? status.state.running.startedAt : now;
+    const terminated = { exitCode: 137, reason: 'NodeRestarted', message, startedAt, finishedAt: now };
+    return { ...status, ready: false, started: false, state: { terminated } };
+  });
+  const { podIP = '', startTime = now } = pod.status ?? {};
+  return podStatus(pod, { podIP, startTime, containers, initContainers: [], initialized: true }, now);
+}

@@ -97,21 +97,31 @@ function tunnel(message: IncomingMessage, socket: Duplex, head: Buffer, resolve:
     target === null ? { refusal: `not a host and port: "${message.url}"` } : resolve(host, port, namespaceOf(message));
   socket.on('error', () => socket.destroy());
   if (backend !== undefined && 'refusal' in backend) {
-    const body = `signalbox local node: ${backend.refusal}\n`;
-    socket.end(`HTTP/1.1 502 Bad Gateway\r\ncontent-type: text/plain\r\ncontent-length: ${body.length}\r\n\r\n${body}`);
+    refuseTunnel(socket, backend.refusal);
     return;
   }
   const onward = connect({ host: backend?.host ?? host, port: backend?.port ?? port, timeout: connectTimeoutMs });
+  let connected = false;
   onward.once('connect', () => {
+    connected = true;
     onward.setTimeout(0);
     socket.write('HTTP/1.1 200 Connection Established\r\n\r\n');
     onward.write(head);
     onward.pipe(socket).pipe(onward);
   });
-  onward.once('timeout', () => onward.destroy(new Error('connect timed out')));
+  onward.once('timeout', () => onward.destroy(new Error(`no connection within ${connectTimeoutMs / 1000} s`)));
   onward.once('error', (error) => {
-    if (onward.bytesRead === 0 && onward.connecting) socket.end(`HTTP/1.1 502 Bad Gateway\r\n\r\n${error.message}\n`);
-    else socket.destroy();
+    if (connected) socket.destroy();
+    else refuseTunnel(socket, `${host}:${port}: ${error.message}`);
   });
   socket.once('close', () => onward.destroy());
+}
+
+/** To the client this is a failed connection: nothing was sent, so nothing can have happened. */
+function refuseTunnel(socket: Duplex, reason: string): void {
+  const body = `signalbox local node: ${reason}\n`;
+  const length = Buffer.byteLength(body);
+  socket.end(
+    `HTTP/1.1 502 Bad Gateway\r\ncontent-type: text/plain\r\ncontent-length: ${length}\r\nconnection: close\r\n\r\n${body}`,
+  );
 }

@@ -95,7 +95,8 @@ function endOf(child: ChildProcess): Promise<Ended> {
 
 let deathSignal: readonly string[] | undefined;
 
-function withDeathSignal(command: string, args: readonly string[]): [string, readonly string[]] {
+/** The command line with which the kernel kills the process when its parent dies, where that is to be had. */
+export function withDeathSignal(command: string, args: readonly string[]): [string, readonly string[]] {
   deathSignal ??= setprivPrefix();
   const [first, ...rest] = [...deathSignal, command];
   return [first as string, [...rest, ...args]];

@@ -103,11 +103,23 @@ export class Server {
       await sleep(backoffMs, undefined, { signal }).catch(() => undefined);
       backoffMs = Math.min(backoffMs * 2, backoffMaxMs);
       if (signal.aborted) return;
-      launched = await launch(this.#instanceRoot, this.spec);
+      launched = await this.#again(launched);
+    }
+  }
+
+  /** Starts the program once more; when that fails, the ended one stands in, and the next try comes after a back-off. */
+  async #again(ended: Launched): Promise<Launched> {
+    const failed = (error: Error): void => void (this.#state = error.message.split('\n')[0] ?? 'failed');
+    try {
+      const launched = await launch(this.#instanceRoot, this.spec);
       this.#launched = launched;
-      if (signal.aborted) await end(launched, this.spec.stopGraceMs);
-      // A failure to become ready shows in the state; the next end of the program leads to the next try.
-      void this.#untilReady(launched).catch((error: Error) => (this.#state = error.message.split('\n')[0] ?? 'failed'));
+      if (this.#stopping.signal.aborted) await end(launched, this.spec.stopGraceMs);
+      // Not becoming ready shows in the state; the next end of the program leads to the next try.
+      else void this.#untilReady(launched).catch(failed);
+      return launched;
+    } catch (error) {
+      failed(error as Error);
+      return ended;
     }
   }
 }

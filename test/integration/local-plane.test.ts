@@ -207,12 +207,12 @@ describe('a Pod of our image', () => {
 
   test('is reached by its Service name through the proxy, and a Service without Pods says so', async () => {
     const { proxyUrl = '' } = await status(plane.options);
-    const dispatcher = new ProxyAgent({ uri: proxyUrl.replace('//', '//default@') });
+    const dispatcher = new ProxyAgent({ uri: proxyUrl.replace('//', '//default:pod@') });
     for (const host of ['echo', 'echo.default', 'echo.default.svc', 'echo.default.svc.cluster.local']) {
       const answer = await request(`http://${host}/`, { dispatcher });
       expect(((await answer.body.json()) as Answer).pod).toMatch(/^echo-/);
     }
-    const elsewhere = new ProxyAgent({ uri: proxyUrl.replace('//', '//kube-system@') });
+    const elsewhere = new ProxyAgent({ uri: proxyUrl.replace('//', '//kube-system:pod@') });
     const refused = await request('http://echo.kube-system.svc/', { dispatcher: elsewhere });
     expect(refused.statusCode).toBe(502);
     expect(await refused.body.text()).toBe('signalbox local node: there is no Service kube-system/echo\n');
@@ -223,18 +223,31 @@ describe('a Pod of our image', () => {
     await elsewhere.close();
   });
 
-  test('reaches a Service by name with plain fetch', async () => {
-    const script = "fetch('http://echo.default').then(async (r) => console.log(r.status, (await r.json()).pod))";
-    const spec = {
-      restartPolicy: 'Never',
-      containers: [{ name: 'main', image: 'signalbox', command: ['node', '-e', script] }],
-    };
-    await apply({ apiVersion: 'v1', kind: 'Pod', metadata: { name: 'client' }, spec });
-    await plane.kubectl(['wait', '--for=jsonpath={.status.phase}=Succeeded', 'pod/client', '--timeout=20s']);
+  test('reaches Services with plain fetch, short names meaning its own namespace', async () => {
+    const script = `
+      const namespace = new URL(process.env.HTTP_PROXY).username;
+      for (const url of ['http://echo.default', 'http://echo', 'http://' + namespace + '.invalid']) {
+        await fetch(url).then(
+          async (answer) => console.log(answer.status, (await answer.text()).slice(0, 200)),
+          (error) => console.log('no connection:', error.cause.cause.message),
+        );
+      }`;
+    const container = { name: 'main', image: 'signalbox', command: ['node', '--input-type=module', '-e', script] };
+    await apply(
+      { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'clinic' } },
+      { ...manifests[3], metadata: { name: 'echo', namespace: 'clinic' } },
+    );
+    const client = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'client', namespace: 'clinic' } };
+    // A new namespace gets its default service account a moment later.
+    await eventually('the Pod', () => apply({ ...client, spec: { restartPolicy: 'Never', containers: [container] } }));
+    const succeeded = '--for=jsonpath={.status.phase}=Succeeded';
+    await plane.kubectl(['wait', '-n', 'clinic', succeeded, 'pod/client', '--timeout=20s']);
     const said: string[] = [];
-    for await (const line of logs({ ...plane.options, namespace: 'default', pod: 'client' })) said.push(line);
-    expect(said.join('\n')).toMatch(/^200 echo-/);
-    await plane.kubectl(['delete', 'pod', 'client']);
+    for await (const line of logs({ ...plane.options, namespace: 'clinic', pod: 'client' })) said.push(line);
+    expect(said[0]).toMatch(/^200 .*"pod":"echo-/);
+    // Nobody of the Service is ready: no connection, so a caller knows that nothing has happened.
+    expect(said.slice(1)).toEqual(Array(2).fill('no connection: Proxy response (502) !== 200 when HTTP Tunneling'));
+    await plane.kubectl(['delete', 'namespace', 'clinic']);
   });
 
   test('of another image waits and says what is allowed', async () => {
