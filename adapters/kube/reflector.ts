@@ -19,6 +19,9 @@ export interface InformersOptions {
 
 const BACKOFF_FIRST_MS = 800;
 const BACKOFF_MAX_MS = 30_000;
+/** A server that restarts is back within a minute: until then, look often. */
+const BRIEF_MS = 60_000;
+const BRIEF_BACKOFF_MAX_MS = 2_000;
 /** A watch that held this long was healthy: the next failure starts from the shortest wait. */
 const HEALTHY_MS = 120_000;
 /** A watch the server ends sooner than this is no success: wait before the next. */
@@ -182,7 +185,9 @@ class Reflector<T extends KubeObject> implements Informer<T> {
   }
 
   #backoffMs(failures: number): number {
-    const ceiling = Math.min(BACKOFF_MAX_MS, BACKOFF_FIRST_MS * 2 ** Math.min(failures, 10));
+    const brief = this.#failure === undefined || this.#options.clock.now() - this.#failure.since < BRIEF_MS;
+    const most = brief ? BRIEF_BACKOFF_MAX_MS : BACKOFF_MAX_MS;
+    const ceiling = Math.min(most, BACKOFF_FIRST_MS * 2 ** Math.min(failures, 10));
     return ceiling * (0.5 + Math.random() / 2);
   }
 
