@@ -24,7 +24,7 @@ export const errorCodes = {
   TOOL_AMBIGUOUS: 'The tool may or may not have acted; a person must look.',
   MODEL_FAILED: 'The model refused or answered with something unusable.',
   MODEL_UNAVAILABLE: 'The model could not be reached, is overloaded or did not answer in time.',
-  REJECTED: 'The verifier rejected the result more often than the bundle allows repairs.',
+  VERIFIER_REJECTED: 'The verifier rejected the result more often than the bundle allows repairs.',
   CEL_INVALID: 'A CEL expression does not parse, names an unknown variable or failed to evaluate.',
   MANIFEST_INVALID: 'A manifest breaks a rule that the schema alone cannot state.',
   UNAUTHENTICATED: 'No valid credentials came with the request.',

@@ -34,12 +34,36 @@ export function ruleFeedback(rules: Verification['rules']): string | undefined {
   return failed.map((rule) => `${rule.name}: ${rule.message ?? 'failed'}`).join('\n');
 }
 
-/** Variable `run` of rules, approval conditions and scripts. */
+/**
+ * What the executor is told by rules that plainly do not hold, before anything is asked of a verifier. A rule that cannot be
+ * evaluated here (a worker does not know all of the run) is left to the engine, which evaluates all of them again.
+ */
+export function plainFailures(rules: readonly VerifierRule[], given: RuleFacts): string | undefined {
+  const { result, facts, input, run, turns } = given;
+  const bindings = { result, facts, input, run, calls: callsOf(turns) };
+  const failed = rules.filter((rule) => {
+    const held = evaluateBoolean(rule.cel, bindings);
+    return held.ok && !held.value;
+  });
+  return failed.length === 0 ? undefined : ruleFeedback(checkRules(failed, given));
+}
+
+/** Variable `run` outside of the engine: the members of the engine's own that do not change while an activity is at work. */
 export function runVariable(run: {
   readonly id: string;
   readonly namespace: string;
   readonly workflow: string;
+  readonly state: string;
   readonly key?: string;
+  readonly requestedBy?: string;
 }): JsonObject {
-  return { id: run.id, namespace: run.namespace, workflow: run.workflow, key: run.key ?? '' };
+  const { id, namespace, workflow, state, key, requestedBy } = run;
+  return {
+    id,
+    namespace,
+    workflow,
+    state,
+    ...(key === undefined ? {} : { key }),
+    ...(requestedBy === undefined ? {} : { requestedBy }),
+  };
 }

@@ -87,7 +87,7 @@ function afterRejection(view: ActivityView, last: Turn): AgentStep {
   const rejections = view.turns.filter((turn) => turn.role === 'verifier' && turn.feedback !== undefined).length;
   if (rejections <= max) return ask(view, { role: 'executor', feedback });
   const message = `the result was rejected ${rejections} times, allowed are ${max} repairs; last: ${feedback}`;
-  return { kind: 'Fail', code: 'REJECTED', message: message.slice(0, 2_000), retryable: false };
+  return { kind: 'Fail', code: 'VERIFIER_REJECTED', message: message.slice(0, 2_000), retryable: false };
 }
 
 function afterCalls(view: ActivityView, last: Turn): AgentStep {

@@ -116,7 +116,7 @@ function script({ worker, allowed }: Admitted, ask: ModelAsk): JsonObject {
     attempt: ask.attempt,
     calls: callsOf(allowed.turns),
     feedback: ask.feedback ?? rejected?.feedback ?? '',
-    run: runVariable(allowed.run),
+    run: runVariable({ ...allowed.run, state: allowed.state }),
     result: null,
   };
 }

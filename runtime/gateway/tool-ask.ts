@@ -66,7 +66,7 @@ function permissionOf(admitted: Admitted, call: ToolAsk['call']): PermissionDeci
     state: allowed.state,
     tool: call.tool,
     args: call.args,
-    run: runVariable(allowed.run),
+    run: runVariable({ ...allowed.run, state: allowed.state }),
     input: allowed.input,
     facts: allowed.facts,
     ...(budgetLeftMicros === undefined ? {} : { budgetLeftMicros }),

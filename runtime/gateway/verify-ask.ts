@@ -76,7 +76,7 @@ function script({ worker, allowed }: Admitted, ask: VerifyAsk): JsonObject {
     attempt: ask.attempt,
     calls: callsOf(allowed.turns),
     feedback: '',
-    run: runVariable(allowed.run),
+    run: runVariable({ ...allowed.run, state: allowed.state }),
     result: ask.result,
   };
 }

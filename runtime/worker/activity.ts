@@ -1,10 +1,11 @@
 // Owns: carrying out one activity, step by step. What comes next is decided by core/agent from the turns; each finished turn
 // is reported before the next begins, so another worker can go on where this one stops.
+import { SignalboxError } from '../../api/errors.ts';
 import type { ClaimReply, ReportReply } from '../../api/messages/asks.ts';
 import type { Json, JsonObject, ToolCall, ToolResult, Turn, Verification } from '../../api/messages/history.ts';
 import { boundResults, conversation } from '../../core/agent/conversation.ts';
 import { parseJson } from '../../core/agent/prompt.ts';
-import { checkRules, ruleFeedback, runVariable } from '../../core/agent/rules.ts';
+import { plainFailures, runVariable } from '../../core/agent/rules.ts';
 import { type ActivityView, type AgentStep, confidenceOf, nextStep, rejection } from '../../core/agent/turn.ts';
 import { digest } from '../../core/canonical/canonical.ts';
 import type { Asks } from './asks.ts';
@@ -94,7 +95,7 @@ async function callTools(activity: Activity, step: Step<'Call'>): Promise<Activi
   const results: ToolResult[] = [...step.settled];
   const turnWith = (done: readonly ToolResult[]): Turn => ({ ...step.turn, results: inOrder(step.turn.calls, done) });
   if (step.calls.some((call) => isEffectful(activity, call))) {
-    const stopped = stopOf(await asks.turn(turnWith(results), true));
+    const stopped = await stopOf(activity, await asks.turn({ ...step.turn, results: [] }, true));
     if (stopped !== undefined) return stopped;
   }
   for (const call of step.calls) {
@@ -121,8 +122,9 @@ async function verify(activity: Activity, step: Step<'Verify'>): Promise<Activit
   const { spec } = worker.settings.bundle;
   const { result, turn } = step;
   const { facts, input } = work;
-  const rules = checkRules(spec.verifier.rules ?? [], { result, facts, input, run: runVariable(work.run), turns });
-  const feedback = ruleFeedback(rules);
+  const run = runVariable({ ...work.run, state: work.state });
+  const known = { result, facts, input, run, turns };
+  const feedback = plainFailures(spec.verifier.rules ?? [], known);
   if (feedback !== undefined) return report(activity, rejection(turn, feedback));
   let model: Verification['model'];
   if (spec.verifier.model !== undefined) {
@@ -135,18 +137,18 @@ async function verify(activity: Activity, step: Step<'Verify'>): Promise<Activit
   const confidence = confidenceOf(spec, result, turns);
   const reply = await asks.complete({
     result,
-    verification: { approved: true, rules, ...(model === undefined ? {} : { model }) },
+    verification: { approved: true, rules: [], ...(model === undefined ? {} : { model }) },
     ...(confidence === undefined ? {} : { confidence }),
   });
   if (reply.kind === 'Go') return { kind: 'Completed' };
   if (reply.kind === 'Repair') return report(activity, rejection(turn, reply.feedback));
-  return stopOf(reply) ?? { kind: 'Completed' };
+  return (await stopOf(activity, reply)) ?? { kind: 'Completed' };
 }
 
 /** Reports a finished turn; undefined when the activity goes on. */
 async function report(activity: Activity, turn: Turn): Promise<ActivityEnd | undefined> {
   activity.turns = withTurn(activity.turns, turn);
-  return stopOf(await activity.asks.turn(turn, false));
+  return stopOf(activity, await activity.asks.turn(turn, false));
 }
 
 const withTurn = (turns: readonly Turn[], turn: Turn): readonly Turn[] => [
@@ -154,10 +156,12 @@ const withTurn = (turns: readonly Turn[], turn: Turn): readonly Turn[] => [
   turn,
 ];
 
-function stopOf(reply: ReportReply): ActivityEnd | undefined {
+/** What the engine's answer to a report means; a report it cannot place is claimed anew. */
+async function stopOf(activity: Activity, reply: ReportReply): Promise<ActivityEnd | undefined> {
   if (reply.kind === 'Stop') return { kind: 'LetGo', message: reply.message };
-  if (reply.kind === 'Error') return { kind: 'LetGo', message: `${reply.code}: ${reply.message}` };
-  return undefined;
+  if (reply.kind !== 'Error') return undefined;
+  if (reply.code === 'STALE') throw new SignalboxError('STALE', reply.message);
+  return fail(activity, reply, true);
 }
 
 /** The gateway's no. Stale means that somebody else has the activity; anything else ends the attempt. */
