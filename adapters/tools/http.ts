@@ -19,9 +19,10 @@ export async function callHttp(
   credential: string | undefined,
   request: ToolRequest,
 ): Promise<ToolReply> {
-  const filled = fillUrl(spec.http?.url ?? '', request.fields);
+  const filled = fillUrl(spec.http?.url ?? '', request.fields, request.args);
   if (!filled.ok) return { kind: 'Refused', error: filled.error };
-  const prepared = prepare(spec, credential, request, filled.url);
+  const args = Object.fromEntries(Object.entries(request.args).filter(([name]) => !filled.used.has(name)));
+  const prepared = prepare(spec, credential, { ...request, args }, filled.url);
   try {
     const response = await send(prepared, hopsMax);
     const body = await readBody(response, response.ok ? request.maxResultBytes : 8_192);

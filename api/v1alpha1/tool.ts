@@ -40,7 +40,7 @@ export const toolSpecSchema = z
     http: z
       .object({
         url: toolUrl().describe(
-          'May carry {run.id}, {run.namespace}, {run.workflow}, {run.key} and {input.FIELD}, percent-encoded.',
+          'May carry {run.id}, {run.namespace}, {run.workflow}, {run.key}, {input.FIELD} and, after the host, {args.NAME}: percent-encoded. An argument that stands here is not sent a second time.',
         ),
         method: z
           .enum(['GET', 'POST', 'PUT', 'PATCH', 'DELETE'])

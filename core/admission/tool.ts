@@ -9,7 +9,7 @@ const allowedPlaceholders = `{${runFields.join('}, {')}} and {input.FIELD}`;
 
 export function checkTool(name: string, spec: ToolSpec): readonly Finding[] {
   return [
-    ...checkUrl('spec.http.url', spec.http?.url),
+    ...checkUrl('spec.http.url', spec.http?.url, requiredArguments(spec)),
     ...checkUrl('spec.mcp.url', spec.mcp?.url),
     ...checkObjectSchema('spec.input', spec.input),
     ...(spec.output === undefined ? [] : checkObjectSchema('spec.output', spec.output)),
@@ -17,12 +17,22 @@ export function checkTool(name: string, spec: ToolSpec): readonly Finding[] {
   ];
 }
 
-function checkUrl(field: string, url: string | undefined): readonly Finding[] {
+/** `args.NAME` of each argument that every call has: only such may stand in the URL of an HTTP tool. */
+function requiredArguments(spec: ToolSpec): readonly string[] {
+  const required = spec.input['required'];
+  return Array.isArray(required) ? required.map((member) => `args.${String(member)}`) : [];
+}
+
+function checkUrl(field: string, url: string | undefined, args: readonly string[] = []): readonly Finding[] {
   if (url === undefined) return [];
   const placeholders = [...url.matchAll(/\{([^{}]*)\}/g)].map(([, inside]) => inside ?? '');
-  const unknown = placeholders.filter((inside) => !runFields.includes(inside) && !inputField.test(inside));
+  const known = [...runFields, ...args];
+  const unknown = placeholders.filter((inside) => !known.includes(inside) && !inputField.test(inside));
   const findings = unknown.map((inside) =>
-    finding('urlInvalid', field, { found: `the placeholder {${inside}}`, allowed: allowedPlaceholders }),
+    finding('urlInvalid', field, {
+      found: `the placeholder {${inside}}`,
+      allowed: inside.startsWith('args.') ? 'with http: {args.NAME} of a required argument' : allowedPlaceholders,
+    }),
   );
   const rest = url.replaceAll(/\{[^{}]*\}/g, '');
   if (/[{}]/.test(rest)) {
