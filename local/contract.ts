@@ -51,6 +51,8 @@ export interface PodStatusLine {
   readonly name: string;
   /** Label `app.kubernetes.io/component`, or empty. */
   readonly role: string;
+  /** Label `signalbox.dev/agent`: the Agent a worker works for. */
+  readonly agent?: string;
   readonly phase: string;
   readonly ready: boolean;
   readonly restarts: number;

@@ -55,11 +55,15 @@ function spawnSupervisor(paths: InstancePaths, settings: SupervisorSettings, roo
   mkdirSync(paths.logs, { recursive: true, mode: 0o700 });
   const log = openSync(paths.supervisorLog, 'a', 0o600);
   try {
-    return spawn(nodeBinary(root), ['--enable-source-maps', supervisorProgram(root), JSON.stringify(settings)], {
-      cwd: root,
-      stdio: ['ignore', log, log, 'ipc'],
-      detached: true,
-    });
+    return spawn(
+      nodeBinary(root),
+      ['--enable-source-maps', '--max-semi-space-size=2', supervisorProgram(root), JSON.stringify(settings)],
+      {
+        cwd: root,
+        stdio: ['ignore', log, log, 'ipc'],
+        detached: true,
+      },
+    );
   } finally {
     closeSync(log);
   }

@@ -36,6 +36,7 @@ export interface NodeOptions {
 const leaseEveryMs = 10_000;
 const bindRetryMs = 1_000;
 const stopGraceSeconds = 5;
+const agentLabel = 'signalbox.dev/agent';
 const roleLabel = 'app.kubernetes.io/component';
 
 export class LocalNode {
@@ -263,6 +264,7 @@ export class LocalNode {
 
 function podLine(run: PodRun): PodStatusLine {
   const { metadata } = run.pod;
+  const agent = metadata.labels?.[agentLabel];
   const status = run.status;
   const containers = status.containerStatuses ?? [];
   const waiting = containers.map(({ state }) => ('waiting' in state ? state.waiting : undefined)).find(Boolean);
@@ -272,6 +274,7 @@ function podLine(run: PodRun): PodStatusLine {
     namespace: metadata.namespace,
     name: metadata.name,
     role: metadata.labels?.[roleLabel] ?? '',
+    ...(agent === undefined ? {} : { agent }),
     phase: metadata.deletionTimestamp === undefined ? (status.phase ?? 'Pending') : 'Terminating',
     ready: containers.length > 0 && containers.every((container) => container.ready),
     restarts: containers.reduce((sum, container) => sum + container.restartCount, 0),

@@ -13,6 +13,8 @@ export const systemNamespace = 'signalbox-system';
 const establishTimeoutMs = 30_000;
 const pollMs = 200;
 const lastLogLines = 20;
+/** A Pod of ours that ended this often without becoming Ready will not: with the back-off that is about 16 s. */
+const restartsMax = 5;
 
 /** Namespace, kinds and Secret: what has to be there before controllers start. Returns the number of kinds. */
 export async function applyFoundation(kube: Kube, nats: PlaneConnection, kindsFolder?: string): Promise<number> {
@@ -103,20 +105,29 @@ export async function rollOut(rollout: Rollout): Promise<readonly string[]> {
 
 async function available({ kube, ...rollout }: Rollout, { metadata }: KubeObject, deadline: number): Promise<void> {
   const namespace = metadata.namespace ?? systemNamespace;
+  const startedAt = Date.now();
+  const mine = (): readonly PodStatusLine[] =>
+    rollout
+      .pods()
+      .filter((pod) => pod.namespace === namespace && !pod.ready && pod.name.startsWith(`${metadata.name}-`));
+  // Restarts of an earlier `up`, and the one by this `up`, do not count.
+  const seen = new Map<string, number>();
+  const earlier = (pod: PodStatusLine): number => {
+    if (!seen.has(pod.name)) seen.set(pod.name, pod.restarts);
+    return seen.get(pod.name) as number;
+  };
   for (;;) {
     const found = await kube.get<Deployment>(DEPLOYMENT, { namespace, name: metadata.name });
     if (found !== undefined && isAvailable(found)) return;
-    if (Date.now() > deadline) break;
+    const hopeless = mine().some((pod) => pod.restarts - earlier(pod) >= restartsMax);
+    if (Date.now() > deadline || hopeless) break;
     await sleep(pollMs);
   }
-  const mine = rollout
-    .pods()
-    .filter((pod) => pod.namespace === namespace && !pod.ready && pod.name.startsWith(`${metadata.name}-`));
-  const stories = await Promise.all(mine.map(async (pod) => story(pod, await rollout.tail(pod, lastLogLines))));
+  const stories = await Promise.all(mine().map(async (pod) => story(pod, await rollout.tail(pod, lastLogLines))));
   throw new SignalboxError(
     'PLANE_FAILED',
     [
-      `Deployment ${namespace}/${metadata.name} is not ready after ${rollout.timeoutMs / 1000} s.`,
+      `Deployment ${namespace}/${metadata.name} is not ready after ${Math.round((Date.now() - startedAt) / 1000)} s.`,
       ...(stories.length > 0 ? stories : ['It has no Pod on the local node: is kube-controller-manager running?']),
     ].join('\n'),
   );
