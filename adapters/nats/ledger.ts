@@ -41,7 +41,6 @@ async function write(
 ): Promise<number | undefined> {
   const subject = ledgerSubject(key.namespace, key.run, key.key);
   const stored: unknown = JSON.parse(JSON.stringify(wanted.entry));
-  let unanswered = false;
   let last: unknown;
   for (let tries = 0; tries < writeTriesMax; tries += 1) {
     try {
@@ -53,11 +52,10 @@ async function write(
     } catch (error) {
       last = error;
       if (!isWrongSequence(error) && !isUnknownOutcome(error)) throw busFailure(error, `write ${subject}`);
-      unanswered ||= isUnknownOutcome(error);
       const latest = await read(key);
       if (latest.revision === wanted.expectedRevision) continue;
-      // An equal entry after a try without an answer is one's own: entries carry who wrote them and when.
-      return unanswered && isDeepStrictEqual(latest.entry, stored) ? latest.revision : undefined;
+      // An equal entry is one's own from a try without an answer, perhaps of an earlier call: it says who wrote it and when.
+      return isDeepStrictEqual(latest.entry, stored) ? latest.revision : undefined;
     }
   }
   throw busFailure(last, `write ${subject}`);
