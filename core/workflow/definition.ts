@@ -52,3 +52,9 @@ export function runBinding(state: RunState): JsonObject {
     ...(state.key === undefined ? {} : { key: state.key }),
   };
 }
+
+/** The run as workers and tools see it. */
+export function runOf(state: RunState): { id: string; namespace: string; workflow: string; key?: string } {
+  const { run: id, namespace, workflow, key } = state;
+  return { id, namespace, workflow, ...(key === undefined ? {} : { key }) };
+}

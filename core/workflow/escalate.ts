@@ -28,6 +28,8 @@ export function escalate(draft: Draft, seen: Observation, subject: unknown): Esc
 }
 
 export function isSettled({ state }: Pick<Draft, 'state'>, rule: EscalationRule): boolean {
+  // Every effect that nobody knows of is a question of its own.
+  if (rule.signal === 'ambiguousEffect') return false;
   if (ofWholeRun.includes(rule.signal)) return state.settledRules.includes(rule.name);
   return state.settledRules.includes(`${rule.name}@${state.activity?.id ?? ''}`);
 }

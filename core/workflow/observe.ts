@@ -13,11 +13,21 @@ export function observeStart({ state, definition }: Given): Observation {
 }
 
 /** After a turn was proposed or reported. */
-export function observeTurn(given: Given, turn: Turn): Observation {
+export function observeTurn(given: Given, before: ActivityState, turn: Turn): Observation {
   const { activity } = given.state;
   const said = [{ source: `the ${turn.role}`, text: turn.text ?? '' }];
   for (const call of turn.calls) said.push({ source: `the arguments of ${call.tool}`, text: textOf(call.args) });
-  return { ...observeActivity(given, activity), texts: said.filter(({ text }) => text !== '') };
+  // Each doubtful effect is seen once: in the turn that reports it.
+  const known = before.turns.find((earlier) => earlier.turn === turn.turn)?.results ?? [];
+  const ambiguous = turn.results.filter(
+    ({ id, outcome }) =>
+      outcome === 'ambiguous' && !known.some((earlier) => earlier.id === id && earlier.outcome === outcome),
+  );
+  return {
+    ...observeActivity(given, activity),
+    texts: said.filter(({ text }) => text !== ''),
+    ambiguous: ambiguous.map((result) => result.tool),
+  };
 }
 
 /** When a verified result is there. */
@@ -62,7 +72,6 @@ export function observeActivity(
     ],
     failedAttempts: activity.failedAttempts,
     ...(now === undefined || activity.phase !== 'Scheduled' ? {} : { elapsedMs: Math.max(0, now - activity.since) }),
-    ambiguous: results.filter((result) => result.outcome === 'ambiguous').map((result) => result.tool),
     rejections: rejectionsOf(activity),
     denied: results
       .filter((result) => result.outcome === 'denied' && result.receipt !== undefined)

@@ -2,11 +2,10 @@
 import type { ClaimReply } from '../../api/messages/asks.ts';
 import type { JsonObject } from '../../api/messages/history.ts';
 import { whyStopped } from './current.ts';
-import { type Given, stateOf } from './definition.ts';
+import { type Given, runOf, stateOf } from './definition.ts';
 import { nextDue } from './due.ts';
 import { fallbackInput } from './flow.ts';
 import { goalOf, outputOf } from './schedule.ts';
-import type { RunState } from './state.ts';
 
 export type Command =
   | {
@@ -71,9 +70,4 @@ export function workFor({ state, definition }: Omit<Given, 'now'>): ClaimReply {
     turns: activity.turns,
     decisions: activity.answers,
   };
-}
-
-function runOf(state: RunState): { id: string; namespace: string; workflow: string; key?: string } {
-  const { run: id, namespace, workflow, key } = state;
-  return { id, namespace, workflow, ...(key === undefined ? {} : { key }) };
 }

@@ -3,11 +3,11 @@
 //       for exactly this result.
 import type { CompleteAsk, FailAsk, HeartbeatAsk, ReportReply } from '../../api/messages/asks.ts';
 import type { Verification } from '../../api/messages/history.ts';
-import { checkRules, ruleFeedback } from '../agent/rules.ts';
+import { checkRules, ruleFeedback, runVariable } from '../agent/rules.ts';
 import { confidenceOf, maxRepairsDefault, rejection } from '../agent/turn.ts';
 import { digest } from '../canonical/canonical.ts';
 import { after, current } from './current.ts';
-import { type Given, runBinding } from './definition.ts';
+import { type Given, runOf } from './definition.ts';
 import { Draft, type Reaction } from './draft.ts';
 import { escalate } from './escalate.ts';
 import { failAttempt } from './failure.ts';
@@ -43,7 +43,7 @@ function verify({ state, definition }: Draft, ask: CompleteAsk, schemaProblem: s
     result,
     facts: state.facts,
     input: state.input,
-    run: runBinding(state),
+    run: runVariable({ ...runOf(state), state: state.state }),
     turns: state.activity?.turns ?? [],
   });
   const failed = ruleFeedback(rules);

@@ -37,14 +37,15 @@ export function reportTurn(given: Given, ask: TurnAsk): Reaction<ReportReply> {
     turn: ask.turn,
     worker: ask.worker,
   });
-  afterTurn(draft, ask.turn);
+  afterTurn(draft, activity, ask.turn);
   return { events: draft.events, reply: after(draft.state, ask) };
 }
 
-function afterTurn(draft: Draft, turn: Turn): void {
+function afterTurn(draft: Draft, before: ActivityState, turn: Turn): void {
   const { run, activity } = draft.state;
   const subject = turn.calls.map((call) => callDigest({ run, activity: activity?.id ?? '', ...call }));
-  if (escalate(draft, observeTurn(draft, turn), { calls: subject, results: turn.results.length }) !== 'Go') return;
+  if (escalate(draft, observeTurn(draft, before, turn), { calls: subject, results: turn.results.length }) !== 'Go')
+    return;
   const waiting = undecided(draft.state.activity);
   if (waiting !== undefined) askForCall(draft, waiting);
 }
@@ -82,10 +83,9 @@ function isSettled(turn: Turn): boolean {
 const needReceipt: readonly ToolResult['outcome'][] = ['ok', 'ambiguous', 'approvalRequired', 'recommended'];
 
 /** What is wrong with the receipts of a turn (the shell has checked that they are genuine). */
-function wrongReceipt({ state }: Given, { turn, activity, attempt, proposed }: TurnAsk): string | undefined {
+function wrongReceipt({ state }: Given, { turn, activity, attempt }: TurnAsk): string | undefined {
   const about: About = (receipt) =>
     receipt.run === state.run && receipt.activity === activity && receipt.attempt === attempt;
-  if (proposed && turn.results.length > 0) return `turn ${turn.turn} is only proposed, but has results`;
   const { receipt, role } = turn;
   if (role !== 'verifier' && receipt?.kind !== 'model') return `turn ${turn.turn} has no receipt of a model call`;
   if (receipt !== undefined && !about(receipt))
