@@ -44,7 +44,7 @@ export const deskTools: readonly ClinicTool[] = [
   },
   {
     name: 'find-appointment',
-    description: 'Says whether a booking with this idempotency key was made.',
+    description: 'Reads the booking that was made with this idempotency key, if there is one.',
     effect: 'read',
     input: strings(['idempotencyKey']),
     act: (db, args) => effectOf(db, 'book-appointment', text(args, 'idempotencyKey')),
@@ -77,7 +77,7 @@ export const deskTools: readonly ClinicTool[] = [
   },
   {
     name: 'find-transfer',
-    description: 'Says whether a transfer with this idempotency key was made.',
+    description: 'Reads the transfer that was made with this idempotency key, if there is one.',
     effect: 'read',
     input: strings(['idempotencyKey']),
     act: (db, args) => effectOf(db, 'transfer-call', text(args, 'idempotencyKey')),

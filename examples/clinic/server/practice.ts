@@ -51,7 +51,7 @@ export const practiceTools: readonly ClinicTool[] = [
   },
   {
     name: 'find-receptionist',
-    description: 'Says whether a receptionist with this idempotency key was set up.',
+    description: 'Reads the receptionist that was set up with this idempotency key, if there is one.',
     effect: 'read',
     input: strings(['idempotencyKey']),
     act: (db, args) => effectOf(db, 'configure-receptionist', text(args, 'idempotencyKey')),

@@ -77,7 +77,7 @@ export const recordTools: readonly ClinicTool[] = [
   },
   {
     name: 'find-receipt',
-    description: 'Says whether a receipt with this idempotency key was sent.',
+    description: 'Reads the receipt that was sent with this idempotency key, if there is one.',
     effect: 'read',
     input: strings(['idempotencyKey']),
     act: (db, args) => effectOf(db, 'send-receipt', text(args, 'idempotencyKey')),

@@ -52,8 +52,8 @@ export function nextId(db: DatabaseSync, table: string, prefix: string): string 
   return `${prefix}-${Number(one(db, `SELECT count(*) AS n FROM ${table}`)?.['n'] ?? 0) + 1}`;
 }
 
-/** What an earlier write with this key answered: lets a caller ask whether a call took effect. */
+/** The answer of an earlier write with this key, or `found: false`: lets a caller ask whether a call took effect. */
 export function effectOf(db: DatabaseSync, tool: string, key: string): Readonly<Record<string, unknown>> {
   const row = one(db, 'SELECT result FROM effects WHERE tool = ? AND key = ?', tool, key);
-  return row === undefined ? { found: false } : { found: true, result: JSON.parse(String(row['result'])) as unknown };
+  return row === undefined ? { found: false } : (JSON.parse(String(row['result'])) as Record<string, unknown>);
 }
