@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { Ended, exitCodes, exitCodeWords, type ExitCode, report } from './failure.ts';
 import type { Host } from './host.ts';
 import { demoVerb } from './demo/verb.ts';
+import { referencePage } from './reference.ts';
 import { completeVerb } from './verbs/complete.ts';
 import { completionVerb } from './verbs/completion.ts';
 import { decideVerb } from './verbs/decide.ts';
@@ -46,6 +47,8 @@ export function buildProgram(host: Host): Command {
     completeVerb(host, () => program),
     { hidden: true },
   );
+  const reference = new Command('__reference').action(() => host.screen.raw(referencePage(program)));
+  program.addCommand(reference, { hidden: true });
   settle(program, host);
   return program;
 }
