@@ -9,7 +9,7 @@ import { bundleToken, catalogKeys, taskConsumer, taskSubject } from '../../api/m
 import { AGENT, DEPLOYMENT, keyOf, SERVICE_ACCOUNT } from '../../ports/resources.ts';
 import type { Instant } from '../../ports/system.ts';
 import { type BusCommand, publish, withdraw } from '../catalog/commands.ts';
-import { faults, type Findings, warnings } from '../catalog/findings.ts';
+import { faults, type Findings, resolved } from '../catalog/findings.ts';
 import { annotation, hasFinalizer, isDeleting, label } from '../catalog/labels.ts';
 import type {
   AgentObject,
@@ -63,7 +63,10 @@ export function planAgent(observed: AgentObserved, now: Instant): AgentPlan {
   const snapshot = refused === undefined ? snapshotOf(observed) : narrowed(root, previous);
   if (snapshot === undefined) {
     const verdict = refused as Verdict;
-    return { commands: [], ...told(root, { verdict, more: [notAccepted(verdict)] }, now) };
+    return {
+      commands: [],
+      ...told(root, { verdict, more: [notAccepted(verdict), ...resolved(observed.findings)] }, now),
+    };
   }
   const { live, leaving, again } = liveBundles(observed, snapshot, now);
   const verdict = refused ?? health(observed, snapshot);
@@ -84,7 +87,7 @@ export function planAgent(observed: AgentObserved, now: Instant): AgentPlan {
       root,
       {
         verdict,
-        more: [refused ? notAccepted(refused) : accepted('Bundle and policy exist.')],
+        more: [refused ? notAccepted(refused) : accepted('Bundle and policy exist.'), ...resolved(observed.findings)],
         fields: fields(observed, snapshot),
       },
       now,
@@ -218,7 +221,7 @@ function planRemoval({ root, snapshot, consumers }: AgentObserved): AgentPlan {
 }
 
 function health(observed: AgentObserved, snapshot: AgentSnapshot): Verdict {
-  const { root, deployments, gateway, findings } = observed;
+  const { root, deployments, gateway } = observed;
   const wanted = root.spec.scaling?.replicas ?? defaultReplicas;
   if (wanted === 0) {
     return ready('ScaledToZero', 'Declared with no workers: runs wait until spec.scaling.replicas is at least 1.');
@@ -236,7 +239,7 @@ function health(observed: AgentObserved, snapshot: AgentSnapshot): Verdict {
     const message = `Workers are ready; the gateway of namespace ${snapshot.namespace} is not yet.`;
     return reconciling('GatewayUnavailable', message);
   }
-  return ready('Available', `${up} of ${wanted} workers serve bundle ${snapshot.bundle}.${warnings(findings)}`);
+  return ready('Available', `${up} of ${wanted} workers serve bundle ${snapshot.bundle}.`);
 }
 
 const readyOf = (deployment: DeploymentObject | undefined): number => deployment?.status?.readyReplicas ?? 0;

@@ -7,7 +7,7 @@ import { catalogKeys } from '../../api/messages/subjects.ts';
 import type { Instant } from '../../ports/system.ts';
 import { BUNDLE, CONFIG_MAP } from '../../ports/resources.ts';
 import { type BusCommand, publish, withdraw } from '../catalog/commands.ts';
-import { faults, type Findings, warnings } from '../catalog/findings.ts';
+import { faults, type Findings, resolved } from '../catalog/findings.ts';
 import { hasFinalizer, isDeleting, isOwnedBy, managed, ownerOf } from '../catalog/labels.ts';
 import type { BundleObject, CatalogEntry, ConfigMapObject } from '../catalog/objects.ts';
 import {
@@ -57,7 +57,14 @@ export function planBundle(observed: BundleObserved, now: Instant): BundlePlan {
   const content = unsealed(configMap?.data) ?? fromCatalog(observed.published) ?? resolve(root, observed.parts);
   const refused = refusal(observed, content);
   if (refused !== undefined) {
-    return { commands: [], ...told(root, { verdict: refused, more: [notAccepted(refused)], fields: kept(root) }, now) };
+    return {
+      commands: [],
+      ...told(
+        root,
+        { verdict: refused, more: [notAccepted(refused), ...resolved(observed.findings)], fields: kept(root) },
+        now,
+      ),
+    };
   }
   return planPublished(observed, content as ResolvedBundle, now);
 }
@@ -66,10 +73,7 @@ function planPublished(observed: BundleObserved, content: ResolvedBundle, now: I
   const { root } = observed;
   const key = catalogKeys.bundle(content.digest);
   const entry = observed.entryOf(content.digest);
-  const verdict = ready(
-    'Published',
-    `Published as ${content.digest}; it will never change.${warnings(observed.findings)}`,
-  );
+  const verdict = ready('Published', `Published as ${content.digest}; it will never change.`);
   const fields = {
     digest: content.digest,
     tools: Object.entries(content.tools).map(([name, { digest }]) => ({ name, digest })),
@@ -82,7 +86,11 @@ function planPublished(observed: BundleObserved, content: ResolvedBundle, now: I
     ],
     ...told(
       root,
-      { verdict, more: [accepted('Everything it names exists.'), ...drift(observed, content)], fields },
+      {
+        verdict,
+        more: [accepted('It is sound and published.'), ...resolved(observed.findings), ...drift(observed, content)],
+        fields,
+      },
       now,
     ),
   };

@@ -1,5 +1,5 @@
 // Owns: a bucket as a cache of objects, so that a controller watches it like any kind.
-import type { Bucket } from '../../ports/bus.ts';
+import type { Bucket, Entry } from '../../ports/bus.ts';
 import type { ObjectKey, Resource } from '../../ports/kube.ts';
 import { apiVersionOf } from '../../ports/resources.ts';
 import type { Clock, Log } from '../../ports/system.ts';
@@ -11,6 +11,8 @@ const RETRY_MS = 1_000;
 export interface BucketSource<T> {
   readonly resource: Resource;
   readonly open: () => Promise<Bucket<T>>;
+  /** What is not kept is not in the copy: closed runs that no object shows need no memory. */
+  readonly keep?: (value: T) => boolean;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -36,8 +38,7 @@ export class BucketInformer<T> extends ProjectionInformer<Projected<T>> {
         const bucket = await this.#source.open();
         for await (const change of bucket.watch(signal)) {
           if (change.kind === 'Synced') this.markSynced();
-          else if (change.kind === 'Put')
-            this.put(this.object(change.entry.key, change.entry.value, change.entry.revision));
+          else if (change.kind === 'Put') this.#take(change.entry);
           else this.remove(keyOfEntry(this.resource, change.key));
         }
       } catch (error) {
@@ -49,14 +50,19 @@ export class BucketInformer<T> extends ProjectionInformer<Projected<T>> {
 
   /** Takes our own write into the copy at once. */
   wrote(key: string, value: T, revision: number): void {
-    this.put(this.object(key, value, revision), true);
+    this.put(this.#object(key, value, revision), true);
   }
 
   forgot(key: string): void {
     this.remove(keyOfEntry(this.resource, key));
   }
 
-  private object(key: string, value: T, revision: number): Projected<T> {
+  #take({ key, value, revision }: Entry<T>): void {
+    if (this.#source.keep?.(value) ?? true) this.put(this.#object(key, value, revision));
+    else this.remove(keyOfEntry(this.resource, key));
+  }
+
+  #object(key: string, value: T, revision: number): Projected<T> {
     return {
       apiVersion: apiVersionOf(this.resource),
       kind: this.resource.kind,

@@ -2,7 +2,7 @@
 import type { KubeObject } from '../../ports/kube.ts';
 import type { Instant } from '../../ports/system.ts';
 import type { Plan } from '../controller/plan.ts';
-import { faults, type Findings, warnings } from './findings.ts';
+import { faults, type Findings, resolved } from './findings.ts';
 import { accepted, notAccepted, ready, told, waiting } from './verdict.ts';
 
 /** `unknown`: nobody may look. */
@@ -27,9 +27,12 @@ const PRESENT_AGAIN_MS = 600_000;
 export function planEndpoint({ root, findings, digest, secret }: EndpointObserved, now: Instant): Plan {
   const fault = faults(findings);
   if (fault !== undefined) {
-    return { commands: [], ...told(root, { verdict: fault, more: [notAccepted(fault)], fields: { digest } }, now) };
+    return {
+      commands: [],
+      ...told(root, { verdict: fault, more: [notAccepted(fault), ...resolved(findings)], fields: { digest } }, now),
+    };
   }
-  const more = [accepted('The declaration is sound.')];
+  const more = [accepted('The declaration is sound.'), ...resolved(findings)];
   if (secret?.state === 'missing') {
     const verdict = waiting(
       'CredentialNotFound',
@@ -42,7 +45,7 @@ export function planEndpoint({ root, findings, digest, secret }: EndpointObserve
     };
   }
   const looked = secret?.state === 'unknown' ? ` The operator may not look whether Secret ${secret.name} exists.` : '';
-  const verdict = ready('Accepted', `Ready to be used by a Bundle.${looked}${warnings(findings)}`);
+  const verdict = ready('Accepted', `Ready to be used by a Bundle.${looked}`);
   return {
     commands: [],
     ...told(root, { verdict, more, fields: { digest } }, now),

@@ -5,6 +5,8 @@ import type { Finding } from '../../core/admission/finding.ts';
 import { checkReferences, type Lookups } from '../../core/admission/references.ts';
 import { AGENT, BUNDLE, ESCALATION_POLICY, MODEL, TOOL, WORKFLOW } from '../../ports/resources.ts';
 import type { Resource } from '../../ports/kube.ts';
+import type { ConditionType, Reason } from '../../api/conditions.ts';
+import type { Finding as ConditionFinding } from '../controller/status.ts';
 import type { Caches } from '../controller/controller.ts';
 import type { Typed } from './objects.ts';
 import { stalled, type Verdict, waiting } from './verdict.ts';
@@ -37,10 +39,20 @@ export function faults({ own, references }: Findings): Verdict | undefined {
   return first === undefined ? undefined : waiting(first.reason, sentences(missing));
 }
 
-/** What does not stop it from being used, as the end of a message. */
-export function warnings({ own, references }: Findings): string {
-  const found = [...own, ...references].filter(({ severity }) => severity === 'warning');
-  return found.length === 0 ? '' : ` Note: ${sentences(found)}.`;
+/** The condition about what an object names. Nothing while the object itself is wrong: nobody has looked. */
+export function resolved({ own, references }: Findings): readonly ConditionFinding[] {
+  if (errors(own).length > 0) return [];
+  const missing = errors(references);
+  const told = missing.length > 0 ? missing : references;
+  const [first] = told;
+  return [
+    {
+      type: 'Resolved' satisfies ConditionType,
+      status: missing.length > 0 ? 'False' : 'True',
+      reason: first?.reason ?? ('Resolved' satisfies Reason),
+      message: first === undefined ? 'Everything it names exists and fits.' : sentences(told),
+    },
+  ];
 }
 
 /** The objects of one namespace, as the checks ask for them. */

@@ -3,7 +3,7 @@ import { summary } from '../../core/escalation/summary.ts';
 import type { KubeObject } from '../../ports/kube.ts';
 import { AGENT, ESCALATION_POLICY, keyOf, WORKFLOW } from '../../ports/resources.ts';
 import type { Instant } from '../../ports/system.ts';
-import { faults, type Findings, findingsOf, lookups, warnings } from '../catalog/findings.ts';
+import { faults, type Findings, findingsOf, lookups, resolved } from '../catalog/findings.ts';
 import type { EscalationPolicyObject } from '../catalog/objects.ts';
 import { accepted, notAccepted, ready, told } from '../catalog/verdict.ts';
 import { type Caches, type Controller, planned } from '../controller/controller.ts';
@@ -18,10 +18,14 @@ export function planPolicy({ root, findings }: PolicyObserved, now: Instant): Pl
   const fault = faults(findings);
   const fields = { summary: summary(root.spec) };
   if (fault !== undefined) {
-    return { commands: [], ...told(root, { verdict: fault, more: [notAccepted(fault)], fields }, now) };
+    return {
+      commands: [],
+      ...told(root, { verdict: fault, more: [notAccepted(fault), ...resolved(findings)], fields }, now),
+    };
   }
-  const verdict = ready('Accepted', `In force for the agents and workflows that name it.${warnings(findings)}`);
-  return { commands: [], ...told(root, { verdict, more: [accepted('The policy is sound.')], fields }, now) };
+  const verdict = ready('Accepted', 'In force for the agents and workflows that name it.');
+  const more = [accepted('The policy is sound.'), ...resolved(findings)];
+  return { commands: [], ...told(root, { verdict, more, fields }, now) };
 }
 
 export function escalationPolicyController(): Controller {

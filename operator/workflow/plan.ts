@@ -7,7 +7,7 @@ import { digest } from '../../core/canonical/canonical.ts';
 import { WORKFLOW } from '../../ports/resources.ts';
 import type { Instant } from '../../ports/system.ts';
 import { type BusCommand, publish, withdraw } from '../catalog/commands.ts';
-import { faults, type Findings, warnings } from '../catalog/findings.ts';
+import { faults, type Findings, resolved } from '../catalog/findings.ts';
 import { hasFinalizer, isDeleting } from '../catalog/labels.ts';
 import type { AgentObject, CatalogEntry, EscalationPolicyObject, WorkflowObject } from '../catalog/objects.ts';
 import { accepted, listed, notAccepted, ready, reconciling, told, type Verdict, waiting } from '../catalog/verdict.ts';
@@ -43,24 +43,27 @@ export function planWorkflow(observed: WorkflowObserved, now: Instant): Workflow
   const fault = faults(observed.findings);
   if (fault !== undefined) {
     const verdict = withPrevious(fault, current);
-    return { commands: [], ...told(root, { verdict, more: [notAccepted(verdict)], fields: kept(root) }, now) };
+    return {
+      commands: [],
+      ...told(root, { verdict, more: [notAccepted(verdict), ...resolved(observed.findings)], fields: kept(root) }, now),
+    };
   }
-  const resolved = resolve(observed);
-  const { name, namespace } = resolved;
+  const version = resolve(observed);
+  const { name, namespace } = version;
   return {
     commands: [
-      ...(entryAt(observed, resolved.digest) === undefined
-        ? publish(catalogKeys.workflowAt(resolved.digest), resolved, undefined)
+      ...(entryAt(observed, version.digest) === undefined
+        ? publish(catalogKeys.workflowAt(version.digest), version, undefined)
         : []),
-      ...publish(catalogKeys.workflow(namespace, name), resolved, current),
-      ...outdated(observed, resolved.digest).flatMap((entry) => withdraw(entry.metadata.name, entry)),
+      ...publish(catalogKeys.workflow(namespace, name), version, current),
+      ...outdated(observed, version.digest).flatMap((entry) => withdraw(entry.metadata.name, entry)),
     ],
     ...told(
       root,
       {
         verdict: health(observed),
-        more: [accepted('The checks passed, and everything it names exists.')],
-        fields: { digest: resolved.digest, agents: resolved.agents },
+        more: [accepted('The checks passed.'), ...resolved(observed.findings)],
+        fields: { digest: version.digest, agents: version.agents },
       },
       now,
     ),
@@ -88,7 +91,7 @@ function resolve({ root, policy, agents }: WorkflowObserved): ResolvedWorkflow {
   return { ...content, digest: digest(content), agents: Object.keys(agents).toSorted() };
 }
 
-function health({ agents, findings }: WorkflowObserved): Verdict {
+function health({ agents }: WorkflowObserved): Verdict {
   const notReady = Object.entries(agents)
     .filter(([, agent]) => agent === undefined || conditionOf(agent, 'Ready')?.status !== 'True')
     .map(([name]) => name);
@@ -99,7 +102,7 @@ function health({ agents, findings }: WorkflowObserved): Verdict {
       `Agent${many ? 's' : ''} ${listed(notReady)} ${many ? 'are' : 'is'} not ready; runs wait for them.`,
     );
   }
-  return ready('Accepted', `Runs may start.${warnings(findings)}`);
+  return ready('Accepted', 'Runs may start.');
 }
 
 function withPrevious(fault: Verdict, current: CatalogEntry | undefined): Verdict {

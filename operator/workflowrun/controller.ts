@@ -1,10 +1,13 @@
 // Owns: what a WorkflowRun's plan looks at, and how it asks the engine.
 import type { ResolvedWorkflow } from '../../api/messages/catalog.ts';
 import { catalogKeys } from '../../api/messages/subjects.ts';
+import type { Finding } from '../../core/admission/finding.ts';
+import { checkReferences } from '../../core/admission/references.ts';
 import { evaluateValue } from '../../core/cel/cel.ts';
 import { runIdFor } from '../../core/workflow/partition.ts';
 import type { KubeObject } from '../../ports/kube.ts';
 import { keyOf, WORKFLOW_RUN } from '../../ports/resources.ts';
+import { lookups } from '../catalog/findings.ts';
 import type { EngineDesk } from '../catalog/engine.ts';
 import {
   CATALOG_ENTRY,
@@ -71,10 +74,16 @@ function observe(root: WorkflowRunObject, caches: Caches, desk: EngineDesk): Run
     root,
     run,
     workflowAccepted: workflow !== undefined,
+    missing: workflow === undefined ? missingWorkflow(root, caches) : undefined,
     summary: run === undefined ? undefined : caches.of<RunRecord>(RUN_RECORD).get({ namespace, name: run })?.value,
     answer: desk.answer(uid),
     cancelled: desk.answer(cancelKey(root)),
   };
+}
+
+function missingWorkflow({ metadata, spec }: WorkflowRunObject, caches: Caches): Finding | undefined {
+  const existing = lookups(metadata.namespace ?? '', caches);
+  return checkReferences(metadata.name, { kind: 'WorkflowRun', spec }, existing)[0];
 }
 
 /** A business key makes two starts one run; without one the object is the run. */

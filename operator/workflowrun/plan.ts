@@ -2,6 +2,7 @@
 //   I1: one object is one run: its id follows from the object and never changes.   I2: a closed run is not touched any more.
 import type { CancelRequest, StartRequest } from '../../api/messages/asks.ts';
 import type { JsonObject, RunSummary } from '../../api/messages/history.ts';
+import type { Finding } from '../../core/admission/finding.ts';
 import type { Instant } from '../../ports/system.ts';
 import { WORKFLOW_RUN } from '../../ports/resources.ts';
 import type { Answer } from '../catalog/engine.ts';
@@ -9,7 +10,7 @@ import { annotation, hasFinalizer, isDeleting } from '../catalog/labels.ts';
 import type { WorkflowRunObject } from '../catalog/objects.ts';
 import { ready, reconciling, stalled, told, type Verdict, waiting } from '../catalog/verdict.ts';
 import type { Command, Plan, Status } from '../controller/plan.ts';
-import type { Finding } from '../controller/status.ts';
+import type { Finding as ConditionFinding } from '../controller/status.ts';
 
 export interface RunObserved {
   readonly root: WorkflowRunObject;
@@ -17,6 +18,8 @@ export interface RunObserved {
   readonly run: string | undefined;
   /** The workflow has an accepted version. */
   readonly workflowAccepted: boolean;
+  /** The Workflow does not exist. */
+  readonly missing?: Finding | undefined;
   readonly summary?: RunSummary | undefined;
   /** To the start. */
   readonly answer?: Answer | undefined;
@@ -34,6 +37,7 @@ const LOOK_MS = 50;
 const ASK_AGAIN_MS = 1_000;
 /** The projection follows the journal in milliseconds. */
 const PROJECTION_MS = 2_000;
+const WORKFLOW_AGAIN_MS = 5_000;
 
 export function planRun(observed: RunObserved, now: Instant): RunPlan {
   const { root, summary } = observed;
@@ -47,40 +51,53 @@ export function planRun(observed: RunObserved, now: Instant): RunPlan {
   return { commands: [], ...mirror(root, summary, now) };
 }
 
-function planStart({ root, run, workflowAccepted, answer }: RunObserved, now: Instant): RunPlan {
-  const { workflowRef } = root.spec;
+function planStart(observed: RunObserved, now: Instant): RunPlan {
+  const { root, run } = observed;
   if (root.spec.cancel === true && root.status?.run === undefined) {
     const verdict = ready('Cancelled', 'Cancelled before it was started.');
     const fields = { status: 'Closed', outcome: 'cancelled' };
     return { commands: release(root), ...told(root, { verdict, more: [succeeded('cancelled')], fields }, now) };
   }
-  if (run === undefined || !workflowAccepted) {
-    const verdict = waiting(
-      'WorkflowNotAccepted',
-      `Workflow ${workflowRef.name} has no accepted version yet; the run starts when it has.`,
-    );
-    return { commands: [], ...told(root, { verdict }, now), requeueAfterMs: 5_000 };
-  }
-  const fields = { run };
-  if (answer?.kind === 'Refused') {
-    const reason = answer.code === 'INVALID_INPUT' ? 'InputInvalid' : 'StartRefused';
-    const verdict = stalled(reason, `The engine refused to start the run: ${answer.message}`);
-    return { commands: [], ...told(root, { verdict, fields }, now) };
-  }
-  const request = startRequest(root, run);
-  const start: RunCommand = { kind: 'start', uid: root.metadata.uid ?? '', request };
-  if (answer?.kind === 'NoAnswer') {
-    const verdict = reconciling('JournalUnavailable', `No engine answered (${answer.message}); it is asked again.`);
-    return { commands: [start], ...told(root, { verdict, fields }, now), requeueAfterMs: ASK_AGAIN_MS };
-  }
-  const verdict = reconciling('Starting', `Run ${run} is being started.`);
-  const commands = answer === undefined ? [start] : [];
-  return {
-    commands,
-    ...told(root, { verdict, fields }, now),
-    requeueAfterMs: answer === undefined ? LOOK_MS : PROJECTION_MS,
-  };
+  const verdict = blocker(observed);
+  if (verdict === undefined && run !== undefined) return planAsk(root, run, observed.answer, now);
+  return { commands: [], ...told(root, { verdict: verdict ?? notYet(root) }, now), requeueAfterMs: WORKFLOW_AGAIN_MS };
 }
+
+function planAsk(root: WorkflowRunObject, run: string, answer: Answer | undefined, now: Instant): RunPlan {
+  const fields = { run };
+  const start: RunCommand = { kind: 'start', uid: root.metadata.uid ?? '', request: startRequest(root, run) };
+  switch (answer?.kind) {
+    case 'Refused': {
+      const reason = answer.code === 'INVALID_INPUT' ? 'InputInvalid' : 'StartRefused';
+      const verdict = stalled(reason, `The engine refused to start the run: ${answer.message}`);
+      return { commands: [], ...told(root, { verdict, fields }, now) };
+    }
+    case 'NoAnswer': {
+      const verdict = reconciling('JournalUnavailable', `No engine answered (${answer.message}); it is asked again.`);
+      return { commands: [start], ...told(root, { verdict, fields }, now), requeueAfterMs: ASK_AGAIN_MS };
+    }
+    case 'Done': {
+      const verdict = reconciling('Starting', `Run ${run} is started.`);
+      return { commands: [], ...told(root, { verdict, fields }, now), requeueAfterMs: PROJECTION_MS };
+    }
+    case undefined: {
+      const verdict = reconciling('Starting', `Run ${run} is being started.`);
+      return { commands: [start], ...told(root, { verdict, fields }, now), requeueAfterMs: LOOK_MS };
+    }
+  }
+}
+
+/** Why it cannot start yet. */
+function blocker({ root, workflowAccepted, missing }: RunObserved): Verdict | undefined {
+  if (missing !== undefined) return waiting(missing.reason, missing.message);
+  return workflowAccepted ? undefined : notYet(root);
+}
+
+const notYet = ({ spec }: WorkflowRunObject): Verdict =>
+  waiting(
+    'WorkflowNotAccepted',
+    `Workflow ${spec.workflowRef.name} has no accepted version yet; the run starts when it has.`,
+  );
 
 function startRequest({ metadata, spec }: WorkflowRunObject, run: string): StartRequest {
   return {
@@ -164,7 +181,7 @@ function verdictOf(summary: RunSummary): Verdict {
   }
 }
 
-function succeeded(outcome: string, message = `The run ended with outcome ${outcome}.`): Finding {
+function succeeded(outcome: string, message = `The run ended with outcome ${outcome}.`): ConditionFinding {
   const ended = { success: 'Succeeded', cancelled: 'Cancelled' }[outcome] ?? 'Failed';
   return { type: 'Succeeded', status: outcome === 'success' ? 'True' : 'False', reason: ended, message };
 }

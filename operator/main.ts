@@ -1,0 +1,101 @@
+// Owns: the operator as a process: settings, adapters, health, identity, webhook, controllers, and a clean end.
+import { natsAuthCallout } from '../adapters/identity/callout.ts';
+import { inClusterConfig } from '../adapters/kube/access.ts';
+import { connectKube } from '../adapters/kube/kube.ts';
+import { createInformers } from '../adapters/kube/reflector.ts';
+import { connectNats, natsBusAdmin } from '../adapters/nats/nats.ts';
+import { systemClock } from '../adapters/system/clock.ts';
+import { serveHealth } from '../adapters/system/http-health.ts';
+import { systemIds } from '../adapters/system/ids.ts';
+import { jsonLog } from '../adapters/system/log.ts';
+import { promMetrics } from '../adapters/system/metrics.ts';
+import type { Subscription } from '../ports/bus.ts';
+import type { Kube } from '../ports/kube.ts';
+import type { Log } from '../ports/system.ts';
+import { newServing } from './admission/certificates.ts';
+import { configurationOf, hostsOf, keepConfiguration, sharedAuthority } from './admission/configuration.ts';
+import { serveWebhook } from './admission/server.ts';
+import { createManager, shutdownSignal } from './controller/manager.ts';
+import { startIdentity } from './identity/review.ts';
+import { assemble } from './kinds.ts';
+import { readSettings, type Settings } from './settings.ts';
+
+async function run(log: Log): Promise<'stopped' | 'lost'> {
+  const settings = readSettings(process.env);
+  const signal = shutdownSignal(log);
+  const clock = systemClock();
+  const metrics = promMetrics();
+  const state: { notReady: () => string | undefined } = { notReady: () => 'starting' };
+  const health = await serveHealth({
+    host: settings.podIp,
+    port: settings.httpPort,
+    metrics,
+    ready: () => state.notReady(),
+  });
+  const kube = connectKube({ access: await inClusterConfig(), component: 'operator', metrics, log });
+  const identity = await answerForPods(settings, kube, log);
+  const { natsUrl: url, control, work, podName } = settings;
+  const name = `operator/${podName}`;
+  const buses = {
+    control: await connectNats({ url, ...control, name, account: 'CONTROL' }),
+    work: await connectNats({ url, ...work, name, account: 'WORK' }),
+  };
+  const admin = natsBusAdmin(buses);
+  await admin.ensureStreams(settings.partitions);
+  await admin.ensureTaskStreams();
+  const informers = createInformers({ kube, clock, log, metrics });
+  const pods = { image: settings.image, natsUrl: url, partitions: settings.partitions };
+  const assembled = assemble({ kube, informers, ...buses, admin, clock, log }, pods);
+  const webhook = await startWebhook(settings, kube, log);
+  const manager = createManager({
+    ...assembled,
+    kube,
+    clock,
+    ids: systemIds(),
+    log,
+    metrics,
+    instance: podName,
+    election: { lease: { namespace: settings.podNamespace, name: 'signalbox-operator' }, times: settings.lease },
+    whileLeading: [
+      (leading) => keepConfiguration(webhook.configuration, { kube: leading.kube, clock, log, signal: leading.signal }),
+    ],
+  });
+  state.notReady = () => manager.notReady();
+  log.info('started', { partitions: settings.partitions, webhook: settings.webhook });
+  const ended = await manager.run(signal);
+  state.notReady = () => 'stopping';
+  if (ended === 'lost') return ended;
+  await Promise.allSettled([
+    webhook.close(),
+    identity?.stop(),
+    buses.control.close(),
+    buses.work.close(),
+    health.close(),
+  ]);
+  await kube.close();
+  return ended;
+}
+
+/** Every replica answers, leader or not: a pod that connects cannot wait for an election. */
+async function answerForPods({ natsUrl, callout }: Settings, kube: Kube, log: Log): Promise<Subscription | undefined> {
+  if (callout === undefined) return undefined;
+  return startIdentity(kube, natsAuthCallout({ url: natsUrl, ...callout, log }));
+}
+
+async function startWebhook({ podNamespace, podIp, webhookPort, webhook }: Settings, kube: Kube, log: Log) {
+  const clock = systemClock();
+  const authority = await sharedAuthority(kube, podNamespace, clock);
+  const serving = newServing(authority, hostsOf(webhook), clock.now());
+  const server = await serveWebhook({ host: podIp, port: webhookPort, serving, log });
+  return { configuration: configurationOf(webhook, authority), close: () => server.close() };
+}
+
+const log = jsonLog({ name: 'operator' });
+try {
+  const ended = await run(log);
+  log.info('ended', { ended });
+  process.exit(ended === 'stopped' ? 0 : 1);
+} catch (error) {
+  log.error('the operator ends', { error });
+  process.exit(1);
+}
