@@ -39,7 +39,7 @@ $(built): $(installed) tools/build.mjs $(sources)
 build: $(built) ## build what the image and the command line run
 
 .PHONY: assets
-assets: setup ## fetch or build etcd, kube-apiserver, nats-server and the like
+assets: setup ## fetch or build etcd, kube-apiserver and NATS
 	@$(node) --input-type=module -e "const {resolveAssets} = await import('./local/assets/resolve.ts'); \
 	  for (const [name, path] of Object.entries(await resolveAssets(console.log))) console.log(name.padEnd(24), path)"
 
@@ -48,18 +48,20 @@ demo: build ## a clinic with seven agents (KILL=engine, JSON=1)
 	@$(root)/bin/signalbox demo $(foreach role,$(KILL),--kill $(role)) $(if $(JSON),--json)
 
 .PHONY: test
-test: build assets ## everything: check, unit, integration, e2e, workloads; ends with "N passed, N failed"
+test: build assets ## check, unit, integration, e2e, workloads: "N passed, N failed"
 	@rm -rf $(results); status=0; \
 	for stage in check unit integration e2e workloads; do $(MAKE) $$stage || { status=1; echo "make $$stage failed" >&2; }; done; \
 	$(node) test/support/tally.mjs $(results) || status=1; \
 	exit $$status
 
 .PHONY: check
-check: setup ## format, lint, types, and whether generated files are up to date
-	@prettier --check --log-level warn .
-	@oxlint --type-aware --quiet
-	@tsc -b
-	@$(node) tools/generate/main.ts --check
+check: setup ## format, lint, types, generated files
+	@status=0; \
+	prettier --check --log-level warn . || { echo "run make format" >&2; status=1; }; \
+	oxlint --type-aware --quiet || status=1; \
+	tsc -b || status=1; \
+	$(node) tools/generate/main.ts --check || status=1; \
+	exit $$status
 
 .PHONY: unit
 unit: setup ## tests of single parts, seconds
