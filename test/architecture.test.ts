@@ -29,10 +29,11 @@ const layers: Readonly<Record<string, { readonly layers: readonly string[]; read
       'pino',
       'prom-client',
       'undici',
+      'zod',
     ],
   },
-  operator: { layers: ['api', 'core', 'ports'], packages: ['express'] },
-  runtime: { layers: ['api', 'core', 'ports'], packages: ['ajv', 'express'] },
+  operator: { layers: ['api', 'core', 'ports'], packages: ['express', 'zod'] },
+  runtime: { layers: ['api', 'core', 'ports'], packages: ['ajv', 'express', 'zod'] },
   local: { layers: ['api', 'core', 'ports'], packages: ['@nats-io', 'undici', 'yaml'] },
   cli: {
     layers: ['api', 'core', 'ports'],

@@ -3,6 +3,7 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, test } from 'vitest';
 import { parse } from 'yaml';
+import { reasons } from '../api/conditions.ts';
 import { kinds } from '../api/v1alpha1/kinds.ts';
 import { generatedNotice, objectSchema, rulesOf } from '../tools/generate/crds.ts';
 import { generatedFiles, generatedFolders } from '../tools/generate/files.ts';
@@ -25,6 +26,21 @@ test('no generated file is left over', () => {
       .filter((path) => !files.has(path) && readFileSync(join(root, path), 'utf8').includes(generatedNotice)),
   );
   expect(left).toEqual([]);
+});
+
+test('every reason of the registry is given somewhere, and no other one', () => {
+  const text = ['operator', 'core/admission']
+    .flatMap((folder) =>
+      readdirSync(join(root, folder), { recursive: true, encoding: 'utf8' }).map((name) => join(root, folder, name)),
+    )
+    .filter((path) => path.endsWith('.ts') && !path.endsWith('.test.ts'))
+    .map((path) => readFileSync(path, 'utf8'))
+    .join('\n');
+  const known = Object.keys(reasons);
+  expect(known.filter((reason) => !text.includes(`'${reason}'`))).toEqual([]);
+  const given = Array.from(text.matchAll(/reason: '([A-Z][A-Za-z]+)'/g), ([, reason]) => reason ?? '');
+  // Invalid is a word of HTTP answers, not of conditions.
+  expect(given.filter((reason) => !known.includes(reason) && reason !== 'Invalid')).toEqual([]);
 });
 
 interface Node {
