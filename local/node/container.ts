@@ -21,7 +21,7 @@ export interface ContainerHome {
 const backoffFirstMs = 500;
 const backoffMaxMs = 30_000;
 const steadyMs = 60_000;
-const sourceRetryMs = 1_000;
+const sourceRetryMs = 300;
 const logCheckMs = 5_000;
 const preStopTimeoutMs = 10_000;
 

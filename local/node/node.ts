@@ -2,11 +2,12 @@
 // change of a Pod leads to the same question, "what should run for it now?".
 import type { Server } from 'node:http';
 import { rm, mkdir } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { Informer, Informers, StoreChange } from '../../ports/cache.ts';
-import type { Kube } from '../../ports/kube.ts';
+import type { Kube, ObjectKey } from '../../ports/kube.ts';
 import { CONFIG_MAP, POD, SECRET, SERVICE } from '../../ports/resources.ts';
 import type { Log } from '../../ports/system.ts';
-import { SignalboxError } from '../../api/errors.ts';
+import { isSignalboxError, SignalboxError } from '../../api/errors.ts';
 import type { Killed, PodStatusLine } from '../contract.ts';
 import { residentMiB } from '../plane/identity.ts';
 import type { InstancePaths } from '../plane/paths.ts';
@@ -35,7 +36,10 @@ export interface NodeOptions {
 
 const leaseEveryMs = 10_000;
 const bindRetryMs = 1_000;
+const deleteRetryMs = 1_000;
 const stopGraceSeconds = 5;
+const syncTimeoutMs = 10_000;
+const syncPollMs = 20;
 const agentLabel = 'signalbox.dev/agent';
 const roleLabel = 'app.kubernetes.io/component';
 
@@ -97,9 +101,12 @@ export class LocalNode {
     for (const informer of [this.#configMaps, this.#secrets]) {
       informer.onChange((change) => this.#sourceChanged(change));
     }
-    for (const informer of [this.#configMaps, this.#secrets, this.#services, this.#pods]) {
-      void informer.run(this.#over.signal);
-    }
+    // Pods last: what they refer to is known when the first one starts.
+    const sources = [this.#configMaps, this.#secrets, this.#services];
+    for (const informer of sources) void informer.run(this.#over.signal);
+    const deadline = Date.now() + syncTimeoutMs;
+    while (!sources.every((informer) => informer.synced()) && Date.now() < deadline) await sleep(syncPollMs);
+    void this.#pods.run(this.#over.signal);
   }
 
   /** Ends every process; the Pods stay in the API, so that the next start of the plane runs them again. */
@@ -233,10 +240,25 @@ export class LocalNode {
     const run = this.#runs.get(uid);
     await run?.terminate(inApi ? Infinity : 0);
     await run?.written();
-    if (inApi) await this.#options.kube.delete(POD, { namespace, name }, { uid, gracePeriodSeconds: 0 });
+    if (inApi) await this.#deleteForGood({ namespace, name }, uid);
     await run?.remove();
     this.#runs.delete(uid);
     if (run !== undefined) this.#addresses.release(run.podIP);
+  }
+
+  /** Until it is gone: nobody else would try again. */
+  async #deleteForGood(key: ObjectKey, uid: string): Promise<void> {
+    while (!this.#over.signal.aborted) {
+      try {
+        await this.#options.kube.delete(POD, key, { uid, gracePeriodSeconds: 0 });
+        return;
+      } catch (error) {
+        // Another Pod has the name: this one is gone.
+        if (isSignalboxError(error, 'KUBE_CONFLICT')) return;
+        this.#options.log.warn('a Pod could not be deleted yet', { pod: key, error: String(error) });
+        await sleep(deleteRetryMs, undefined, { signal: this.#over.signal }).catch(() => undefined);
+      }
+    }
   }
 
   async #bind(pod: Pod): Promise<void> {
