@@ -140,7 +140,7 @@ describe('status', () => {
     const root = await server.create(AGENT, agent);
     await applier.status(AGENT, root, status, true);
     const written = await server.get(AGENT, key);
-    expect(written?.['status']).toEqual({ ...status, leaderEpoch: 7 });
+    expect(written?.['status']).toEqual({ ...status, leaderEpoch: '7' });
     await applier.status(AGENT, root, status, true);
     expect((await server.get(AGENT, key))?.metadata.resourceVersion).toBe(written?.metadata.resourceVersion);
   });

@@ -88,7 +88,7 @@ export class Applier {
 
   #withEpoch(status: Status, fenced: boolean): Status {
     const epoch = fenced && this.#options.fenced ? this.#options.leadership.epoch() : undefined;
-    return epoch === undefined ? status : { ...status, leaderEpoch: epoch };
+    return epoch === undefined ? status : { ...status, leaderEpoch: String(epoch) };
   }
 
   /** The status last wanted for an object, by this process. */
@@ -101,7 +101,7 @@ export class Applier {
   isEcho(resource: Resource, before: KubeObject, after: KubeObject): boolean {
     const ours = this.lastStatus(resource, after);
     if (ours === undefined || !isPartOf(ours, after['status'] ?? {})) return false;
-    const owned = { ...ours, leaderEpoch: 0 };
+    const owned = { ...ours, leaderEpoch: '' };
     return (
       sameJson(outsideStatus(before), outsideStatus(after)) &&
       sameJson(foreignStatus(before['status'] as Status, owned), foreignStatus(after['status'] as Status, owned))
@@ -215,7 +215,7 @@ function stamped(intent: Intent): Intent & { readonly metadata: { readonly annot
 
 /** The live status holds no field and no condition that `wanted` lacks, the epoch aside. */
 function isWhole(wanted: Status, live: KubeObject): boolean {
-  const extra = foreignStatus(live['status'] as Status | undefined, { ...wanted, leaderEpoch: 0 });
+  const extra = foreignStatus(live['status'] as Status | undefined, { ...wanted, leaderEpoch: '' });
   return Object.keys(extra).length === 0;
 }
 

@@ -25,7 +25,10 @@ async function run(log: Log): Promise<'stopped' | 'lost'> {
   const signal = shutdownSignal(log);
   const clock = systemClock();
   const metrics = promMetrics();
-  const state: { notReady: () => string | undefined } = { notReady: () => 'starting' };
+  const state: { installed: boolean; notReady: () => string | undefined } = {
+    installed: false,
+    notReady: () => 'starting',
+  };
   const health = await serveHealth({
     host: settings.podIp,
     port: settings.httpPort,
@@ -57,10 +60,15 @@ async function run(log: Log): Promise<'stopped' | 'lost'> {
     instance: podName,
     election: { lease: { namespace: settings.podNamespace, name: 'signalbox-operator' }, times: settings.lease },
     whileLeading: [
-      (leading) => keepConfiguration(webhook.configuration, { kube: leading.kube, clock, log, signal: leading.signal }),
+      ({ kube: guarded, signal: leading }) => {
+        const looked = (): void => void (state.installed = true);
+        return keepConfiguration(webhook.configuration, { kube: guarded, clock, log, signal: leading, looked });
+      },
     ],
   });
-  state.notReady = () => manager.notReady();
+  // A leader is ready once nothing that breaks a rule can be applied any more.
+  const unguarded = (): boolean => manager.isLeader() && !state.installed;
+  state.notReady = () => manager.notReady() ?? (unguarded() ? 'the webhook is not installed yet' : undefined);
   log.info('started', { partitions: settings.partitions, webhook: settings.webhook });
   const ended = await manager.run(signal);
   state.notReady = () => 'stopping';

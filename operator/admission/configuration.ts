@@ -109,10 +109,19 @@ function clientConfig(address: Address) {
   return { service: { namespace: address.namespace, name: serviceName, path: '/', port: 443 } };
 }
 
+export interface Keeping {
+  readonly kube: Kube;
+  readonly clock: Clock;
+  readonly log: Log;
+  readonly signal: AbortSignal;
+  /** Called after each look that ended well. */
+  readonly looked: () => void;
+}
+
 /** Keeps the configuration as it must be for as long as we lead. */
 export async function keepConfiguration(
   wanted: KubeObject,
-  { kube, clock, log, signal }: { kube: Kube; clock: Clock; log: Log; signal: AbortSignal },
+  { kube, clock, log, signal, looked }: Keeping,
 ): Promise<void> {
   while (!signal.aborted) {
     try {
@@ -123,6 +132,7 @@ export async function keepConfiguration(
         await kube.apply(CONFIGURATION, wanted, { fieldManager: 'signalbox-admission', force: true });
         log.info('the webhook is installed', { name: configurationName });
       }
+      looked();
     } catch (error) {
       log.warn('the webhook could not be looked after; trying again', { error });
     }

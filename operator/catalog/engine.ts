@@ -50,12 +50,13 @@ export class EngineDesk {
     const subject = engineSubject(partitionOf(run, this.#partitions), verb);
     try {
       const reply = await this.#bus.request<EngineReply<unknown>>(subject, payload, timeoutMs);
-      if (reply.ok) return { kind: 'Done' };
-      if (passing.has(reply.code)) return { kind: 'NoAnswer', message: reply.message };
-      return { kind: 'Refused', code: reply.code, message: reply.message };
+      return reply.ok ? { kind: 'Done' } : refusal(reply);
     } catch (error) {
-      if (isSignalboxError(error)) return { kind: 'NoAnswer', message: error.message };
+      if (isSignalboxError(error)) return refusal(error);
       throw error;
     }
   }
 }
+
+const refusal = ({ code, message }: { readonly code: string; readonly message: string }): Answer =>
+  passing.has(code) ? { kind: 'NoAnswer', message } : { kind: 'Refused', code, message };

@@ -79,7 +79,7 @@ describe('leadership', () => {
     await until('b stands by', () => second.lines.includes('started'));
     await apply('by a');
     await until('a did it', async () => (await shown()) !== undefined);
-    const epochOfA = (await shown())?.status?.leaderEpoch ?? 0;
+    const epochOfA = Number((await shown())?.status?.leaderEpoch ?? 0);
     expect(epochOfA).toBeGreaterThan(0);
     expect(second.lines.filter((line) => line.startsWith('write'))).toEqual([]);
 
@@ -88,7 +88,7 @@ describe('leadership', () => {
     await until('b leads', async () => (await holder()) === 'replica-b');
     await apply('by b');
     await until('b did it', async () => (await shown()) !== undefined);
-    const epochOfB = (await shown())?.status?.leaderEpoch ?? 0;
+    const epochOfB = Number((await shown())?.status?.leaderEpoch ?? 0);
     expect(epochOfB).toBeGreaterThan(epochOfA);
 
     first.child.kill('SIGCONT');
@@ -103,7 +103,7 @@ describe('leadership', () => {
         subresource: 'status',
       });
     const refused = { code: 'KUBE_INVALID', message: expect.stringContaining('a leader that was replaced') as string };
-    await expect(stale({ leaderEpoch: epochOfA })).rejects.toMatchObject(refused);
+    await expect(stale({ leaderEpoch: String(epochOfA) })).rejects.toMatchObject(refused);
     await expect(stale({ observedGeneration: 1 })).rejects.toMatchObject(refused);
   });
 

@@ -25,7 +25,7 @@ export interface Widget extends KubeObject {
   readonly spec: { readonly text: string; readonly replicas: number };
   readonly status?: {
     readonly observedGeneration?: number;
-    readonly leaderEpoch?: number;
+    readonly leaderEpoch?: string;
     readonly conditions?: readonly { readonly type: string; readonly status: string; readonly message: string }[];
   };
 }
@@ -61,13 +61,13 @@ export const widgetCrd: KubeObject = {
                 type: 'object',
                 'x-kubernetes-validations': [
                   {
-                    rule: '!has(oldSelf.leaderEpoch) || (has(self.leaderEpoch) && self.leaderEpoch >= oldSelf.leaderEpoch)',
+                    rule: '!has(oldSelf.leaderEpoch) || (has(self.leaderEpoch) && int(self.leaderEpoch) >= int(oldSelf.leaderEpoch))',
                     message: 'written by a leader that was replaced',
                   },
                 ],
                 properties: {
                   observedGeneration: { type: 'integer', format: 'int64' },
-                  leaderEpoch: { type: 'integer', format: 'int64' },
+                  leaderEpoch: { type: 'string', maxLength: 32 },
                   conditions: {
                     type: 'array',
                     'x-kubernetes-list-type': 'map',
