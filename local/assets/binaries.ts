@@ -1,5 +1,7 @@
 // Owns: which programs the local control plane consists of, at which version, and where each can come from.
+import { execFile } from 'node:child_process';
 import { arch, platform } from 'node:os';
+import { promisify } from 'node:util';
 
 export type BinaryName = 'etcd' | 'kube-apiserver' | 'kube-controller-manager' | 'kubectl' | 'nats-server';
 
@@ -21,6 +23,7 @@ export function machine(): { readonly os: string; readonly arch: string } {
   return { os: platform(), arch: architectures[arch()] ?? arch() };
 }
 
+const versionTimeoutMs = 5_000;
 const kubernetesVersion = '1.36.3';
 const etcdVersion = '3.7.3';
 const natsVersion = '2.15.2';
@@ -80,4 +83,12 @@ export function binaries(): readonly Binary[] {
 export function cacheName(binary: Binary): string {
   const { os, arch: cpu } = machine();
   return `${binary.name}-${binary.version}-${os}-${cpu}`;
+}
+
+/** What the program itself says its version is; undefined when it says none. */
+export async function reportedVersion(path: string): Promise<string | undefined> {
+  const { stdout } = await promisify(execFile)(path, ['--version'], { timeout: versionTimeoutMs }).catch(() => ({
+    stdout: '',
+  }));
+  return /\bv?(\d+\.\d+\.\d+[-.\w]*)/.exec(stdout)?.[1];
 }

@@ -23,7 +23,7 @@ interface Source {
 
 /** `$XDG_CACHE_HOME/signalbox/assets`, by default below `~/.cache`. */
 export function cacheFolder(): string {
-  return join(process.env['XDG_CACHE_HOME'] ?? join(homedir(), '.cache'), 'signalbox', 'assets');
+  return join(process.env['XDG_CACHE_HOME'] || join(homedir(), '.cache'), 'signalbox', 'assets');
 }
 
 /** Absolute paths of all programs; one line per program that had to be fetched or built. */
@@ -76,7 +76,11 @@ function environment(): Source {
         const path = join(process.env[name] as string, binary.name);
         if (await executable(path)) return path;
       }
-      throw new Error(set.length === 0 ? 'not set' : `no executable ${binary.name} in ${set.join(' or ')}`);
+      throw new Error(
+        set.length === 0
+          ? 'not set'
+          : `no executable ${binary.name} in ${set.map((name) => process.env[name]).join(' or ')}`,
+      );
     },
   };
 }

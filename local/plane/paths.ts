@@ -46,7 +46,7 @@ export function instancePaths(options: InstanceOptions): InstancePaths {
       `Instance name "${name}" is not allowed: up to 40 lower case letters, digits and inner dashes.`,
     );
   }
-  const home = process.env['XDG_STATE_HOME'] ?? join(homedir(), '.local', 'state');
+  const home = process.env['XDG_STATE_HOME'] || join(homedir(), '.local', 'state');
   const root = resolve(options.stateDir ?? join(home, 'signalbox', name));
   return {
     name,

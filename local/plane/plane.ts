@@ -18,7 +18,7 @@ import {
   type Secrets,
 } from './record.ts';
 import { Server } from './server.ts';
-import { apiserver, controllerManager, etcd, natsServer, type ServerOptions } from './servers.ts';
+import { apiserver, controllerManager, etcd, natsServer, serverVersions, type ServerOptions } from './servers.ts';
 
 export interface PlaneOptions {
   readonly paths: InstancePaths;
@@ -55,7 +55,8 @@ export async function startPlane(options: PlaneOptions): Promise<RunningPlane> {
   const nats = natsConnectionOf(record, secrets);
   await writeSecret(keyFiles(paths).natsConfig, natsConfig(paths, record, secrets));
   await writeSecret(keyFiles(paths).controllerManagerKubeconfig, kubeconfigText(paths.name, kube));
-  const servers = assemble({ paths, record, assets: options.assets, etcdFsync: options.etcdFsync ?? true });
+  const { assets, etcdFsync = true } = options;
+  const servers = assemble({ paths, record, assets, versions: await serverVersions(assets), etcdFsync });
   const warden = startWarden(paths.root);
   const stop = async (): Promise<void> => {
     for (const server of [servers.manager, servers.apiserver, servers.etcd, servers.nats]) await server.stop();

@@ -2,13 +2,22 @@
 import { join } from 'node:path';
 import { Agent, request } from 'undici';
 import type { ServerName } from '../contract.ts';
-import type { Assets } from '../assets/resolve.ts';
-import { binaries } from '../assets/binaries.ts';
+import { binaries, reportedVersion } from '../assets/binaries.ts';
+import { cacheFolder, type Assets } from '../assets/resolve.ts';
 import type { InstancePaths } from './paths.ts';
 import { keyFiles, type InstanceRecord } from './record.ts';
 import type { ServerSpec } from './server.ts';
 
 const answerTimeoutMs = 2_000;
+/** The pinned versions for programs of the cache; programs from elsewhere are asked. */
+export async function serverVersions(assets: Assets): Promise<ServerOptions['versions']> {
+  const pairs = binaries().map(async ({ name, version }) => {
+    const ours = assets[name].startsWith(cacheFolder());
+    return [name, ours ? version : ((await reportedVersion(assets[name])) ?? 'unknown')];
+  });
+  return Object.fromEntries(await Promise.all(pairs)) as Record<ServerName, string>;
+}
+
 /** Loopback only, and the port is ours: readiness does not need the server's identity proven. */
 const trusting = new Agent({ connect: { rejectUnauthorized: false, timeout: answerTimeoutMs }, keepAliveTimeout: 1 });
 
@@ -39,15 +48,15 @@ export interface ServerOptions {
   readonly paths: InstancePaths;
   readonly record: InstanceRecord;
   readonly assets: Assets;
+  readonly versions: Readonly<Record<ServerName, string>>;
   /** Test instances only: etcd may lose what it acknowledged in a power cut. */
   readonly etcdFsync: boolean;
 }
 
-function spec({ paths, assets }: ServerOptions, shape: Shape): ServerSpec {
-  const version = binaries().find((binary) => binary.name === shape.name)?.version ?? '';
+function spec({ paths, assets, versions }: ServerOptions, shape: Shape): ServerSpec {
   return {
     name: shape.name,
-    version,
+    version: versions[shape.name],
     port: shape.port,
     command: assets[shape.name],
     args: shape.args,
