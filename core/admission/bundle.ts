@@ -6,9 +6,6 @@ import { type Finding, finding, quote, repeated } from './finding.ts';
 export function checkBundle(_name: string, spec: BundleSpec): readonly Finding[] {
   const rules = spec.verifier.rules ?? [];
   return [
-    ...repeated(spec.tools).map((tool) =>
-      finding('toolTwice', 'spec.tools', { found: `${quote(tool)} more than once`, allowed: 'each tool once' }),
-    ),
     ...repeated(rules.map(({ name }) => name)).map((name) =>
       finding('ruleNameTwice', 'spec.verifier.rules', {
         found: `the name ${quote(name)} more than once`,

@@ -25,7 +25,6 @@ export const staticChecks = {
   terminalLeft: 'No transition leaves a terminal state.',
   terminalUnreachable: 'A terminal state is reachable from every state.',
   toolOutsideCeiling: 'A tool of the bundle is in the permissions of its agent; another one is left out.',
-  toolTwice: 'A tool is listed once.',
   toolUnknown: 'A tool that is named exists.',
   transitionShadowed: 'No transition stands behind one without a guard.',
   urlInvalid: 'A URL of a tool has only known {placeholders}, and none in its host.',

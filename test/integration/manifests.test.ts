@@ -3,8 +3,12 @@ import { readdirSync } from 'node:fs';
 import { Agent, request } from 'node:https';
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { jsonLog } from '../../adapters/system/log.ts';
 import { type CelRule, group, version } from '../../api/schema.ts';
 import { kinds } from '../../api/v1alpha1/kinds.ts';
+import { newAuthority, newServing } from '../../operator/admission/certificates.ts';
+import { configurationName, configurationOf } from '../../operator/admission/configuration.ts';
+import { serveWebhook, type WebhookServer } from '../../operator/admission/server.ts';
 import { objectSchema, rulesOf } from '../../tools/generate/crds.ts';
 import type { Schema } from '../../tools/generate/structural.ts';
 import { invalidFixtures, type InvalidFixture, type Manifest, validFixtures } from '../fixtures/load.ts';
@@ -12,6 +16,7 @@ import { startPlane, type TestPlane } from '../support/plane.ts';
 
 const root = join(import.meta.dirname, '../..');
 const refusedByServer = invalidFixtures().filter(({ check }) => check === undefined);
+const refusedByChecks = invalidFixtures().filter(({ check, refused }) => check !== undefined && refused.length > 0);
 
 let plane: TestPlane;
 let agent: Agent;
@@ -111,6 +116,44 @@ describe('accepted by the API server', () => {
     expect(await plane.kubectl(args, JSON.stringify(manifest))).toContain('created');
   });
 });
+
+describe('refused by the static checks, through the webhook', () => {
+  let server: WebhookServer;
+  beforeAll(async () => {
+    const log = jsonLog({ name: 'test', level: 'silent' });
+    const authority = newAuthority(Date.now());
+    const serving = newServing(authority, ['127.0.0.1'], Date.now());
+    server = await serveWebhook({ host: '127.0.0.1', port: 0, serving, log });
+    const address = { kind: 'Url', host: '127.0.0.1', port: server.port } as const;
+    const configuration = JSON.stringify(configurationOf(address, authority));
+    await plane.kubectl(['apply', '--server-side', '-f', '-'], configuration);
+    await webhookIsActive();
+  });
+  afterAll(async () => {
+    await plane.kubectl(['delete', 'validatingwebhookconfiguration', configurationName]);
+    await server?.close();
+  });
+
+  test.each(refusedByChecks)('$file', async (fixture) => {
+    const lines = await refusal(fixture);
+    const [first = ''] = lines;
+    const [told = '', finding = ''] = first.split(' denied the request: ');
+    expect(told).toMatch(/^The request is invalid: .*admission webhook "checks\.signalbox\.dev"$/);
+    expect([finding, ...lines.slice(1)]).toEqual(fixture.refused);
+  });
+  test.each(validFixtures())('$file is admitted', async ({ manifest }) => {
+    await plane.kubectl(['apply', '--dry-run=server', '-f', '-'], JSON.stringify(manifest));
+  });
+});
+
+async function webhookIsActive(): Promise<void> {
+  const [fixture] = refusedByChecks;
+  for (let attempt = 0; attempt < 100; attempt += 1) {
+    if (fixture !== undefined && (await refusal(fixture)).length > 0) return;
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+  throw new Error('the webhook did not become active within 10 s');
+}
 
 test('a Decision stays: only its garbage collector and system:masters delete it', async () => {
   const decision = validFixtures().find(({ manifest }) => manifest.kind === 'Decision')?.manifest;
