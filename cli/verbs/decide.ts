@@ -152,10 +152,13 @@ async function tell(host: Host, session: Session, told: Told): Promise<void> {
   const { screen } = host;
   const { escalation, decision, status } = told;
   const { run } = escalation.spec;
-  const words = status?.message === undefined || status.message === '' ? '' : ` ${oneLine(status.message)}`;
   if (status?.state === 'Refused') {
-    throw new VerbError('DENIED', `the answer was refused:${words || ' no reason was given'}`, {
-      attempt: `signalbox escalation show ${escalation.metadata.name} -n ${session.namespace}`,
+    const { name } = escalation.metadata;
+    const own = decision.spec.decidedBy === escalation.spec.requestedBy;
+    throw new VerbError('DENIED', `the answer was refused: ${oneLine(status.message ?? '') || 'no reason was given'}`, {
+      attempt: own
+        ? `signalbox decide ${name} ${decision.spec.option} -n ${session.namespace} --kubeconfig FILE, of somebody else`
+        : `signalbox escalation show ${name} -n ${session.namespace}`,
     });
   }
   if (status === undefined) {
@@ -164,7 +167,7 @@ async function tell(host: Host, session: Session, told: Told): Promise<void> {
     });
   }
   const done = decision.spec.option === 'approve' ? 'Approved' : 'Rejected';
-  screen.print(`${screen.paint('green', done)} by ${decision.spec.decidedBy}.${words}`);
+  screen.print(`${screen.paint('green', done)} by ${decision.spec.decidedBy}.`);
   screen.print(await whatNext(session, escalation, decision.spec.option));
   screen.note(`next: signalbox trace ${run} -n ${session.namespace} --watch`);
 }

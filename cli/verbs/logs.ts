@@ -56,7 +56,7 @@ export function podsOf(status: LocalStatus, target: string, namespace: string | 
   const here = status.pods.filter((pod) => namespace === undefined || pod.namespace === namespace);
   const agent = /^agents?\/(.+)$/.exec(target)?.[1];
   const found = here.filter((pod) => {
-    if (agent !== undefined) return pod.role === 'worker' && (pod.agent ?? agentOfName(pod.name)) === agent;
+    if (agent !== undefined) return pod.role === 'worker' && pod.agent === agent;
     return roles.includes(target) ? pod.role === target : pod.name === target.replace(/^pods?\//, '');
   });
   if (found.length > 0) return found;
@@ -64,11 +64,6 @@ export function podsOf(status: LocalStatus, target: string, namespace: string | 
   throw new VerbError('NOT_FOUND', `no pod is meant by "${target}"${namespace ? ` in namespace ${namespace}` : ''}`, {
     attempt: names.length === 0 ? 'signalbox status: no pod runs yet' : `one of: ${names.join(', ')}`,
   });
-}
-
-/** `worker-billing-1a2b3c-5d6f7-x8k2p` or `billing-1a2b3c-5d6f7-x8k2p`: a Deployment adds two tokens, the bundle one. */
-function agentOfName(pod: string): string {
-  return pod.replace(/^(agent|worker)-/, '').replace(/(-[a-z0-9]+){3}$/, '');
 }
 
 function request(host: Host, pod: PodLine, options: Options): LocalLogs {
