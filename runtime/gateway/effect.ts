@@ -97,7 +97,7 @@ async function openAndCall(effect: Effect, revision: number, state: Progress): P
       deadline,
       attempt,
       digest: call.digest,
-      opener: gateway.settings.opener,
+      opener: `${gateway.settings.opener}/${gateway.ids.random()}`,
     };
     const opened = await persist(effect, () => ledger.write(key, open, revision));
     if (opened === undefined) return undefined;

@@ -8,7 +8,7 @@ import type { Worker } from './ports.ts';
 
 const engineTimeoutMs = 5_000;
 /** Short, so that a gateway that died is noticed: the gateway knows an ask that comes again. */
-const gatewayTimeoutMs = 8_000;
+const gatewayTimeoutMs = 2_500;
 const heartbeatTimeoutMs = 2_000;
 
 export interface Asks {
