@@ -4,7 +4,6 @@ import {
   connect,
   type NatsConnection,
   type Status,
-  tokenAuthenticator,
   usernamePasswordAuthenticator,
 } from '@nats-io/transport-node';
 import { SignalboxError } from '../../api/errors.ts';
@@ -12,6 +11,7 @@ import { SignalboxError } from '../../api/errors.ts';
 export interface ConnectOptions {
   /** `nats://host:port`, or several. */
   readonly url: string | readonly string[];
+  /** With `token`: the account that is asked for. */
   readonly user?: string;
   readonly password?: string;
   /** Asked again for every connect: projected tokens are replaced while a process lives. */
@@ -86,9 +86,9 @@ async function credentials(options: ConnectOptions): Promise<Authenticator | und
   const { token, user, password } = options;
   if (token !== undefined) {
     let current = await token();
-    const refresh = async (): Promise<void> => {
+    const refresh = async (answer: Promise<string>): Promise<void> => {
       try {
-        current = await token();
+        current = await answer;
       } catch {
         // The last token is tried again; the next attempt asks once more.
       }
@@ -96,7 +96,7 @@ async function credentials(options: ConnectOptions): Promise<Authenticator | und
     const fresh = (): string => {
       const answer = token();
       if (typeof answer === 'string') return answer;
-      void refresh();
+      void refresh(answer);
       return current;
     };
     // With a user, the token goes as its password: the auth callout takes the user as the account that is asked for.

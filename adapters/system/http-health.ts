@@ -13,6 +13,8 @@ export interface HealthOptions {
   readonly metrics: Metrics;
   /** Undefined when ready; otherwise the reason, which is the body of the 503. */
   readonly ready: () => string | undefined;
+  /** Answers every other path; default 404. */
+  readonly other?: (request: IncomingMessage, response: ServerResponse) => void;
   /** The event loop may stand still this many milliseconds before /healthz fails; default 5,000. */
   readonly lagMaxMs?: number;
 }
@@ -27,7 +29,8 @@ export async function serveHealth(options: HealthOptions): Promise<HealthServer>
   const delay = monitorEventLoopDelay({ resolution: 100 });
   delay.enable();
   const server = createServer((request, response) => {
-    void answer(request, options, () => longestStallMs(delay)).then((page) => send(response, page));
+    if (options.other !== undefined && !pages.includes(pathOf(request))) options.other(request, response);
+    else void answer(request, options, () => longestStallMs(delay)).then((page) => send(response, page));
   });
   await listen(server, options);
   return {
@@ -41,6 +44,9 @@ export async function serveHealth(options: HealthOptions): Promise<HealthServer>
   };
 }
 
+const pages: readonly string[] = ['/healthz', '/readyz', '/metrics'];
+const pathOf = (request: IncomingMessage): string => (request.url ?? '/').split('?', 1)[0] ?? '/';
+
 interface Page {
   readonly status: number;
   readonly contentType?: string;
@@ -48,7 +54,7 @@ interface Page {
 }
 
 async function answer(request: IncomingMessage, options: HealthOptions, stallMs: () => number): Promise<Page> {
-  const path = (request.url ?? '/').split('?', 1)[0];
+  const path = pathOf(request);
   try {
     if (path === '/healthz') {
       const stalled = stallMs();

@@ -1,0 +1,93 @@
+// Owns: the engine's copy of the catalog: what runs are played by.
+import type { AgentSnapshot, ResolvedBundle, ResolvedWorkflow } from '../../api/messages/catalog.ts';
+import { buckets } from '../../api/messages/subjects.ts';
+import type { Definition } from '../../core/workflow/definition.ts';
+import type { Bus } from '../../ports/bus.ts';
+import type { Log } from '../../ports/system.ts';
+
+const RETRY_MS = 1_000;
+
+export class Catalog {
+  readonly #entries = new Map<string, unknown>();
+  readonly #workflows = new Map<string, ResolvedWorkflow>();
+  readonly #bundles = new Map<string, ResolvedBundle>();
+  readonly #changed: () => void;
+  #synced = false;
+
+  /** `changed`: something new is known; runs that waited for it may go on. */
+  constructor(changed: () => void) {
+    this.#changed = changed;
+  }
+
+  get synced(): boolean {
+    return this.#synced;
+  }
+
+  /** Follows the bucket until the signal fires. */
+  async run(bus: Bus, log: Log, signal: AbortSignal): Promise<void> {
+    while (!signal.aborted) {
+      try {
+        const bucket = await bus.bucket<unknown>(buckets.catalog);
+        for await (const change of bucket.watch(signal)) {
+          if (change.kind === 'Put') this.#put(change.entry.key, change.entry.value);
+          else if (change.kind === 'Delete') this.#delete(change.key);
+          else this.#synced = true;
+          if (this.#synced) this.#changed();
+        }
+      } catch (error) {
+        log.warn('the catalog cannot be read; trying again', { error });
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
+  }
+
+  agent(namespace: string, name: string): AgentSnapshot | undefined {
+    return this.#entries.get(`agent.${namespace}.${name}`) as AgentSnapshot | undefined;
+  }
+
+  bundle(digest: string): ResolvedBundle | undefined {
+    return this.#bundles.get(digest);
+  }
+
+  /** The current version. */
+  workflow(namespace: string, name: string): ResolvedWorkflow | undefined {
+    return this.#entries.get(`workflow.${namespace}.${name}`) as ResolvedWorkflow | undefined;
+  }
+
+  /** Current workflows of a namespace. */
+  *workflows(namespace: string): Generator<ResolvedWorkflow> {
+    for (const [key, value] of this.#entries) {
+      if (key.startsWith(`workflow.${namespace}.`)) yield value as ResolvedWorkflow;
+    }
+  }
+
+  /** What a run that pinned this workflow is played by; undefined until the operator has written it. */
+  definition(workflowDigest: string): Definition | undefined {
+    const workflow = this.#workflows.get(workflowDigest);
+    if (workflow === undefined) return undefined;
+    return {
+      workflow,
+      bundle: (digest) => this.#bundles.get(digest),
+      agentPolicy: (agent) => this.agent(workflow.namespace, agent)?.policy,
+    };
+  }
+
+  #put(key: string, value: unknown): void {
+    this.#entries.set(key, value);
+    if (key.startsWith('workflow.') || key.startsWith('workflow-at.')) {
+      const workflow = value as ResolvedWorkflow;
+      this.#workflows.set(workflow.digest, workflow);
+    } else if (key.startsWith('bundle.')) {
+      const bundle = value as ResolvedBundle;
+      this.#bundles.set(bundle.digest, bundle);
+    }
+  }
+
+  /** A digest that is taken away is forgotten; the current workflow's own entry is another one. */
+  #delete(key: string): void {
+    const value = this.#entries.get(key);
+    this.#entries.delete(key);
+    if (key.startsWith('workflow-at.')) this.#workflows.delete((value as ResolvedWorkflow).digest);
+    if (key.startsWith('bundle.')) this.#bundles.delete((value as ResolvedBundle).digest);
+  }
+}

@@ -1,0 +1,185 @@
+// Owns: what operators, gateways and other engines ask of a partition's owner.
+import { z } from 'zod';
+import { isSignalboxError, SignalboxError } from '../../api/errors.ts';
+import type {
+  AuthorizeRequest,
+  CancelRequest,
+  DecideRequest,
+  DeliverRequest,
+  EngineReply,
+  StartRequest,
+} from '../../api/messages/asks.ts';
+import type { HistoryEvent, RunStatus, RunSummary } from '../../api/messages/history.ts';
+import { type EngineVerb, engineSubject, engineVerbs } from '../../api/messages/subjects.ts';
+import { authorizeCall } from '../../core/workflow/authorize.ts';
+import { answerEscalation, cancelRun } from '../../core/workflow/decide.ts';
+import { awaited, deliverEvent } from '../../core/workflow/deliver.ts';
+import { startRun } from '../../core/workflow/start.ts';
+import { summaryOf } from '../../core/workflow/summary.ts';
+import type { Bus, Subscription } from '../../ports/bus.ts';
+import type { SchemaChecks } from '../json-schema.ts';
+import type { Catalog } from './catalog.ts';
+import type { EngineMetrics } from './metrics.ts';
+import type { Serving } from './serving.ts';
+import { checkInput, currentWorkflow } from './start.ts';
+
+export interface ControlOptions {
+  readonly catalog: Catalog;
+  readonly checks: SchemaChecks;
+  readonly metrics: EngineMetrics;
+  readonly now: () => number;
+}
+
+const parallelMax = 512;
+const historyBytesMax = 500_000;
+export const listMax = 500;
+
+/** Requests come from our own processes: their shape is checked where it decides something. */
+const runOnly = z.object({ run: z.string().max(64), namespace: z.string().max(63).optional() });
+const historyQuery = runOnly.extend({ after: z.int().min(0).default(0) });
+const listQuery = z.object({
+  namespace: z.string().max(63).optional(),
+  workflow: z.string().max(63).optional(),
+  status: z.string().max(16).optional(),
+  limit: z.int().min(1).max(listMax).default(100),
+});
+
+export interface HistoryPage {
+  readonly events: readonly HistoryEvent[];
+  /** Ask again after this event; absent at the end. */
+  readonly next?: number;
+}
+
+type Handler = (serving: Serving, payload: unknown) => Promise<EngineReply<unknown>>;
+
+export function serveControl(bus: Bus, serving: Serving, options: ControlOptions): readonly Subscription[] {
+  const handlers = handlersOf(options);
+  return engineVerbs.map((verb) =>
+    bus.serve(
+      engineSubject(serving.partition.number, verb),
+      async ({ payload }) => {
+        const started = performance.now();
+        const reply = await answer(handlers[verb], serving, payload);
+        options.metrics.asked(verb, reply.ok ? 'ok' : reply.code);
+        options.metrics.seconds(verb, (performance.now() - started) / 1_000);
+        return reply;
+      },
+      { maxParallel: parallelMax },
+    ),
+  );
+}
+
+async function answer(handler: Handler, serving: Serving, payload: unknown): Promise<EngineReply<unknown>> {
+  try {
+    return await handler(serving, payload);
+  } catch (error) {
+    if (isSignalboxError(error)) return { ok: false, code: error.code, message: error.message };
+    if (error instanceof z.ZodError) return { ok: false, code: 'INVALID_INPUT', message: z.prettifyError(error) };
+    throw error;
+  }
+}
+
+function handlersOf(options: ControlOptions): Readonly<Record<EngineVerb, Handler>> {
+  return {
+    start: (serving, payload) => start(serving, payload as StartRequest, options),
+    cancel: (serving, payload) => {
+      const request = payload as CancelRequest;
+      return serving.act(request.run, (given) => cancelRun(inside(given, request.namespace), request));
+    },
+    decide: (serving, payload) => {
+      const request = payload as DecideRequest;
+      return serving.act(request.run, (given) => answerEscalation(inside(given, request.namespace), request));
+    },
+    authorize: async (serving, payload) => {
+      const request = payload as AuthorizeRequest;
+      return { ok: true, result: await serving.act(request.run, (given) => authorizeCall(given, request)) };
+    },
+    deliver: async (serving, payload) => ({
+      ok: true,
+      result: await deliver(serving, payload as DeliverRequest, options),
+    }),
+    show: async (serving, payload) => {
+      const { run, namespace } = runOnly.parse(payload);
+      return { ok: true, result: await serving.act(run, (given) => shown(inside(given, namespace))) };
+    },
+    history: async (serving, payload) => ({ ok: true, result: await history(serving, payload) }),
+    list: async (serving, payload) => ({ ok: true, result: list(serving, payload) }),
+  };
+}
+
+/** A run of another namespace does not exist for whoever asks. */
+function inside<T extends { readonly state: { readonly run: string; readonly namespace: string } }>(
+  given: T,
+  namespace: string | undefined,
+): T {
+  if (namespace !== undefined && given.state.namespace !== namespace) {
+    throw new SignalboxError('NOT_FOUND', `namespace ${namespace} has no run ${given.state.run}`);
+  }
+  return given;
+}
+
+const shown = (given: Parameters<Parameters<Serving['act']>[1]>[0]) => ({ events: [], reply: summaryOf(given.state) });
+
+async function start(
+  serving: Serving,
+  request: StartRequest,
+  options: ControlOptions,
+): Promise<EngineReply<RunSummary>> {
+  const { catalog, checks, now } = options;
+  const known = serving.partition.state(request.run);
+  if (known === undefined) {
+    const workflow = currentWorkflow(catalog, request.namespace, request.workflow);
+    checkInput(checks, workflow, request.input);
+  }
+  const reply = await serving.partition.submit(request.run, (state) => {
+    if (state !== undefined) return { events: [], reply: { ok: true as const } };
+    const workflow = currentWorkflow(catalog, request.namespace, request.workflow);
+    const definition = catalog.definition(workflow.digest);
+    if (definition === undefined) throw new SignalboxError('NOT_OWNER', 'the catalog is still being read; ask again');
+    const agents = (name: string) => catalog.agent(request.namespace, name);
+    return startRun({ definition, now: now(), request, agents });
+  });
+  if (!reply.ok) return reply;
+  const state = serving.partition.state(request.run);
+  if (state === undefined) throw new SignalboxError('NOT_OWNER', 'the partition is being reloaded; ask again');
+  return { ok: true, result: summaryOf(state) };
+}
+
+async function deliver(
+  serving: Serving,
+  request: DeliverRequest,
+  { catalog }: ControlOptions,
+): Promise<{ readonly taken: number }> {
+  const waiting: string[] = [];
+  for (const state of serving.partition.runs()) {
+    if (state.status !== 'Running' || state.namespace !== request.namespace) continue;
+    const definition = catalog.definition(state.workflowDigest);
+    const wanted = definition === undefined ? undefined : awaited({ state, definition });
+    const known = state.busEvents.includes(request.id);
+    if (known || (wanted?.subject === request.subject && wanted.key === request.key)) waiting.push(state.run);
+  }
+  const replies = await Promise.all(waiting.map((run) => serving.act(run, (given) => deliverEvent(given, request))));
+  return { taken: replies.filter((reply) => reply.taken).length };
+}
+
+async function history(serving: Serving, payload: unknown): Promise<HistoryPage> {
+  const { run, namespace, after } = historyQuery.parse(payload);
+  await serving.act(run, (given) => shown(inside(given, namespace)));
+  const { events, more } = await serving.partition.history(run, after, historyBytesMax);
+  const last = events.at(-1)?.seq;
+  return { events, ...(more && last !== undefined ? { next: last } : {}) };
+}
+
+function list(serving: Serving, payload: unknown): readonly RunSummary[] {
+  const { namespace, workflow, status, limit } = listQuery.parse(payload);
+  const found = [...serving.partition.runs()].filter(
+    (state) =>
+      (namespace === undefined || state.namespace === namespace) &&
+      (workflow === undefined || state.workflow === workflow) &&
+      (status === undefined || state.status === (status as RunStatus)),
+  );
+  return found
+    .toSorted((left, right) => right.startedAt - left.startedAt)
+    .slice(0, limit)
+    .map(summaryOf);
+}

@@ -1,0 +1,152 @@
+// Owns: putting an engine together.
+import type { RunSummary } from '../../api/messages/history.ts';
+import type { Subscription } from '../../ports/bus.ts';
+import { z } from 'zod';
+import { isSignalboxError } from '../../api/errors.ts';
+import { schemaChecks, type SchemaChecks } from '../json-schema.ts';
+import { consumeEvents } from './bus-events.ts';
+import { Catalog } from './catalog.ts';
+import { serveControl } from './control.ts';
+import { type Owners, owners as ownersOf, resultOf } from './forward.ts';
+import { engineMetrics, type EngineMetrics } from './metrics.ts';
+import { PartitionOwner } from './owner.ts';
+import type { EnginePorts, EngineSettings } from './ports.ts';
+import type { Fallback, Serving } from './serving.ts';
+import { start } from './start.ts';
+import { serveWorkers } from './worker-asks.ts';
+
+export interface Engine {
+  readonly catalog: Catalog;
+  readonly owners: Owners;
+  readonly checks: SchemaChecks;
+  /** Why nothing should be sent here, undefined when ready. */
+  problem(): string | undefined;
+  stop(): Promise<void>;
+}
+
+const METRICS_MS = 2_000;
+const startMessage = z.object({
+  input: z.record(z.string(), z.unknown()).default({}),
+  key: z.string().min(1).max(256).optional(),
+});
+
+export function startEngine(ports: EnginePorts, settings: EngineSettings): Engine {
+  const stopping = new AbortController();
+  const metrics = engineMetrics(ports.metrics);
+  const checks = schemaChecks();
+  const owners = ownersOf(ports, settings);
+  const each = (action: (serving: Serving) => void): void => {
+    for (const { serving } of partitions) if (serving !== undefined) action(serving);
+  };
+  const catalog = new Catalog(() => each((serving) => serving.catalogChanged()));
+  const control = { catalog, checks, metrics, now: () => ports.clock.now() };
+  const workers = { checks, receiptKey: ports.receiptKey, metrics };
+  const partitions = Array.from(
+    { length: settings.partitions },
+    (_, number) =>
+      new PartitionOwner(number, {
+        ports,
+        settings,
+        catalog,
+        metrics,
+        startFallback: (fallback) => startFallback(owners, fallback),
+        subscribe: (serving) => [
+          ...serveControl(ports.control, serving, control),
+          ...serveWorkers(ports.work, serving, workers),
+        ],
+      }),
+  );
+  const watching = catalog.run(ports.control, ports.log, stopping.signal);
+  for (const partition of partitions) partition.start();
+  ports.control.onReconnect(() => each((serving) => serving.reconnected()));
+  ports.work.onReconnect(() => each((serving) => serving.dispatch.republish()));
+  const subscriptions = [
+    consumeEvents({ ports, catalog, owners, checks }),
+    serveStarts(ports, { catalog, owners, checks }),
+  ];
+  const measuring = setInterval(() => measure(metrics, partitions), METRICS_MS);
+  return {
+    catalog,
+    owners,
+    checks,
+    problem: () => problemOf(ports, catalog, partitions),
+    async stop() {
+      clearInterval(measuring);
+      await Promise.all(subscriptions.map((subscription) => subscription.stop()));
+      await Promise.all(partitions.map((partition) => partition.stop()));
+      stopping.abort();
+      await watching;
+    },
+  };
+}
+
+function problemOf(ports: EnginePorts, catalog: Catalog, partitions: readonly PartitionOwner[]): string | undefined {
+  const bus = ports.control.problem() ?? ports.work.problem();
+  if (bus !== undefined) return bus;
+  if (!catalog.synced) return 'the catalog is being read';
+  const unsettled = partitions.filter((partition) => !partition.settled).map((partition) => partition.number);
+  return unsettled.length === 0 ? undefined : `partitions ${unsettled.join(', ')} are being taken over`;
+}
+
+async function startFallback(owners: Owners, { state, workflow, run, reason, input }: Fallback): Promise<void> {
+  const { namespace, requestedBy } = state;
+  const parent = { run: state.run, reason };
+  const request = {
+    run,
+    namespace,
+    workflow,
+    input,
+    requestedBy,
+    source: 'fallback',
+    parent,
+    key: `fallback/${state.run}`,
+  };
+  resultOf(await owners.ask<RunSummary>(run, 'start', request));
+}
+
+/** `start.<namespace>.<workflow>` in account WORK; answered after the commit. */
+function serveStarts(
+  { work, ids }: EnginePorts,
+  starting: { readonly catalog: Catalog; readonly owners: Owners; readonly checks: SchemaChecks },
+): Subscription {
+  return work.serve(
+    'start.*.*',
+    async ({ subject, payload }) => {
+      const [, namespace = '', workflow = ''] = subject.split('.');
+      const parsed = startMessage.safeParse(payload ?? {});
+      if (!parsed.success) return { ok: false, code: 'INVALID_INPUT', message: z.prettifyError(parsed.error) };
+      const { input, key } = parsed.data;
+      try {
+        const result = await start(starting, {
+          namespace,
+          workflow,
+          input: input as Fallback['input'],
+          requestedBy: 'nats',
+          source: 'bus',
+          otherwise: `start/${ids.random()}`,
+          ...(key === undefined ? {} : { key }),
+        });
+        return { ok: true, result };
+      } catch (error) {
+        if (isSignalboxError(error)) return { ok: false, code: error.code, message: error.message };
+        throw error;
+      }
+    },
+    { queue: 'engines', maxParallel: 256 },
+  );
+}
+
+function measure(metrics: EngineMetrics, partitions: readonly PartitionOwner[]): void {
+  const runs: Record<string, number> = { Running: 0, Waiting: 0, Frozen: 0, Closed: 0 };
+  let [held, waiting, claimed] = [0, 0, 0];
+  for (const { serving } of partitions) {
+    if (serving === undefined) continue;
+    held += 1;
+    waiting += serving.dispatch.waiting;
+    claimed += serving.dispatch.claimed;
+    for (const { status } of serving.partition.runs()) runs[status] = (runs[status] ?? 0) + 1;
+  }
+  metrics.partitions(held);
+  metrics.runs(runs);
+  metrics.tasks(waiting, claimed);
+}

@@ -1,0 +1,180 @@
+// Owns: the engine's HTTP API below /v1/namespaces/NAMESPACE. Each request is allowed by what its caller may do with
+// WorkflowRuns there; any engine takes any request.
+import express, { type Express, type Request, type Response } from 'express';
+import { z } from 'zod';
+import { SignalboxError } from '../../../api/errors.ts';
+import type { HistoryEvent, JsonObject, RunSummary } from '../../../api/messages/history.ts';
+import { eventSubject } from '../../../api/messages/subjects.ts';
+import type { HistoryPage } from '../control.ts';
+import type { Engine } from '../engine.ts';
+import { resultOf } from '../forward.ts';
+import type { EnginePorts } from '../ports.ts';
+import { start } from '../start.ts';
+import type { Callers, Verb } from './access.ts';
+import { errorAnswers, notFound } from './answers.ts';
+
+export interface ApiOptions {
+  readonly engine: Engine;
+  readonly ports: EnginePorts;
+  readonly callers: Callers;
+}
+
+const name = z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'must be a name of a-z, 0-9 and "-"');
+const runName = z.string().regex(/^[0-9A-Za-z]{1,64}$/, 'must be the id of a run');
+const json = z.record(z.string(), z.unknown());
+const startBody = z.object({ input: json.default({}), key: z.string().min(1).max(256).optional() });
+const cancelBody = z.object({ reason: z.string().min(1).max(2_048) });
+const eventBody = z.object({
+  id: z.string().min(1).max(256),
+  key: z.string().max(256).default(''),
+  payload: json.default({}),
+});
+const eventName = z
+  .string()
+  .regex(/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/, 'must be words of A-Z, a-z, 0-9, "_" and "-", joined by dots');
+const limitMax = 500;
+const listQuery = z.object({
+  workflow: name.optional(),
+  status: z.enum(['Running', 'Waiting', 'Frozen', 'Closed']).optional(),
+  limit: z.coerce.number().int().min(1).max(limitMax).default(100),
+});
+const bodyBytesMax = 300_000;
+
+type Route = (asked: {
+  request: Request;
+  namespace: string;
+  user: string;
+}) => Promise<{ status: number; body: unknown }>;
+
+export function engineApi(options: ApiOptions): Express {
+  const app = express();
+  app.disable('x-powered-by');
+  app.use(express.json({ limit: bodyBytesMax, strict: false }));
+  const root = '/v1/namespaces/:namespace';
+  const route = (verb: Verb, action: Route) => async (request: Request, response: Response) => {
+    const namespace = parse(name, request.params['namespace'], 'namespace');
+    const user = await options.callers.admit(bearer(request), namespace, verb);
+    const { status, body } = await action({ request, namespace, user });
+    response.status(status).json(body);
+  };
+  app.post(`${root}/workflows/:workflow/runs`, route('create', startRun(options)));
+  app.get(`${root}/runs`, route('list', listRuns(options)));
+  app.get(`${root}/runs/:run`, route('get', showRun(options)));
+  app.get(`${root}/runs/:run/history`, route('get', showHistory(options)));
+  app.post(`${root}/runs/:run/cancel`, route('update', cancelRun(options)));
+  app.post(`${root}/hooks/*path`, route('create', callHook(options)));
+  app.post(`${root}/events/:subject`, route('create', publishEvent(options)));
+  app.use(notFound);
+  app.use(errorAnswers(options.ports.log));
+  return app;
+}
+
+function bearer(request: Request): string | undefined {
+  return /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
+}
+
+function parse<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
+  const parsed = schema.safeParse(value);
+  if (parsed.success) return parsed.data;
+  const lines = parsed.error.issues.map((issue) => `${[what, ...issue.path].join('.')}: ${issue.message}`);
+  throw new SignalboxError('INVALID_INPUT', lines.join('; '));
+}
+
+const startRun =
+  ({ engine, ports }: ApiOptions): Route =>
+  async ({ request, namespace, user }) => {
+    const workflow = parse(name, request.params['workflow'], 'workflow');
+    const { input, key } = parse(startBody, request.body ?? {}, 'body');
+    const summary = await start(engine, {
+      namespace,
+      workflow,
+      input: input as JsonObject,
+      requestedBy: user,
+      source: 'http',
+      otherwise: `http/${ports.ids.random()}`,
+      ...(key === undefined ? {} : { key }),
+    });
+    return { status: 201, body: summary };
+  };
+
+const listRuns =
+  ({ engine: { owners } }: ApiOptions): Route =>
+  async ({ request, namespace }) => {
+    const query = parse(listQuery, request.query, 'query');
+    const replies = await Promise.all(
+      Array.from({ length: owners.partitions }, (_, partition) =>
+        owners.askPartition<readonly RunSummary[]>(partition, 'list', { namespace, ...query }),
+      ),
+    );
+    const items = replies
+      .flatMap((reply) => resultOf(reply))
+      .toSorted((left, right) => right.startedAt - left.startedAt)
+      .slice(0, query.limit);
+    return { status: 200, body: { items } };
+  };
+
+const runOf = (request: Request): string => parse(runName, request.params['run'], 'run');
+
+const showRun =
+  ({ engine: { owners } }: ApiOptions): Route =>
+  async ({ request, namespace }) => {
+    const run = runOf(request);
+    return { status: 200, body: resultOf(await owners.ask<RunSummary>(run, 'show', { run, namespace })) };
+  };
+
+const showHistory =
+  ({ engine: { owners } }: ApiOptions): Route =>
+  async ({ request, namespace }) => {
+    const run = runOf(request);
+    const events: HistoryEvent[] = [];
+    for (let after: number | undefined = 0; after !== undefined;) {
+      const page: HistoryPage = resultOf(await owners.ask<HistoryPage>(run, 'history', { run, namespace, after }));
+      events.push(...page.events);
+      after = page.next;
+    }
+    return { status: 200, body: { events } };
+  };
+
+const cancelRun =
+  ({ engine: { owners } }: ApiOptions): Route =>
+  async ({ request, namespace, user }) => {
+    const run = runOf(request);
+    const { reason } = parse(cancelBody, request.body ?? {}, 'body');
+    resultOf(await owners.ask(run, 'cancel', { run, namespace, by: user, reason }));
+    return { status: 200, body: resultOf(await owners.ask<RunSummary>(run, 'show', { run, namespace })) };
+  };
+
+/** A workflow with the trigger `http.path` is started by a POST to that path; the body is its input. */
+const callHook =
+  ({ engine, ports }: ApiOptions): Route =>
+  async ({ request, namespace, user }) => {
+    const segments = request.params['path'] as unknown as readonly string[];
+    const path = `/${segments.join('/')}`;
+    const hooked = [...engine.catalog.workflows(namespace)].filter((workflow) =>
+      workflow.spec.triggers?.some((trigger) => trigger.http?.path === path),
+    );
+    if (hooked.length === 0) {
+      throw new SignalboxError(
+        'NOT_FOUND',
+        `no accepted workflow of namespace ${namespace} has the HTTP trigger ${path}`,
+      );
+    }
+    const input = parse(json, request.body ?? {}, 'body') as JsonObject;
+    const otherwise = `hook/${ports.ids.random()}`;
+    const runs = [];
+    for (const workflow of hooked) {
+      const wish = { namespace, workflow: workflow.name, input, requestedBy: user, source: 'hook', otherwise } as const;
+      runs.push(await start(engine, wish));
+    }
+    return { status: 201, body: { runs } };
+  };
+
+const publishEvent =
+  ({ ports }: ApiOptions): Route =>
+  async ({ request, namespace }) => {
+    const subject = parse(eventName, request.params['subject'], 'subject');
+    const { id, key, payload } = parse(eventBody, request.body ?? {}, 'body');
+    const event = { id, namespace, subject, key, payload };
+    await ports.work.publish(eventSubject(namespace, subject), event, { id: `${namespace}/${subject}/${id}` });
+    return { status: 202, body: { id, subject } };
+  };

@@ -1,0 +1,39 @@
+// Owns: what an engine counts.
+import type { Metrics } from '../../ports/system.ts';
+
+export interface EngineMetrics {
+  committed(events: number): void;
+  asked(verb: string, outcome: string): void;
+  seconds(verb: string, value: number): void;
+  partitions(held: number): void;
+  runs(byStatus: Readonly<Record<string, number>>): void;
+  tasks(waiting: number, claimed: number): void;
+}
+
+const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
+
+export function engineMetrics(metrics: Metrics): EngineMetrics {
+  const commits = metrics.counter('signalbox_engine_commits_total', 'Records appended to the journal.');
+  const events = metrics.counter('signalbox_engine_events_total', 'Events appended to the journal.');
+  const asks = metrics.counter('signalbox_engine_requests_total', 'Requests answered.', ['verb', 'outcome']);
+  const seconds = metrics.histogram('signalbox_engine_request_seconds', 'Time to an answer.', secondsBuckets, ['verb']);
+  const held = metrics.gauge('signalbox_engine_partitions', 'Partitions this engine serves.');
+  const runs = metrics.gauge('signalbox_engine_runs', 'Runs of the served partitions by status.', ['status']);
+  const tasks = metrics.gauge('signalbox_engine_tasks', 'Activities that wait for or are at a worker.', ['phase']);
+  return {
+    committed(count) {
+      commits();
+      events({}, count);
+    },
+    asked: (verb, outcome) => asks({ verb, outcome }),
+    seconds: (verb, value) => seconds(value, { verb }),
+    partitions: (count) => held(count),
+    runs(byStatus) {
+      for (const [status, count] of Object.entries(byStatus)) runs(count, { status });
+    },
+    tasks(waiting, claimed) {
+      tasks(waiting, { phase: 'waiting' });
+      tasks(claimed, { phase: 'claimed' });
+    },
+  };
+}

@@ -1,0 +1,156 @@
+// Owns: which partitions this engine serves. A lease is renewed every second and lasts three; while it may be over nothing is
+// answered. Two engines that both believe in theirs are kept apart by the journal's compare-and-set.
+import { isSignalboxError } from '../../api/errors.ts';
+import type { Subscription } from '../../ports/bus.ts';
+import type { Catalog } from './catalog.ts';
+import type { EngineMetrics } from './metrics.ts';
+import type { EnginePorts, EngineSettings } from './ports.ts';
+import { type Fallback, Serving } from './serving.ts';
+
+const RENEW_MS = 1_000;
+/** Shorter than the lease: nothing is answered on a lease that may be over. */
+const TRUST_MS = 2_500;
+const RELOAD_MS = 250;
+
+export interface OwnerOptions {
+  readonly ports: EnginePorts;
+  readonly settings: EngineSettings;
+  readonly catalog: Catalog;
+  readonly metrics: EngineMetrics;
+  /** Subscribes to everything that is asked of the partition. */
+  readonly subscribe: (serving: Serving) => readonly Subscription[];
+  readonly startFallback: (fallback: Fallback) => Promise<void>;
+}
+
+interface Active {
+  readonly serving: Serving;
+  readonly subscriptions: readonly Subscription[];
+}
+
+/** One partition's life in this engine: take the lease, load, serve; let go, or load again. */
+export class PartitionOwner {
+  readonly number: number;
+  readonly #options: OwnerOptions;
+  #heldAt = Number.NEGATIVE_INFINITY;
+  #active: Active | undefined;
+  #loading = false;
+  #lost = false;
+  #asked = false;
+  #stopped = false;
+  #running: Promise<void> | undefined;
+
+  constructor(number: number, options: OwnerOptions) {
+    this.number = number;
+    this.#options = options;
+  }
+
+  get serving(): Serving | undefined {
+    return this.#active?.serving;
+  }
+
+  /** True once it is known who has the partition. */
+  get settled(): boolean {
+    return this.#asked && !this.#loading && !this.#lost;
+  }
+
+  start(): void {
+    this.#running = this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    await this.#running;
+    await this.#letGo();
+    const { ownership } = this.#options.ports;
+    await ownership.release(this.number, this.#options.settings.name).catch(() => undefined);
+  }
+
+  #holding(): boolean {
+    return performance.now() - this.#heldAt < TRUST_MS;
+  }
+
+  async #run(): Promise<void> {
+    const { clock } = this.#options.ports;
+    while (!this.#stopped) {
+      await this.#renew();
+      const until = performance.now() + RENEW_MS;
+      while (!this.#stopped && performance.now() < until) {
+        if (this.#lost && !this.#loading) await this.#letGo();
+        if (this.#holding() && this.#active === undefined && !this.#loading) void this.#load();
+        await clock.sleep(Math.min(RELOAD_MS, Math.max(1, until - performance.now())));
+      }
+    }
+  }
+
+  async #renew(): Promise<void> {
+    const { ports, settings } = this.#options;
+    const asked = performance.now();
+    try {
+      const held = await ports.ownership.hold(this.number, settings.name);
+      this.#asked = true;
+      if (held) this.#heldAt = asked;
+      else {
+        this.#heldAt = Number.NEGATIVE_INFINITY;
+        if (this.#active !== undefined) await this.#letGo();
+      }
+    } catch (error) {
+      ports.log.debug('a lease could not be renewed', { partition: this.number, error });
+    }
+  }
+
+  async #load(): Promise<void> {
+    const { ports, settings, catalog, metrics, startFallback, subscribe } = this.#options;
+    const log = ports.log.child({ partition: this.number });
+    this.#loading = true;
+    this.#lost = false;
+    const started = performance.now();
+    let serving: Serving | undefined;
+    try {
+      const journal = await ports.journal.partition(this.number);
+      serving = new Serving({
+        ports,
+        settings,
+        catalog,
+        metrics,
+        journal,
+        holding: () => this.#holding(),
+        lost: (error) => this.#lose(error),
+        startFallback,
+      });
+      await serving.load();
+      if (this.#stopped) {
+        serving.stop();
+        return;
+      }
+      this.#active = { serving, subscriptions: subscribe(serving) };
+      const ms = Math.round(performance.now() - started);
+      log.info('serving a partition', { records: serving.partition.seq, ms });
+    } catch (error) {
+      serving?.stop();
+      const level = isSignalboxError(error, 'NOT_FOUND') ? 'debug' : 'warn';
+      log[level]('a partition could not be loaded; it is tried again', { error });
+      await ports.clock.sleep(RELOAD_MS);
+    } finally {
+      this.#loading = false;
+    }
+  }
+
+  #lose(error: unknown): void {
+    if (this.#stopped) return;
+    this.#lost = true;
+    const fenced = isSignalboxError(error, 'JOURNAL_FENCED');
+    this.#options.ports.log.warn(fenced ? 'fenced by another owner; reloading' : 'reloading a partition', {
+      partition: this.number,
+      error,
+    });
+  }
+
+  async #letGo(): Promise<void> {
+    const active = this.#active;
+    this.#active = undefined;
+    this.#lost = false;
+    if (active === undefined) return;
+    active.serving.stop();
+    await Promise.all(active.subscriptions.map((subscription) => subscription.stop()));
+  }
+}

@@ -1,0 +1,194 @@
+// Owns: one partition while this engine serves it: its runs, its timers, its tasks, its projections.
+//   V1: what follows a commit (tasks, timers, projections, fallback runs) is planned from the folded state, so it is the same
+//       after a crash.
+import type { HistoryEvent } from '../../api/messages/history.ts';
+import type { Definition, Given } from '../../core/workflow/definition.ts';
+import type { Reaction } from '../../core/workflow/draft.ts';
+import { fireDue } from '../../core/workflow/due.ts';
+import { plan } from '../../core/workflow/plan.ts';
+import type { RunState } from '../../core/workflow/state.ts';
+import { isSignalboxError, SignalboxError } from '../../api/errors.ts';
+import type { PartitionJournal } from '../../ports/journal.ts';
+import type { Catalog } from './catalog.ts';
+import { Dispatch } from './dispatch.ts';
+import { Partition } from './partition.ts';
+import type { EngineMetrics } from './metrics.ts';
+import type { EnginePorts, EngineSettings } from './ports.ts';
+import { Projections } from './projections.ts';
+import { Timers } from './timers.ts';
+
+export interface Fallback {
+  readonly state: RunState;
+  readonly workflow: string;
+  readonly run: string;
+  readonly reason: string;
+  readonly input: HistoryInput;
+}
+type HistoryInput = Extract<HistoryEvent, { readonly type: 'RunStarted' }>['input'];
+
+export interface ServingOptions {
+  readonly ports: EnginePorts;
+  readonly settings: EngineSettings;
+  readonly catalog: Catalog;
+  readonly metrics: EngineMetrics;
+  readonly journal: PartitionJournal;
+  readonly holding: () => boolean;
+  readonly lost: (error: unknown) => void;
+  /** Starts the workflow that takes over; repeated until it is done. */
+  readonly startFallback: (fallback: Fallback) => Promise<void>;
+}
+
+/** After a takeover, running workers get this long to say that they are at work. */
+const graceMs = 2_000;
+const FALLBACK_RETRY_MS = 1_000;
+
+export class Serving {
+  readonly partition: Partition;
+  readonly dispatch: Dispatch;
+  readonly timers: Timers;
+  readonly projections: Projections;
+  readonly #options: ServingOptions;
+  /** Runs whose workflow is not in the catalog yet. */
+  readonly #undefined = new Set<string>();
+  readonly #fallbacks = new Set<string>();
+  #stopped = false;
+
+  constructor(options: ServingOptions) {
+    this.#options = options;
+    const { ports, settings, journal, holding, lost, metrics } = options;
+    const { clock, log, work, control } = ports;
+    this.partition = new Partition({
+      journal,
+      owner: settings.name,
+      newId: () => ports.ids.random(),
+      holding,
+      events: {
+        committed: (runs, events) => {
+          metrics.committed(events);
+          this.#arrange(runs);
+          this.projections.touch(runs);
+        },
+        lost,
+      },
+    });
+    const about = log.child({ partition: journal.partition });
+    this.dispatch = new Dispatch(
+      {
+        partition: journal.partition,
+        now: () => clock.now(),
+        publish: (subject, hint) => work.publish(subject, hint),
+        log: about,
+      },
+      graceMs,
+    );
+    this.timers = new Timers(
+      () => clock.now(),
+      (run) => void this.#fire(run),
+    );
+    this.projections = new Projections(control, about, (run) => this.partition.state(run));
+  }
+
+  async load(): Promise<void> {
+    await this.partition.load();
+    const runs = [...this.partition.runs()].map((state) => state.run);
+    this.#arrange(runs);
+    this.projections.rewrite(runs);
+  }
+
+  /** NATS is back: what lives in memory there may be gone. */
+  reconnected(): void {
+    this.dispatch.republish();
+    this.projections.rewrite([...this.partition.runs()].map((state) => state.run));
+  }
+
+  /** The catalog knows more. */
+  catalogChanged(): void {
+    if (this.#undefined.size > 0) this.#arrange([...this.#undefined]);
+  }
+
+  /** Lets a cause act on a run that exists; rejects with NOT_FOUND otherwise. */
+  act<R>(run: string, react: (given: Given) => Reaction<R>): Promise<R> {
+    return this.partition.submit(run, (state) => {
+      if (state === undefined) throw new SignalboxError('NOT_FOUND', `run ${run} does not exist`);
+      return react({ state, definition: this.#definition(state), now: this.#options.ports.clock.now() });
+    });
+  }
+
+  stop(): void {
+    this.#stopped = true;
+    this.timers.stop();
+    this.dispatch.stop();
+    this.projections.stop();
+    this.partition.stop();
+  }
+
+  #definition(state: RunState): Definition {
+    const definition = this.#options.catalog.definition(state.workflowDigest);
+    if (definition !== undefined) return definition;
+    throw new SignalboxError(
+      'NOT_OWNER',
+      `workflow ${state.workflow} at ${state.workflowDigest} is not in the catalog yet; ask again`,
+    );
+  }
+
+  /** Recomputes the commands of these runs. */
+  #arrange(runs: readonly string[]): void {
+    for (const run of runs) {
+      const state = this.partition.state(run);
+      if (state === undefined) continue;
+      const definition = this.#options.catalog.definition(state.workflowDigest);
+      if (definition === undefined && (state.status !== 'Closed' || state.fallback !== undefined)) {
+        this.#undefined.add(run);
+        continue;
+      }
+      this.#undefined.delete(run);
+      if (definition === undefined) continue;
+      this.#carryOut(state, definition);
+    }
+  }
+
+  #carryOut(state: RunState, definition: Definition): void {
+    let [wakeAt, dispatched]: [number | undefined, boolean] = [undefined, false];
+    for (const command of plan({ state, definition })) {
+      if (command.kind === 'WakeAt') wakeAt = command.at;
+      else if (command.kind === 'StartFallback') void this.#fallBack({ state, ...command });
+      else {
+        dispatched = true;
+        this.dispatch.want({ ...command, run: state.run, namespace: state.namespace });
+      }
+    }
+    this.timers.set(state.run, wakeAt);
+    if (!dispatched) this.dispatch.forget(state.run);
+  }
+
+  async #fire(run: string): Promise<void> {
+    try {
+      await this.act(run, fireDue);
+      // Nothing was due after all: a clock that went back, or a state that changed meanwhile.
+      if (!this.#stopped) this.#arrange([run]);
+    } catch (error) {
+      if (this.#stopped || isSignalboxError(error, 'NOT_OWNER')) return;
+      this.#options.ports.log.error('a timer failed; it is tried again', { run, error });
+      this.timers.set(run, this.#options.ports.clock.now() + 1_000);
+    }
+  }
+
+  async #fallBack(fallback: Fallback): Promise<void> {
+    if (this.#fallbacks.has(fallback.run)) return;
+    this.#fallbacks.add(fallback.run);
+    while (!this.#stopped) {
+      try {
+        await this.#options.startFallback(fallback);
+        return;
+      } catch (error) {
+        const { run, workflow } = fallback;
+        this.#options.ports.log.warn('a fallback run could not be started; it is tried again', {
+          run,
+          workflow,
+          error,
+        });
+        await this.#options.ports.clock.sleep(FALLBACK_RETRY_MS);
+      }
+    }
+  }
+}
