@@ -50,7 +50,7 @@ export async function startOperator(plane: TestPlane): Promise<TestOperator> {
     pid: () => child?.pid,
     page,
     async start() {
-      child = spawn(process.execPath, [join(root, 'operator/main.ts')], {
+      child = spawn(process.execPath, [entry()], {
         env: environmentOf(plane, { folder, http, webhook }),
         stdio: ['ignore', 'pipe', 'pipe'],
       });
@@ -134,3 +134,7 @@ function freePort(): Promise<number> {
     });
   });
 }
+
+/** The sources; SIGNALBOX_TEST_BUILT=1 takes what is in dist/, as the image does. */
+const entry = (): string =>
+  join(root, process.env['SIGNALBOX_TEST_BUILT'] === '1' ? 'dist/operator.mjs' : 'operator/main.ts');
