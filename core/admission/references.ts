@@ -160,7 +160,24 @@ function checkStateReferences(
     ...(state.tools ?? []).flatMap((tool, index) => noTool(`${field}.tools[${index}]`, tool, existing.tool(tool))),
     ...queueUnknown(`${field}.queue`, state.queue, policy === undefined ? [] : [policy]),
     ...queueUnknown(`${field}.override`, state.override, policies),
+    ...approverUnknown(`${field}.agent`, agent?.permissions ?? [], policies),
   ];
+}
+
+/** Whoever must approve a call of the agent is known: a queue of its own policy or of the workflow's. */
+function approverUnknown(
+  field: string,
+  permissions: AgentSpec['permissions'],
+  policies: readonly EscalationPolicySpec[],
+): readonly Finding[] {
+  const known = queueNames(policies);
+  return permissions.flatMap(({ tool, mode, approveWhen, queue }) => {
+    const asks = mode === 'approve' || approveWhen !== undefined;
+    if (!asks || (queue === undefined ? known.length > 0 : known.includes(queue))) return [];
+    const whom = queue === undefined ? 'a queue, of which there is none' : `the queue ${quote(queue)}`;
+    const what = { found: `an Agent whose permission for ${quote(tool)} asks ${whom}`, allowed: allowedQueues(known) };
+    return [finding('queueUnknown', field, what, { reason: 'QueueNotFound' })];
+  });
 }
 
 function policyOf(
@@ -170,15 +187,21 @@ function policyOf(
   return escalationPolicyRef === undefined ? undefined : existing.policy(escalationPolicyRef.name);
 }
 
+const queueNames = (policies: readonly EscalationPolicySpec[]) =>
+  policies.flatMap(({ queues }) => queues.map(({ name }) => name));
+const allowedQueues = (known: readonly string[]) =>
+  known.length > 0
+    ? `the queues ${quoteAll(known)}`
+    : 'none, since no escalation policy holds here; set spec.escalationPolicyRef';
+
 /** Without a policy there are no queues, so that every name is unknown. */
 function queueUnknown(
   field: string,
   queue: string | undefined,
   policies: readonly EscalationPolicySpec[],
 ): readonly Finding[] {
-  const known = policies.flatMap(({ queues }) => queues.map(({ name }) => name));
+  const known = queueNames(policies);
   if (queue === undefined || known.includes(queue)) return [];
-  const none = 'none, since no escalation policy holds here; set spec.escalationPolicyRef';
-  const what = { found: `the queue ${quote(queue)}`, allowed: `the queues ${quoteAll(known, none)}` };
+  const what = { found: `the queue ${quote(queue)}`, allowed: allowedQueues(known) };
   return [finding('queueUnknown', field, what, { reason: 'QueueNotFound' })];
 }
