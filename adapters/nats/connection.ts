@@ -4,6 +4,7 @@ import {
   connect,
   type NatsConnection,
   type Status,
+  tokenAuthenticator,
   usernamePasswordAuthenticator,
 } from '@nats-io/transport-node';
 import { SignalboxError } from '../../api/errors.ts';
