@@ -18,14 +18,14 @@ import {
   validations,
 } from '../schema.ts';
 
-/** One scripted answer: the first whose `when` holds is given. CEL variables: role, goal, state, input, facts, turn, attempt, calls, feedback, agent, run. */
+/** One scripted answer: the first whose `when` holds is given. CEL variables: see `when`. */
 export const scriptedReplySchema = z
   .object({
     name: name().optional().describe('Shown in the trace.'),
     when: cel()
       .optional()
       .describe(
-        'CEL over role, agent, goal, state, input, facts, turn, attempt, calls, feedback, run. Absent: always.',
+        'CEL over role, agent, goal, state, input, facts, turn, attempt, calls, feedback, result, lastText, run. Absent: always.',
       ),
     text: text(8192).optional().describe('Final text; `${cel}` inside is replaced.'),
     json: anyObject()

@@ -1,4 +1,5 @@
 // Owns: which variables each CEL field may read; shells bind exactly these.
+import { scriptVariables } from '../agent/script.ts';
 import { checkTemplate, compile } from '../cel/cel.ts';
 import { type Finding, finding, quote } from './finding.ts';
 
@@ -14,20 +15,7 @@ export const variables = {
   /** Bundle.spec.verifier.rules[].cel */
   verifier: ['calls', 'facts', 'input', 'result', 'run'],
   /** Model.spec.scripted.replies[]: when, and `${cel}` in text, json and calls[].args */
-  scripted: [
-    'agent',
-    'attempt',
-    'calls',
-    'facts',
-    'feedback',
-    'goal',
-    'input',
-    'lastText',
-    'role',
-    'run',
-    'state',
-    'turn',
-  ],
+  scripted: scriptVariables.toSorted(),
 } as const satisfies Record<string, readonly string[]>;
 
 export function checkExpression(field: string, source: string | undefined, names: readonly string[]): Finding[] {

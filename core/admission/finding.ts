@@ -72,9 +72,9 @@ export function quote(text: string): string {
   return `"${text.length > quoteMax ? `${text.slice(0, quoteMax)}…` : text}"`;
 }
 
-/** `"a", "b", "c"`, or what `none` says. */
-export function quoteAll(names: readonly string[], none = 'none'): string {
-  return names.length === 0 ? none : names.map(quote).join(', ');
+/** `"a", "b", "c"`, or `none`. */
+export function quoteAll(names: readonly string[]): string {
+  return names.length === 0 ? 'none' : names.map(quote).join(', ');
 }
 
 /** The values that stand more than once, each once. */
