@@ -40,7 +40,7 @@ export function clinicFolder(): string {
 
 /** Every object of a file, or of the YAML files of a folder and its folders. */
 export async function readManifests(path: string): Promise<readonly KubeObject[]> {
-  const { parseAllDocuments } = await import('yaml');
+  const { parseAllDocuments } = await import('../output/yaml.ts');
   const files = path.endsWith('.yaml')
     ? [path]
     : (await readdir(path, { recursive: true }))

@@ -5,7 +5,6 @@ import { VerbError } from '../failure.ts';
 import type { Host } from '../host.ts';
 import type { EngineOptions } from '../options.ts';
 import { findEngine } from './address.ts';
-import { wire } from './wire.ts';
 
 export interface RunQuery {
   readonly workflow?: string;
@@ -24,6 +23,7 @@ export interface EngineClient {
 
 export async function openEngine(host: Host, options: EngineOptions): Promise<EngineClient> {
   const address = await findEngine(host, options);
+  const { wire } = await import('./wire.ts');
   const root = `${address.base}/v1/namespaces/${encodeURIComponent(address.namespace)}`;
   const call = async <T>(method: 'GET' | 'POST', path: string, body?: unknown): Promise<T> => {
     const answer = await wire({

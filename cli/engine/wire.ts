@@ -1,4 +1,5 @@
 // Owns: one HTTP request with a deadline, over TLS with the caller's certificates where there are any.
+import { Agent, request as send } from 'undici';
 import { SignalboxError } from '../../api/errors.ts';
 import type { ClusterCredentials } from '../host.ts';
 
@@ -30,7 +31,6 @@ export type Wire = (request: WireRequest) => Promise<WireAnswer>;
 
 /** Throws TIMEOUT, or BUS_UNREACHABLE when nobody answered. */
 export const wire: Wire = async (request) => {
-  const { Agent, request: send } = await import('undici');
   const connect = { timeout: Math.min(request.timeoutMs, CONNECT_MAX_MS), ...tlsOptions(request.tls ?? {}) };
   const agent = new Agent({ connect, maxResponseSize: ANSWER_BYTES_MAX });
   try {

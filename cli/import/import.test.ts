@@ -168,7 +168,7 @@ describe('a manifest', () => {
 
   test('is refused as it is, and accepted once effect is filled in', async () => {
     const [document] = parseAllDocuments(await manifests([draft], { from: 'x' }));
-    const { spec } = document?.toJS() as { spec: object };
+    const spec = (document?.toJS() as { spec: object } | undefined)?.spec;
     expect(toolSpecSchema.safeParse(spec).error?.issues.map((issue) => issue.path)).toEqual([['effect']]);
     expect(toolSpecSchema.safeParse({ ...spec, effect: 'read' }).success).toBe(true);
   });

@@ -13,7 +13,7 @@ export interface ManifestOptions {
 }
 
 export async function manifests(tools: readonly ToolDraft[], options: ManifestOptions): Promise<string> {
-  const { Document } = await import('yaml');
+  const { Document } = await import('../output/yaml.ts');
   const name = namer(options.prefix);
   const texts = tools.map((tool) => {
     const document = new Document(manifest(tool, name(tool.original), options.namespace), {

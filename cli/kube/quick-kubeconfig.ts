@@ -97,7 +97,7 @@ async function readConfig(path: string): Promise<Kubeconfig> {
       cause,
     });
   }
-  const { parse } = await import('yaml');
+  const { parse } = await import('../output/yaml.ts');
   try {
     return (parse(text, { maxAliasCount: 10 }) ?? {}) as Kubeconfig;
   } catch (cause) {

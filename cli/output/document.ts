@@ -11,7 +11,7 @@ export function isDocument(format: Format): format is 'json' | 'yaml' {
 /** Text with a line break at its end. */
 export async function documentText(value: unknown, format: 'json' | 'yaml'): Promise<string> {
   if (format === 'json') return `${JSON.stringify(value, undefined, 2)}\n`;
-  const { stringify } = await import('yaml');
+  const { stringify } = await import('./yaml.ts');
   return stringify(value, { lineWidth: 0, aliasDuplicateObjects: false });
 }
 
@@ -24,7 +24,7 @@ export async function parseDocument(text: string, from: string): Promise<unknown
       throw new SignalboxError('INVALID_INPUT', `${from} is no JSON: ${(cause as Error).message}`, { cause });
     }
   }
-  const { parse } = await import('yaml');
+  const { parse } = await import('./yaml.ts');
   try {
     return parse(text, { maxAliasCount: 100 });
   } catch (cause) {

@@ -1,7 +1,11 @@
 // The verbs for runs and people, on a real API server and an engine's HTTP API that speaks the protocol from memory.
+import { execFile } from 'node:child_process';
+import { rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
-import { networkInterfaces } from 'node:os';
 import type { AddressInfo } from 'node:net';
+import { networkInterfaces, tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
 import express from 'express';
 import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest';
 import { connectKube } from '../../adapters/kube/kube.ts';
@@ -691,4 +695,36 @@ test('names are completed from the cluster and the engine', async () => {
   });
   await run(agents.host, ['__complete', '--', 'explain', '--kubeconfig', plane.kubeconfig, '-n', namespace, 'b']);
   expect(agents.out()).toBe('billing\tAgent\n');
+});
+
+describe('the built program', () => {
+  const program = join(import.meta.dirname, '../../bin/signalbox');
+  const built = (...words: readonly string[]) =>
+    promisify(execFile)(program, words, { env: { ...process.env, KUBECONFIG: plane.kubeconfig }, timeout: 30_000 });
+
+  test('has everything in it: YAML, requests, exit codes', async () => {
+    engine.runs.set('b', summary({ run: 'b' }));
+    const { stdout } = await built('runs', '-n', namespace, '--server', engine.url, '-o', 'yaml');
+    expect(stdout).toMatch(/^items:\n {2}- run: b\n/);
+    await expect(built('run', 'show', 'gone', '-n', namespace, '--server', engine.url)).rejects.toMatchObject({
+      code: 3,
+    });
+    const document = {
+      openapi: '3.0.0',
+      servers: [{ url: 'http://a' }],
+      paths: { '/x': { get: { operationId: 'x' } } },
+    };
+    const file = join(tmpdir(), `signalbox-openapi-${process.pid}.json`);
+    await writeFile(file, JSON.stringify(document));
+    expect((await built('tools', 'import', file)).stdout).toContain('effect: ""  # read |');
+    await rm(file);
+  });
+
+  test('answers --help at once', async () => {
+    await built('--help');
+    const began = performance.now();
+    await built('--help');
+    // A third of this on a quiet machine; the look for newer sources is part of it.
+    expect(performance.now() - began).toBeLessThan(1000);
+  });
 });

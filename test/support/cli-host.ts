@@ -5,9 +5,9 @@ import { plain } from '../../cli/output/style.ts';
 export interface TestHost {
   readonly host: Host;
   /** Standard output so far. */
-  out(): string;
+  readonly out: () => string;
   /** Standard error so far. */
-  error(): string;
+  readonly error: () => string;
 }
 
 const unexpected = (what: string) => (): never => {
