@@ -80,6 +80,7 @@ function children(node: Schema, path: string): Partial<Schema> {
   }
   if (node.type !== 'object') return {};
   if (node.properties !== undefined) {
+    if (node.additionalProperties) throw new Error(`${path}: properties and additionalProperties exclude each other`);
     const properties = Object.entries(node.properties).map(([key, child]) => [key, convert(child, `${path}.${key}`)]);
     return { properties: Object.fromEntries(properties) as Record<string, Schema> };
   }
@@ -93,5 +94,5 @@ function assertBounded(node: Schema, path: string): void {
     (node.type === 'string' && node.enum === undefined && node['maxLength'] === undefined && 'maxLength') ||
     (node.type === 'array' && node['maxItems'] === undefined && 'maxItems') ||
     (node.type === 'object' && node.properties === undefined && node['maxProperties'] === undefined && 'maxProperties');
-  if (missing) throw new Error(`${path}: a ${node.type} needs ${missing}`);
+  if (missing) throw new Error(`${path}: ${node.type} needs ${missing}`);
 }
