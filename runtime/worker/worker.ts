@@ -1,6 +1,7 @@
 // Owns: taking tasks: never more than there are slots. A task is a hint; the engine says what there is to do.
 //   W1: the task is acknowledged last, so a worker that dies leaves it to another.
-//   W2: every second the engine hears of each activity and may say stop.
+//   W2: an activity is at work once in a process, however often its task is delivered.
+//   W3: every second the engine hears of each activity and may say stop.
 import { isSignalboxError } from '../../api/errors.ts';
 import type { TaskHint } from '../../api/messages/asks.ts';
 import { streams, taskConsumer } from '../../api/messages/subjects.ts';
@@ -33,24 +34,31 @@ export function startWorker(ports: WorkerPorts, settings: WorkerSettings): Runni
   };
   const stopping = new AbortController();
   let draining = false;
-  let active = 0;
+  const atWork = new Set<string>();
   const consumer = taskConsumer(settings.namespace, settings.agent, settings.bundle.digest);
   const subscription = bus.consume(streams.tasks, consumer, settings.slots, async (task) => {
-    active += 1;
+    const hint = readHint(task.payload);
+    const activity = hint === undefined ? '' : `${hint.run}/${hint.activity}/${hint.attempt}`;
+    if (hint === undefined || atWork.has(activity)) {
+      if (hint === undefined) log.warn('a task without a readable hint was dropped');
+      task.ack();
+      return;
+    }
+    atWork.add(activity);
     try {
-      await workOn(worker, task, { signal: stopping.signal, draining: () => draining });
+      await workOn(worker, { hint, task }, { signal: stopping.signal, draining: () => draining });
     } finally {
-      active -= 1;
+      atWork.delete(activity);
     }
   });
   log.info('taking tasks', { consumer, slots: settings.slots });
   return {
-    active: () => active,
+    active: () => atWork.size,
     async drain(graceMs) {
       draining = true;
       const stopped = subscription.stop();
       const until = clock.now() + graceMs;
-      while (active > 0 && clock.now() < until) await clock.sleep(50);
+      while (atWork.size > 0 && clock.now() < until) await clock.sleep(50);
       stopping.abort(new Error('the worker stops'));
       await Promise.race([stopped, clock.sleep(1_000)]);
     },
@@ -62,14 +70,13 @@ interface Stopping {
   readonly draining: () => boolean;
 }
 
-async function workOn(worker: Worker, task: Task, stopping: Stopping): Promise<void> {
+interface Taken {
+  readonly hint: TaskHint;
+  readonly task: Task;
+}
+
+async function workOn(worker: Worker, { hint, task }: Taken, stopping: Stopping): Promise<void> {
   const { clock, log } = worker;
-  const hint = readHint(task.payload);
-  if (hint === undefined) {
-    log.warn('a task without a readable hint was dropped');
-    task.ack();
-    return;
-  }
   const about = { run: hint.run, activity: hint.activity, attempt: hint.attempt };
   try {
     const claimed = await claim(worker, hint, { untilMs: clock.now() + claimWaitMs, signal: stopping.signal });
@@ -94,9 +101,7 @@ async function workOn(worker: Worker, task: Task, stopping: Stopping): Promise<v
   }
 }
 
-interface Claimed {
-  readonly hint: TaskHint;
-  readonly task: Task;
+interface Claimed extends Taken {
   readonly work: Work;
 }
 

@@ -1,0 +1,169 @@
+// Owns: a whole runtime under test without Kubernetes: real nats-server, engine, gateway and workers as processes; the test
+// writes into the catalog what the operator would.
+import type { ChildProcess } from 'node:child_process';
+import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { connectNats, natsBusAdmin, type NatsBus } from '../../adapters/nats/nats.ts';
+import type { EngineReply, StartRequest } from '../../api/messages/asks.ts';
+import type { AgentSnapshot, ResolvedBundle, ResolvedWorkflow } from '../../api/messages/catalog.ts';
+import type { HistoryEvent, JsonObject, RunSummary } from '../../api/messages/history.ts';
+import {
+  buckets,
+  catalogKeys,
+  engineSubject,
+  type EngineVerb,
+  taskConsumer,
+  taskSubject,
+} from '../../api/messages/subjects.ts';
+import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
+import { digest } from '../../core/canonical/canonical.ts';
+import { isSignalboxError } from '../../api/errors.ts';
+import {
+  bundleOf,
+  type GatewayProcess,
+  natsEnvironment,
+  stageAgent,
+  type StageContent,
+  stageNamespace,
+  startProcess,
+} from './gateway-stage.ts';
+import { startNats, type TestNats } from './nats.ts';
+
+export interface RunStage {
+  readonly nats: TestNats;
+  readonly work: NatsBus;
+  readonly bundle: ResolvedBundle;
+  startEngine(): Promise<GatewayProcess>;
+  startGateway(): Promise<GatewayProcess>;
+  startWorker(name: string): Promise<GatewayProcess>;
+  /** Asks the engine; repeats while none is there. */
+  engine<T>(verb: EngineVerb, payload: object): Promise<T>;
+  start(run: string, workflow: string, input: JsonObject): Promise<RunSummary>;
+  /** The run once `found` holds, at the latest after 40 s. */
+  until(run: string, found: (summary: RunSummary) => boolean): Promise<RunSummary>;
+  history(run: string): Promise<readonly HistoryEvent[]>;
+  stop(): Promise<void>;
+}
+
+export async function startRunStage(
+  content: StageContent,
+  workflows: Readonly<Record<string, WorkflowSpec>>,
+): Promise<RunStage> {
+  const nats = await startNats();
+  const connect = (account: 'control' | 'work') => connectNats({ url: nats.url, name: 'stage', ...nats[account] });
+  const [control, work] = [await connect('control'), await connect('work')];
+  const admin = natsBusAdmin({ control, work, taskAckWaitMs: 5_000 });
+  await admin.ensureStreams(1);
+  await admin.ensureTaskStreams();
+  const bundle = bundleOf(content);
+  const consumer = taskConsumer(stageNamespace, stageAgent, bundle.digest);
+  await admin.ensureTaskConsumer(consumer, taskSubject(stageNamespace, stageAgent, bundle.digest), 64);
+  await writeCatalog(control, { content, bundle, workflows });
+  const folder = await mkdtemp(join(tmpdir(), 'signalbox-run-'));
+  await mkdir(join(folder, 'etc/signalbox'), { recursive: true });
+  await writeFile(join(folder, 'etc/signalbox/bundle.json'), JSON.stringify(bundle));
+  const processes = new Set<ChildProcess>();
+  const environment = {
+    SIGNALBOX_ROOT: folder,
+    SIGNALBOX_NAMESPACE: stageNamespace,
+    SIGNALBOX_PARTITIONS: '1',
+    SIGNALBOX_HTTP_PORT: '0',
+    ...natsEnvironment(nats),
+  };
+  const engine: RunStage['engine'] = <T>(verb: EngineVerb, payload: object) => persist<T>(control, verb, payload);
+  const show = (run: string) => engine<RunSummary>('show', { run, namespace: stageNamespace });
+  return {
+    nats,
+    work,
+    bundle,
+    startEngine: () => startProcess('runtime/engine/main.ts', processes, { ...environment, POD_NAME: 'engine-0' }),
+    startGateway: () => startProcess('runtime/gateway/main.ts', processes, { ...environment, POD_NAME: 'gateway-0' }),
+    startWorker: (name) =>
+      startProcess('runtime/worker/main.ts', processes, {
+        ...environment,
+        POD_NAME: name,
+        SIGNALBOX_AGENT: stageAgent,
+        SIGNALBOX_BUNDLE_DIGEST: bundle.digest,
+        SIGNALBOX_SLOTS: '4',
+      }),
+    engine,
+    start: (run, workflow, input) => {
+      const request: StartRequest = {
+        run,
+        namespace: stageNamespace,
+        workflow,
+        input,
+        requestedBy: 'test',
+        source: 'http',
+      };
+      return engine<RunSummary>('start', request);
+    },
+    async until(run, found) {
+      const end = Date.now() + 40_000;
+      for (;;) {
+        const summary = await show(run);
+        if (found(summary)) return summary;
+        if (Date.now() > end) throw new Error(`run ${run} did not get there: ${JSON.stringify(summary)}`);
+        await new Promise((resolve) => setTimeout(resolve, 50));
+      }
+    },
+    history: async (run) => (await engine<{ events: readonly HistoryEvent[] }>('history', { run })).events,
+    async stop() {
+      for (const child of processes) child.kill('SIGKILL');
+      await Promise.allSettled([control.close(), work.close()]);
+      await nats.stop();
+      await rm(folder, { recursive: true, force: true });
+    },
+  };
+}
+
+async function writeCatalog(
+  control: NatsBus,
+  of: {
+    readonly content: StageContent;
+    readonly bundle: ResolvedBundle;
+    readonly workflows: Readonly<Record<string, WorkflowSpec>>;
+  },
+): Promise<void> {
+  const { content, bundle, workflows } = of;
+  await control.bucket(buckets.spend);
+  const catalog = await control.bucket<unknown>(buckets.catalog);
+  await catalog.put(catalogKeys.bundle(bundle.digest), bundle);
+  const agent: AgentSnapshot = {
+    namespace: stageNamespace,
+    name: stageAgent,
+    role: 'Serves people.',
+    generation: 1,
+    permissions: content.permissions,
+    bundle: bundle.name,
+    bundleDigest: bundle.digest,
+  };
+  await catalog.put(catalogKeys.agent(stageNamespace, stageAgent), agent);
+  for (const [name, spec] of Object.entries(workflows)) {
+    const workflow: ResolvedWorkflow = {
+      namespace: stageNamespace,
+      name,
+      digest: digest({ namespace: stageNamespace, name, spec }),
+      spec,
+      agents: [stageAgent],
+    };
+    await catalog.put(catalogKeys.workflowAt(workflow.digest), workflow);
+    await catalog.put(catalogKeys.workflow(stageNamespace, name), workflow);
+  }
+}
+
+async function persist<T>(control: NatsBus, verb: EngineVerb, payload: object): Promise<T> {
+  const until = Date.now() + 20_000;
+  for (;;) {
+    try {
+      const reply = await control.request<EngineReply<T>>(engineSubject(0, verb), payload, 2_000);
+      if (reply.ok) return reply.result;
+      if (reply.code !== 'NOT_OWNER' && reply.code !== 'NOT_FOUND') throw new Error(`${reply.code}: ${reply.message}`);
+      if (Date.now() > until) throw new Error(`${reply.code}: ${reply.message}`);
+    } catch (error) {
+      if (!isSignalboxError(error) || Date.now() > until) throw error;
+    }
+    await new Promise((resolve) => setTimeout(resolve, 100));
+  }
+}
