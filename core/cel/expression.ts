@@ -18,9 +18,13 @@ type ExpressionKind = Expression['exprKind'];
 type Call = Extract<ExpressionKind, { case: 'callExpr' }>['value'];
 type Comprehension = Extract<ExpressionKind, { case: 'comprehensionExpr' }>['value'];
 
-/** Units of one evaluation. A comprehension turn costs one, a read of a string or list one per 64 characters or items. */
+/**
+ * Units of one evaluation. A comprehension turn costs one, a read of a string or list one per 64 characters or items, a
+ * regular expression one per 4 characters.
+ */
 export const budgetMax = 100_000;
 const unitSize = 64;
+const matchedUnitSize = 4;
 
 const typeNames = new Set([
   'bool',
@@ -62,6 +66,10 @@ export const meteringFunctions: CelFunc[] = [
   }),
   celFunc('@read', [CelScalar.DYN], CelScalar.DYN, (value) => {
     charge(Math.ceil(sizeOf(value as CelValue) / unitSize));
+    return value;
+  }),
+  celFunc('@match', [CelScalar.DYN], CelScalar.DYN, (value) => {
+    charge(Math.ceil(sizeOf(value as CelValue) / matchedUnitSize));
     return value;
   }),
 ];
@@ -139,7 +147,8 @@ class Walk {
     }
     const read = (argument: Expression) => {
       const visited = this.visit(argument, locals);
-      return operator || locals.length === 0 ? visited : callOf('@read', visited);
+      if (operator || locals.length === 0) return visited;
+      return callOf(call.function === 'matches' ? '@match' : '@read', visited);
     };
     return { ...call, target: call.target === undefined ? undefined : read(call.target), args: call.args.map(read) };
   }
