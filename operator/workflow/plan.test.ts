@@ -1,0 +1,127 @@
+import { describe, expect, test } from 'vitest';
+import type { ResolvedWorkflow } from '../../api/messages/catalog.ts';
+import { agent, digestA, digestB, entry, policy, workflow } from '../../test/support/objects.ts';
+import type { CatalogEntry } from '../catalog/objects.ts';
+import { agentsOfStates, planWorkflow, type WorkflowObserved } from './plan.ts';
+
+const now = Date.parse('2026-11-23T09:00:00Z');
+const fine = agent('receptionist', {
+  status: { conditions: [{ type: 'Ready', status: 'True', reason: 'Available', message: '', lastTransitionTime: '' }] },
+});
+const observed = (differing: Partial<WorkflowObserved> = {}): WorkflowObserved => ({
+  root: workflow('calls'),
+  findings: { own: [], references: [] },
+  agents: { receptionist: fine },
+  versions: [],
+  followed: new Set(),
+  namespaceGoing: false,
+  ...differing,
+});
+const told = (plan: ReturnType<typeof planWorkflow>) =>
+  plan.commands.map((command) =>
+    `${command.kind} ${'key' in command && typeof command.key === 'string' ? command.key.slice(0, 20) : ''}`.trim(),
+  );
+const condition = (plan: ReturnType<typeof planWorkflow>, type: string) =>
+  plan.status?.conditions?.find((one) => one.type === type);
+const version = (digest: string, revision = 1): CatalogEntry =>
+  entry(`workflow-at.${digest.slice(7)}`, { namespace: 'demo', name: 'calls', digest }, revision);
+const invalid = {
+  own: [
+    {
+      check: 'stateUnreachable',
+      field: 'spec.states[x]',
+      found: 'x',
+      allowed: 'y',
+      message: 'spec.states[x]: found x; allowed: y',
+      severity: 'error',
+      reason: 'InvalidSpec',
+    },
+  ],
+  references: [],
+} as const;
+
+test('an accepted workflow is published by digest, then by name', () => {
+  const plan = planWorkflow(observed(), now);
+  expect(told(plan)).toEqual([expect.stringMatching(/^publish workflow-at\./), 'publish workflow.demo.calls']);
+  expect(plan.status).toMatchObject({ agents: ['receptionist'] });
+  expect(condition(plan, 'Accepted')?.status).toBe('True');
+  expect(condition(plan, 'Ready')?.status).toBe('True');
+});
+
+test('the policy is part of the version', () => {
+  const digestOf = (plan: ReturnType<typeof planWorkflow>) => plan.status?.['digest'];
+  expect(digestOf(planWorkflow(observed({ policy: policy('p') }), now))).not.toBe(
+    digestOf(planWorkflow(observed(), now)),
+  );
+});
+
+test('at rest nothing is published', () => {
+  const first = planWorkflow(observed(), now);
+  const [at, current] = first.commands.map((command) =>
+    command.kind === 'publish' ? entry(command.key, command.value) : undefined,
+  );
+  expect(told(planWorkflow(observed({ current, versions: [at as CatalogEntry] }), now))).toEqual([]);
+});
+
+test.each([
+  ['nothing was accepted before', undefined, 'spec.states[x]: found x; allowed: y'],
+  [
+    'an earlier version stays in force, and the message says so',
+    entry('workflow.demo.calls', { digest: digestA }),
+    `spec.states[x]: found x; allowed: y; the version accepted before (${digestA}) stays in force`,
+  ],
+])('not accepted: %s', (_, current, message) => {
+  const plan = planWorkflow(observed({ findings: invalid, current }), now);
+  expect(told(plan)).toEqual([]);
+  expect(condition(plan, 'Accepted')).toMatchObject({ status: 'False', reason: 'InvalidSpec', message });
+  expect(condition(plan, 'Stalled')?.status).toBe('True');
+});
+
+test('an agent that is not ready is named', () => {
+  const plan = planWorkflow(observed({ agents: { receptionist: fine, billing: undefined } }), now);
+  expect(condition(plan, 'Ready')).toMatchObject({
+    status: 'False',
+    reason: 'AgentNotReady',
+    message: 'Agent billing is not ready; runs wait for them.',
+  });
+});
+
+test('of versions that no run follows the last five stay', () => {
+  const versions = Array.from({ length: 8 }, (_, at) => version(`sha256:${String(at).repeat(64)}`, at + 1));
+  const plan = planWorkflow(observed({ versions, followed: new Set([`sha256:${'0'.repeat(64)}`]) }), now);
+  expect(told(plan).filter((line) => line.startsWith('withdraw'))).toEqual([
+    'withdraw workflow-at.22222222',
+    'withdraw workflow-at.11111111',
+  ]);
+});
+
+describe('deleted', () => {
+  const root = workflow('calls', { metadata: { deletionTimestamp: '2026-11-23T09:00:00Z' } });
+  const current = entry('workflow.demo.calls', { digest: digestA } as ResolvedWorkflow);
+  const versions = [version(digestA), version(digestB)];
+  test('nobody can start it; what runs follow stays until they end', () => {
+    const plan = planWorkflow(observed({ root, current, versions, followed: new Set([digestA]) }), now);
+    expect(told(plan)).toEqual(['withdraw workflow.demo.calls', 'withdraw workflow-at.bbbbbbbb']);
+    expect(plan.requeueAfterMs).toBeGreaterThan(0);
+  });
+  test.each([
+    ['no run follows it', { followed: new Set<string>() }],
+    ['the namespace goes', { followed: new Set([digestA]), namespaceGoing: true }],
+  ])('all goes when %s', (_, differing) => {
+    expect(told(planWorkflow(observed({ root, current, versions, ...differing }), now))).toEqual([
+      'withdraw workflow.demo.calls',
+      'withdraw workflow-at.aaaaaaaa',
+      'withdraw workflow-at.bbbbbbbb',
+      'finalizer',
+    ]);
+  });
+});
+
+test('agents of states are those of the task and of its backup route', () => {
+  const { spec } = workflow('calls');
+  const talk = { ...(spec.states['talk'] as object), backup: 'standby' };
+  expect(agentsOfStates({ ...spec, states: { ...spec.states, talk } as typeof spec.states })).toEqual([
+    'receptionist',
+    'standby',
+  ]);
+});

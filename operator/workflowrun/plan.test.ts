@@ -1,0 +1,124 @@
+import { describe, expect, test } from 'vitest';
+import { runSummary, workflowRun } from '../../test/support/objects.ts';
+import { planRun, type RunObserved } from './plan.ts';
+
+const now = Date.parse('2026-11-23T09:00:00Z');
+const observed = (differing: Partial<RunObserved> = {}): RunObserved => ({
+  root: workflowRun('call-1'),
+  run: 'run1',
+  workflowAccepted: true,
+  ...differing,
+});
+const condition = (plan: ReturnType<typeof planRun>, type = 'Ready') =>
+  plan.status?.conditions?.find((one) => one.type === type);
+const kinds = (plan: ReturnType<typeof planRun>) => plan.commands.map(({ kind }) => kind);
+const deleted = { metadata: { deletionTimestamp: '2026-11-23T09:00:00Z' } };
+const unknown = { kind: 'NoAnswer', message: 'no responders' } as const;
+
+describe('start', () => {
+  test('first the finalizer, so that a started run is never forgotten', () => {
+    expect(kinds(planRun(observed({ root: workflowRun('call-1', { metadata: { finalizers: [] } }) }), now))).toEqual([
+      'finalizer',
+    ]);
+  });
+  test('asks the engine once, in the name of who created the object', () => {
+    const root = workflowRun('call-1', {
+      metadata: { annotations: { 'signalbox.dev/requested-by': 'ann' } },
+      spec: { input: { callId: 'c1' } },
+    });
+    const plan = planRun(observed({ root }), now);
+    expect(plan.commands).toEqual([
+      {
+        kind: 'start',
+        uid: 'uid-call-1',
+        request: {
+          run: 'run1',
+          namespace: 'demo',
+          workflow: 'calls',
+          input: { callId: 'c1' },
+          key: 'call-1',
+          requestedBy: 'ann',
+          source: 'object',
+          object: { name: 'call-1', uid: 'uid-call-1' },
+        },
+      },
+    ]);
+    expect(plan.status).toMatchObject({ run: 'run1' });
+    expect(kinds(planRun(observed({ root, answer: { kind: 'Done' } }), now))).toEqual([]);
+  });
+  test.each([
+    ['the workflow is not accepted', { workflowAccepted: false, run: undefined }, 'WorkflowNotAccepted', []],
+    ['no engine answers', { answer: unknown }, 'JournalUnavailable', ['start']],
+    [
+      'the input is wrong',
+      { answer: { kind: 'Refused', code: 'INVALID_INPUT', message: 'input.callId is missing' } },
+      'InputInvalid',
+      [],
+    ],
+    ['the engine refuses', { answer: { kind: 'Refused', code: 'DENIED', message: 'no' } }, 'StartRefused', []],
+  ] as const)('%s', (_, differing, reason, commands) => {
+    const plan = planRun(observed(differing), now);
+    expect(condition(plan)).toMatchObject({ status: 'False', reason });
+    expect(kinds(plan)).toEqual(commands);
+  });
+});
+
+describe('mirror', () => {
+  test.each([
+    [runSummary(), 'False', 'Running'],
+    [runSummary({ status: 'Waiting' }), 'False', 'Waiting'],
+    [runSummary({ status: 'Waiting', escalation: 'run1-1' }), 'False', 'Escalated'],
+    [runSummary({ status: 'Frozen' }), 'False', 'Frozen'],
+    [runSummary({ status: 'Closed', outcome: 'success' }), 'True', 'Closed'],
+  ])('%#', (summary, status, reason) => {
+    expect(condition(planRun(observed({ summary }), now))).toMatchObject({ status, reason });
+  });
+  test.each([
+    ['success', 'True', 'Succeeded'],
+    ['failed', 'False', 'Failed'],
+    ['refused', 'False', 'Failed'],
+    ['cancelled', 'False', 'Cancelled'],
+  ])('outcome %s: Succeeded is %s', (outcome, status, reason) => {
+    const plan = planRun(observed({ summary: runSummary({ status: 'Closed', outcome, closedAt: now }) }), now);
+    expect(condition(plan, 'Succeeded')).toMatchObject({ status, reason });
+    expect(plan.status).toMatchObject({ outcome, closedAt: '2026-11-23T09:00:00.000Z' });
+    expect(kinds(plan)).toEqual(['finalizer']);
+  });
+  test('a closed run is not touched any more, whatever the projection has forgotten', () => {
+    const root = workflowRun('call-1', { metadata: { finalizers: [] }, status: { status: 'Closed', run: 'run1' } });
+    expect(planRun(observed({ root }), now)).toEqual({ commands: [] });
+  });
+});
+
+describe('cancel', () => {
+  const root = workflowRun('call-1', { spec: { cancel: true }, status: { run: 'run1' } });
+  test.each([
+    ['asks', undefined, ['cancel']],
+    ['asks again while nobody answers', unknown, ['cancel']],
+    ['waits for the journal once taken', { kind: 'Done' } as const, []],
+  ])('%s', (_, cancelled, commands) => {
+    expect(kinds(planRun(observed({ root, summary: runSummary(), cancelled }), now))).toEqual(commands);
+  });
+  test('before the start: nothing is started', () => {
+    const plan = planRun(observed({ root: workflowRun('call-1', { spec: { cancel: true } }) }), now);
+    expect(kinds(plan)).toEqual(['finalizer']);
+    expect(plan.status).toMatchObject({ status: 'Closed', outcome: 'cancelled' });
+  });
+});
+
+describe('delete', () => {
+  const root = workflowRun('call-1', { ...deleted, status: { run: 'run1' } });
+  test.each([
+    ['an open run is cancelled first', { summary: runSummary() }, ['cancel']],
+    ['it stays until the run is closed', { summary: runSummary(), cancelled: { kind: 'Done' } }, []],
+    ['a closed run lets go', { summary: runSummary({ status: 'Closed' }) }, ['finalizer']],
+    [
+      'a run that the engine does not know lets go',
+      { cancelled: { kind: 'Refused', code: 'NOT_FOUND', message: '' } },
+      ['finalizer'],
+    ],
+    ['a run that never started lets go', { root: workflowRun('call-1', deleted) }, ['finalizer']],
+  ] as const)('%s', (_, differing, commands) => {
+    expect(kinds(planRun(observed({ root, ...differing }), now))).toEqual(commands);
+  });
+});
