@@ -1,8 +1,8 @@
 // Owns: the engine's copy of the catalog: what runs are played by.
 import type { AgentSnapshot, ResolvedBundle, ResolvedWorkflow } from '../../api/messages/catalog.ts';
-import { buckets } from '../../api/messages/subjects.ts';
+import { buckets, catalogKeys } from '../../api/messages/subjects.ts';
 import type { Definition } from '../../core/workflow/definition.ts';
-import type { Bus } from '../../ports/bus.ts';
+import type { Bucket, Bus } from '../../ports/bus.ts';
 import type { Log } from '../../ports/system.ts';
 
 const RETRY_MS = 1_000;
@@ -12,6 +12,7 @@ export class Catalog {
   readonly #workflows = new Map<string, ResolvedWorkflow>();
   readonly #bundles = new Map<string, ResolvedBundle>();
   readonly #changed: () => void;
+  #bucket: Bucket<unknown> | undefined;
   #synced = false;
 
   /** `changed`: something new is known; runs that waited for it may go on. */
@@ -23,11 +24,32 @@ export class Catalog {
     return this.#synced;
   }
 
+  /**
+   * Makes sure that what a start needs is here: the watch may be a moment behind the operator's "Accepted". What is known is
+   * not read again.
+   */
+  async prepare(namespace: string, name: string): Promise<void> {
+    await this.#fetch(catalogKeys.workflow(namespace, name));
+    const agents = this.workflow(namespace, name)?.agents ?? [];
+    await Promise.all(agents.map((agent) => this.#fetch(catalogKeys.agent(namespace, agent))));
+    const digests = agents.map((agent) => this.agent(namespace, agent)?.bundleDigest);
+    await Promise.all(
+      digests.map((digest) => (digest === undefined ? undefined : this.#fetch(catalogKeys.bundle(digest)))),
+    );
+  }
+
+  async #fetch(key: string): Promise<void> {
+    if (this.#entries.has(key)) return;
+    const entry = await this.#bucket?.get(key);
+    if (entry !== undefined && !this.#entries.has(key)) this.#put(key, entry.value);
+  }
+
   /** Follows the bucket until the signal fires. */
   async run(bus: Bus, log: Log, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       try {
         const bucket = await bus.bucket<unknown>(buckets.catalog);
+        this.#bucket = bucket;
         for await (const change of bucket.watch(signal)) {
           if (change.kind === 'Put') this.#put(change.entry.key, change.entry.value);
           else if (change.kind === 'Delete') this.#delete(change.key);
@@ -42,7 +64,7 @@ export class Catalog {
   }
 
   agent(namespace: string, name: string): AgentSnapshot | undefined {
-    return this.#entries.get(`agent.${namespace}.${name}`) as AgentSnapshot | undefined;
+    return this.#entries.get(catalogKeys.agent(namespace, name)) as AgentSnapshot | undefined;
   }
 
   bundle(digest: string): ResolvedBundle | undefined {
@@ -51,7 +73,7 @@ export class Catalog {
 
   /** The current version. */
   workflow(namespace: string, name: string): ResolvedWorkflow | undefined {
-    return this.#entries.get(`workflow.${namespace}.${name}`) as ResolvedWorkflow | undefined;
+    return this.#entries.get(catalogKeys.workflow(namespace, name)) as ResolvedWorkflow | undefined;
   }
 
   /** Current workflows of a namespace. */

@@ -75,6 +75,7 @@ export async function start(
   { catalog, owners, checks }: { catalog: Catalog; owners: Owners; checks: SchemaChecks },
   wish: Wish,
 ): Promise<RunSummary> {
+  await catalog.prepare(wish.namespace, wish.workflow);
   const workflow = currentWorkflow(catalog, wish.namespace, wish.workflow);
   checkInput(checks, workflow, wish.input);
   const request = startRequest(workflow, wish);

@@ -3,7 +3,7 @@
 //   K1: only the agent and bundle that an activity is assigned to may speak about it.
 //   K2: only the worker that holds the claim may; another one is told to let go.
 import { z } from 'zod';
-import { isSignalboxError } from '../../api/errors.ts';
+import { isSignalboxError, SignalboxError } from '../../api/errors.ts';
 import {
   claimAsk,
   type ClaimReply,
@@ -166,6 +166,10 @@ async function complete(asking: Asking, ask: CompleteAsk): Promise<ReportReply> 
     return no('DENIED', 'the verification carries a receipt that the gateway has not made');
   }
   return report(asking, ask, (given) => {
+    const { activity } = given.state;
+    if (activity !== undefined && given.definition.bundle(activity.bundleDigest) === undefined) {
+      throw new SignalboxError('NOT_OWNER', `bundle ${activity.bundleDigest} is not in the catalog yet; ask again`);
+    }
     const output = stateOf(given.definition, given.state.state)?.output as JsonObject | undefined;
     const checked =
       output === undefined ? { ok: true as const } : checks.check(`output/${digest(output)}`, output, ask.result);
