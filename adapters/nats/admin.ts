@@ -9,7 +9,7 @@ import {
   StorageType,
   type StreamConfig,
 } from '@nats-io/jetstream';
-import { journalStream, journalSubject, streams } from '../../api/messages/subjects.ts';
+import { buckets, journalStream, journalSubject, streams } from '../../api/messages/subjects.ts';
 import type { BusAdmin } from '../../ports/bus.ts';
 import type { NatsBus } from './bus.ts';
 import { apiCode, apiCodes, busFailure, isMissingStream } from './failure.ts';
@@ -47,6 +47,8 @@ export function natsBusAdmin(options: AdminOptions): BusAdmin {
         await ensureStream(control, journal(partition, options.journalBytesMax ?? 2 * GiB));
       }
       await ensureStream(control, ledger(options.ledgerBytesMax ?? 2 * GiB));
+      // Gateways may read and write these, but make none.
+      for (const name of [buckets.catalog, buckets.keys, buckets.spend]) await control.bucket(name);
     },
     ensureTaskStreams: () =>
       remember('streams', async () => {
