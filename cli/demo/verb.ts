@@ -54,13 +54,15 @@ export function demoVerb(host: Host): Command {
 interface Progressed {
   agentsReady: number;
   shown: readonly Shown[];
+  /** Fired when one scene has failed: the others need not go on. */
+  readonly failed: AbortController;
   up?: UpAnswer;
   stage?: Stage;
 }
 
 async function demo(host: Host, options: Options): Promise<void> {
   const began = host.clock.now();
-  const progressed: Progressed = { agentsReady: 0, shown: [] };
+  const progressed: Progressed = { agentsReady: 0, shown: [], failed: new AbortController() };
   const failure = await perform(host, options, progressed);
   const ok = failure === undefined;
   const now = host.clock.now();
@@ -70,7 +72,9 @@ async function demo(host: Host, options: Options): Promise<void> {
     if (ok) tellNext(host, progressed.shown, { instance: options.name, stays, took: now - began });
     else await tellFailure(host, failure, progressed.stage, options.name);
     if (options.json === true) {
-      host.screen.print(JSON.stringify(resultOf(progressed.shown, { ...progressed, ok, now, began })));
+      host.screen.print(
+        JSON.stringify(resultOf(progressed.shown, { agentsReady: progressed.agentsReady, ok, now, began })),
+      );
     }
   }
   if (stays) await interruption(host.interrupted);
@@ -86,6 +90,7 @@ async function perform(host: Host, options: Options, progressed: Progressed): Pr
     await play(host, board, options, progressed);
     return progressed.shown.map(judge).find((found) => found !== undefined);
   } catch (error) {
+    progressed.failed.abort();
     return asFailure(error);
   }
 }
@@ -125,7 +130,7 @@ async function play(host: Host, board: Board, options: Options, progressed: Prog
     access,
     kube: await host.connect(access, 10_000),
     board,
-    over: AbortSignal.any([host.interrupted, AbortSignal.timeout(totalMs)]),
+    over: AbortSignal.any([host.interrupted, AbortSignal.timeout(totalMs), progressed.failed.signal]),
   };
   progressed.stage = stage;
   const folder = clinicFolder();
