@@ -10,6 +10,8 @@ export interface ClusterOptions {
   readonly context?: string;
   /** Local instance. */
   readonly name?: string;
+  /** Instead of the kubeconfig's credentials. */
+  readonly token?: string;
   /** Milliseconds. */
   readonly requestTimeout: number;
 }
@@ -44,6 +46,7 @@ export function withCluster(command: Command): Command {
     .option('--kubeconfig <file>', 'kubeconfig; default: $KUBECONFIG, else the local instance, else ~/.kube/config')
     .option('--context <context>', 'context of the kubeconfig')
     .option('--name <instance>', 'local instance to use')
+    .option('--token <token>', "bearer token to use instead of the kubeconfig's credentials; or $SIGNALBOX_TOKEN")
     .addOption(
       new Option('--request-timeout <duration>', 'how long one request may take')
         .argParser(spanArgument)

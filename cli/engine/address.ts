@@ -3,7 +3,7 @@
 import { VerbError } from '../failure.ts';
 import type { ClusterAccess, Host } from '../host.ts';
 import type { EngineOptions } from '../options.ts';
-import { findAccess } from '../kube/session.ts';
+import { findAccess, givenToken } from '../kube/session.ts';
 import type { KubeObject } from '../../ports/kube.ts';
 import { POD } from '../../ports/resources.ts';
 import type { Tls } from './wire.ts';
@@ -55,16 +55,16 @@ async function named(host: Host, options: EngineOptions, server: string): Promis
   if (!/^https?:\/\/[^/]/.test(server)) {
     throw new VerbError('CONFIG_INVALID', `--server must be an http or https URL, found "${server}"`);
   }
-  const given = host.environment['SIGNALBOX_TOKEN'];
+  const given = givenToken(host, options);
   const base = server.replace(/\/+$/, '');
-  if (given !== undefined && given !== '') {
+  if (given !== undefined) {
     return { base, namespace: options.namespace ?? 'default', headers: bearer(given) };
   }
   const access = await findAccess(host, options);
   const { token } = await access.credentials();
   if (!server.startsWith('https:') && !isLoopback(server)) {
     throw new VerbError('CONFIG_INVALID', `${server} is not encrypted: your token would be readable on its way`, {
-      attempt: 'use an https URL, or set SIGNALBOX_TOKEN if you accept that',
+      attempt: 'use an https URL, or name the token yourself with --token if you accept that',
     });
   }
   return { base, namespace: options.namespace ?? access.namespace, headers: bearer(token) };
@@ -79,7 +79,7 @@ function needToken(): never {
     'UNAUTHENTICATED',
     'your kubeconfig has no bearer token; the engine knows callers by their token only',
     {
-      attempt: 'SIGNALBOX_TOKEN=$(kubectl create token NAME) with --server, or a kubeconfig with a token',
+      attempt: '--token $(kubectl create token NAME), or a kubeconfig with a token',
     },
   );
 }

@@ -30,7 +30,19 @@ export async function withSession<T>(
   }
 }
 
+/** The token that was named in so many words: by the option, else by the environment. */
+export function givenToken(host: Host, options: ClusterOptions): string | undefined {
+  const token = options.token ?? host.environment['SIGNALBOX_TOKEN'];
+  return token === '' ? undefined : token;
+}
+
 export async function findAccess(host: Host, options: ClusterOptions): Promise<ClusterAccess> {
+  const access = await findCluster(host, options);
+  const token = givenToken(host, options);
+  return token === undefined ? access : { ...access, credentials: () => Promise.resolve({ token }) };
+}
+
+async function findCluster(host: Host, options: ClusterOptions): Promise<ClusterAccess> {
   if (options.kubeconfig !== undefined) return readAccess(host, options.kubeconfig, options.context);
   if (options.name !== undefined) return localAccess(host, options.name);
   const fromEnvironment = host.environment['KUBECONFIG'];

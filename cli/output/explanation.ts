@@ -20,7 +20,7 @@ export function explanation(explained: Explained): string {
   const summaries = explained.policies.filter((policy) => policy.summary !== '');
   for (const policy of summaries) {
     const where = policy.workflows.length === 0 ? '' : ` (in ${list(policy.workflows)})`;
-    parts.push(`under policy ${policy.name}${where}: ${policy.summary.replace(/\.$/, '')}`);
+    parts.push(`under policy ${policy.name}${where}: ${lowered(policy.summary)}`);
   }
   if (explained.policies.length === 0) parts.push('no escalation policy applies, so only approvals make it ask');
   else if (summaries.length === 0) {
@@ -29,6 +29,10 @@ export function explanation(explained: Explained): string {
   }
   return `${parts.join('; ')}.`;
 }
+
+/** A sentence that goes on another one. */
+const lowered = (sentence: string): string =>
+  sentence.replace(/\.$/, '').replace(/^[A-Z](?=[a-z]* )/, (letter) => letter.toLowerCase());
 
 function permissionWords(permissions: readonly Permission[]): string {
   const by = (mode: Permission['mode']): readonly Permission[] => permissions.filter((item) => item.mode === mode);

@@ -69,7 +69,7 @@ function facts(run: RunSummary, now: number): readonly (readonly [string, string
     ['run', run.run],
     ['workflow', `${run.workflow} (${run.workflowDigest.slice(0, 19)}…)`],
     ['namespace', run.namespace],
-    ['status', `${standing(run)}, state ${run.state}`],
+    ['status', `${standing(run)}${run.state === '' ? '' : `, state ${run.state}`}`],
     ['message', run.message],
     ['key', run.key],
     ['started', `${moment(run.startedAt)} by ${run.requestedBy} (${run.source})`],

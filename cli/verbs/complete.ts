@@ -51,6 +51,7 @@ function optionsOf(words: readonly string[], host: Host): EngineOptions {
     kubeconfig: valueAfter('--kubeconfig'),
     context: valueAfter('--context'),
     name: valueAfter('--name'),
+    token: valueAfter('--token'),
     server: valueAfter('--server') ?? host.environment['SIGNALBOX_SERVER'],
   };
   const given = Object.fromEntries(Object.entries(found).filter(([, value]) => value !== undefined && value !== ''));

@@ -157,7 +157,7 @@ async function tell(host: Host, session: Session, told: Told): Promise<void> {
     const own = decision.spec.decidedBy === escalation.spec.requestedBy;
     throw new VerbError('DENIED', `the answer was refused: ${oneLine(status.message ?? '') || 'no reason was given'}`, {
       attempt: own
-        ? `signalbox decide ${name} ${decision.spec.option} -n ${session.namespace} --kubeconfig FILE, of somebody else`
+        ? `signalbox decide ${name} ${decision.spec.option} -n ${session.namespace} --token TOKEN, as somebody else: kubectl create token NAME`
         : `signalbox escalation show ${name} -n ${session.namespace}`,
     });
   }

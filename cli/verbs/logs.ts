@@ -3,6 +3,7 @@ import { VerbError } from '../failure.ts';
 import type { Host } from '../host.ts';
 import type { LocalLogs, LocalPlane, LocalStatus, PodLine } from '../local-plane.ts';
 import { countArgument, withExamples, withInstance } from '../options.ts';
+import { logText } from '../output/log-line.ts';
 import { printable } from '../output/style.ts';
 
 interface Options {
@@ -12,6 +13,7 @@ interface Options {
   readonly container?: string;
   readonly follow?: true;
   readonly tail?: number;
+  readonly raw?: true;
 }
 
 const roles: readonly string[] = ['operator', 'engine', 'gateway', 'worker'];
@@ -22,13 +24,15 @@ export function logsVerb(host: Host): Command {
       .summary('log lines of local pods')
       .description(
         'Prints what the pods of the local instance write: of one pod by name, of all workers of an agent, or of all ' +
-          'pods of a role. With more than one pod each line starts with the name of its pod. In a cluster use kubectl logs.',
+          'pods of a role. With more than one pod each line starts with the name of its pod. Structured lines are shown for ' +
+          'people; --raw shows them as they were written. In a cluster use kubectl logs.',
       )
       .argument('<target>', 'a pod, agent/NAME, operator, engine, gateway or worker')
       .option('-n, --namespace <namespace>', 'only pods of this namespace')
       .option('-c, --container <container>', 'container; default: the first one')
       .option('-f, --follow', 'go on until Ctrl-C')
-      .option('--tail <lines>', 'only the last lines of each pod', countArgument),
+      .option('--tail <lines>', 'only the last lines of each pod', countArgument)
+      .option('--raw', 'lines as they were written (JSON)'),
   );
   withExamples(
     command,
@@ -48,7 +52,9 @@ async function logs(host: Host, target: string, options: Options): Promise<void>
   }
   const pods = podsOf(status, target, options.namespace);
   const named = pods.length > 1;
-  await Promise.all(pods.map((pod) => copy(host, plane, request(host, pod, options), named)));
+  await Promise.all(
+    pods.map((pod) => copy(host, plane, request(host, pod, options), { named, raw: options.raw === true })),
+  );
 }
 
 /** The pods that are meant; throws NOT_FOUND with the names there are. */
@@ -67,14 +73,22 @@ export function podsOf(status: LocalStatus, target: string, namespace: string | 
 }
 
 function request(host: Host, pod: PodLine, options: Options): LocalLogs {
-  const { namespace: _, ...rest } = options;
+  const { namespace: _namespace, raw: _raw, ...rest } = options;
   return { ...rest, namespace: pod.namespace, pod: pod.name, signal: host.interrupted };
 }
 
-async function copy(host: Host, plane: LocalPlane, wanted: LocalLogs, named: boolean): Promise<void> {
-  const prefix = named ? `${host.screen.paint('cyan', wanted.pod)} ` : '';
+async function copy(
+  host: Host,
+  plane: LocalPlane,
+  wanted: LocalLogs,
+  look: { named: boolean; raw: boolean },
+): Promise<void> {
+  const { paint } = host.screen;
+  const prefix = look.named ? `${paint('cyan', wanted.pod)} ` : '';
   try {
-    for await (const line of plane.logs(wanted)) host.screen.print(prefix + printable(line));
+    for await (const line of plane.logs(wanted)) {
+      host.screen.print(prefix + (look.raw ? printable(line) : logText(line, paint)));
+    }
   } catch (error) {
     if (!host.interrupted.aborted) throw error;
   }

@@ -16,6 +16,7 @@ import { documentText, isDocument, parseDocument } from '../output/document.ts';
 import { money, span } from '../output/quantity.ts';
 import { nextFor, paintStanding, standing } from '../output/run.ts';
 import { oneLine } from '../output/style.ts';
+import { wrap } from '../output/width.ts';
 
 interface Options extends EngineOptions, OutputOptions {
   readonly input?: string;
@@ -99,10 +100,9 @@ async function show(host: Host, run: RunSummary, options: Options): Promise<void
   }
   const took = span((run.closedAt ?? host.clock.now()) - run.startedAt);
   const ended = `${paintStanding(run, screen.paint)} after ${took}, ${money(run.costMicros)}, ${run.effects} effects`;
-  screen.print(
-    `Run ${run.run} of ${run.workflow}: ${run.status === 'Closed' ? ended : `${standing(run)} in ${run.state}`}.`,
-  );
-  if (run.message !== '') screen.print(oneLine(run.message));
+  const going = `${standing(run)}${run.state === '' ? '' : ` in ${run.state}`}`;
+  screen.print(`Run ${run.run} of ${run.workflow}: ${run.status === 'Closed' ? ended : going}.`);
+  if (run.message !== '') screen.print(wrap(oneLine(run.message), screen.columns).join('\n'));
   screen.note(`next: ${nextFor(run)}`);
 }
 

@@ -8,6 +8,7 @@ import { documentText, isDocument } from '../output/document.ts';
 import { money, span } from '../output/quantity.ts';
 import { nextFor, paintStanding } from '../output/run.ts';
 import { oneLine } from '../output/style.ts';
+import { wrap } from '../output/width.ts';
 import { narrate } from '../trace/narrate.ts';
 import { renderEntries } from '../trace/render.ts';
 
@@ -92,8 +93,10 @@ function summary(host: Host, run: RunSummary): string {
     run.repairs > 0 ? count(run.repairs, 'repair') : undefined,
     run.escalations > 0 ? count(run.escalations, 'escalation') : undefined,
   ].filter((part) => part !== undefined);
-  const ended = run.status === 'Closed' ? `after ${took}` : `in state ${run.state}, ${took} so far`;
-  return `${paintStanding(run, host.screen.paint)} ${ended}: ${numbers.join(', ')}. ${oneLine(run.message)}`.trimEnd();
+  const state = run.state === '' ? '' : ` in state ${run.state}`;
+  const ended = run.status === 'Closed' ? ` after ${took}` : `${state}, ${took} so far`;
+  const line = `${paintStanding(run, host.screen.paint)}${ended}: ${numbers.join(', ')}.`;
+  return [line, ...wrap(oneLine(run.message), host.screen.columns)].join('\n').trimEnd();
 }
 
 const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`;

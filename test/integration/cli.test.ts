@@ -476,7 +476,7 @@ describe('how the engine is reached', () => {
     const { code, error } = await typed(['runs', '--server', 'http://engine.example.com']);
     expect([code, error.replaceAll(/\s+/g, ' ')]).toEqual([
       2,
-      'error: http://engine.example.com is not encrypted: your token would be readable on its way try: use an https URL, or set SIGNALBOX_TOKEN if you accept that ',
+      'error: http://engine.example.com is not encrypted: your token would be readable on its way try: use an https URL, or name the token yourself with --token if you accept that ',
     ]);
   });
 });
@@ -666,7 +666,7 @@ test('explain says in a sentence what an agent may do and when it asks', async (
   const { code, out } = await typed(['explain', 'billing', '-n', namespace]);
   expect([code, out.replaceAll('\n', ' ')]).toEqual([
     0,
-    'Agent billing may read with get-invoice, may act with charge-card, but asks queue billing when args.amountCents > 100000, asks a person before each refund, and nothing else; under policy careful: It escalates to queue billing when confidence is below 0.7. ',
+    'Agent billing may read with get-invoice, may act with charge-card, but asks queue billing when args.amountCents > 100000, asks a person before each refund, and nothing else; under policy careful: it escalates to queue billing when confidence is below 0.7. ',
   ]);
   expect(await typed(['explain', 'nobody', '-n', namespace])).toMatchObject({ code: 3 });
 });
