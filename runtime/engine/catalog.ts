@@ -32,10 +32,8 @@ export class Catalog {
     await this.#fetch(catalogKeys.workflow(namespace, name));
     const agents = this.workflow(namespace, name)?.agents ?? [];
     await Promise.all(agents.map((agent) => this.#fetch(catalogKeys.agent(namespace, agent))));
-    const digests = agents.map((agent) => this.agent(namespace, agent)?.bundleDigest);
-    await Promise.all(
-      digests.map((digest) => (digest === undefined ? undefined : this.#fetch(catalogKeys.bundle(digest)))),
-    );
+    const digests = agents.flatMap((agent) => this.agent(namespace, agent)?.bundleDigest ?? []);
+    await Promise.all(digests.map((digest) => this.#fetch(catalogKeys.bundle(digest))));
   }
 
   async #fetch(key: string): Promise<void> {

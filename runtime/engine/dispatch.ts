@@ -44,25 +44,25 @@ const tickMs = 250;
 export class Dispatch {
   readonly #options: DispatchOptions;
   readonly #jobs = new Map<string, Job>();
-  readonly #graceUntil: number;
   readonly #ticker: NodeJS.Timeout;
   #ticking = false;
 
-  /** `graceMs`: after a takeover workers that are at work get this long to say so. */
-  constructor(options: DispatchOptions, graceMs: number) {
+  constructor(options: DispatchOptions) {
     this.#options = options;
-    this.#graceUntil = options.now() + graceMs;
     this.#ticker = setInterval(() => this.#tick(), tickMs);
   }
 
-  /** What the run needs now; a task of another attempt or activity is forgotten. */
-  want(wanted: Wanted): void {
+  /**
+   * What the run needs now; a task of another attempt or activity is forgotten. `graceMs`: a worker may be at it already, and
+   * gets this long to say so.
+   */
+  want(wanted: Wanted, graceMs = 0): void {
     const known = this.#jobs.get(wanted.run);
     if (known?.activity === wanted.activity && known.attempt === wanted.attempt) return;
     const subject = taskSubject(wanted.namespace, wanted.agent, wanted.bundleDigest);
-    const job: Job = { ...wanted, subject, phase: 'Later', since: wanted.notBefore, publishes: 0 };
-    this.#jobs.set(wanted.run, job);
-    if (wanted.notBefore <= this.#options.now()) this.#soon();
+    const since = Math.max(wanted.notBefore, this.#options.now() + graceMs);
+    this.#jobs.set(wanted.run, { ...wanted, subject, phase: 'Later', since, publishes: 0 });
+    if (since <= this.#options.now()) this.#soon();
   }
 
   forget(run: string): void {
@@ -129,7 +129,6 @@ export class Dispatch {
       if (job.phase === 'Claimed') count.claimed += 1;
       counts.set(job.subject, count);
     }
-    if (now < this.#graceUntil) return;
     for (const job of this.#jobs.values()) {
       const count = counts.get(job.subject);
       if (job.phase !== 'Ready' || count === undefined) continue;

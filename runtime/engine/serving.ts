@@ -72,15 +72,12 @@ export class Serving {
       },
     });
     const about = log.child({ partition: journal.partition });
-    this.dispatch = new Dispatch(
-      {
-        partition: journal.partition,
-        now: () => clock.now(),
-        publish: (subject, hint) => work.publish(subject, hint),
-        log: about,
-      },
-      graceMs,
-    );
+    this.dispatch = new Dispatch({
+      partition: journal.partition,
+      now: () => clock.now(),
+      publish: (subject, hint) => work.publish(subject, hint),
+      log: about,
+    });
     this.timers = new Timers(
       () => clock.now(),
       (run) => void this.#fire(run),
@@ -91,7 +88,7 @@ export class Serving {
   async load(): Promise<void> {
     await this.partition.load();
     const runs = [...this.partition.runs()].map((state) => state.run);
-    this.#arrange(runs);
+    this.#arrange(runs, graceMs);
     this.projections.rewrite(runs);
   }
 
@@ -132,7 +129,7 @@ export class Serving {
   }
 
   /** Recomputes the commands of these runs. */
-  #arrange(runs: readonly string[]): void {
+  #arrange(runs: readonly string[], graceMsNow = 0): void {
     for (const run of runs) {
       const state = this.partition.state(run);
       if (state === undefined) continue;
@@ -143,18 +140,18 @@ export class Serving {
       }
       this.#undefined.delete(run);
       if (definition === undefined) continue;
-      this.#carryOut(state, definition);
+      this.#carryOut(state, definition, graceMsNow);
     }
   }
 
-  #carryOut(state: RunState, definition: Definition): void {
+  #carryOut(state: RunState, definition: Definition, graceMsNow: number): void {
     let [wakeAt, dispatched]: [number | undefined, boolean] = [undefined, false];
     for (const command of plan({ state, definition })) {
       if (command.kind === 'WakeAt') wakeAt = command.at;
       else if (command.kind === 'StartFallback') void this.#fallBack({ state, ...command });
       else {
         dispatched = true;
-        this.dispatch.want({ ...command, run: state.run, namespace: state.namespace });
+        this.dispatch.want({ ...command, run: state.run, namespace: state.namespace }, graceMsNow);
       }
     }
     this.timers.set(state.run, wakeAt);

@@ -139,11 +139,11 @@ describe('failures', () => {
     await stage.workflow('repair', simple({ agent: 'strict' }));
     const replies: unknown[] = [];
     scripts.set('repair', async (desk) => {
-      for (const n of [-1, Number(desk.work.input['then'] ?? 5), 7]) replies.push(await desk.complete({ n }));
+      for (const n of [-1, Number(desk.work.input['second'] ?? 5), 7]) replies.push(await desk.complete({ n }));
     });
     expect(await stage.closed(await stage.begin('repair'))).toMatchObject({ outcome: 'success', repairs: 1 });
     expect(replies.slice(0, 2)).toEqual([{ kind: 'Repair', feedback: 'positive: n must be positive' }, { kind: 'Go' }]);
-    const stubborn = await stage.begin('repair', { then: -2 });
+    const stubborn = await stage.begin('repair', { second: -2 });
     expect(await stage.closed(stubborn)).toMatchObject({ outcome: 'failed', repairs: 2 });
     expect(await stage.types(stubborn)).not.toContain('ActivityCompleted');
   });

@@ -1,0 +1,150 @@
+// Faults taken on purpose, on real processes: each test says what was killed and that something had been at work.
+import { afterEach, beforeEach, expect, test } from 'vitest';
+import type { HistoryEvent } from '../../api/messages/history.ts';
+import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
+import { natsJournal } from '../../adapters/nats/nats.ts';
+import { partitionOf } from '../../core/workflow/partition.ts';
+import { EngineStage, type Script } from '../support/engine-stage.ts';
+
+let stage: EngineStage;
+beforeEach(async () => {
+  stage = await EngineStage.start();
+});
+afterEach(async () => {
+  await stage.stop();
+});
+
+const exits = { error: 'failed', timeout: 'failed' };
+const steps = (count: number): WorkflowSpec => {
+  const names = Array.from({ length: count }, (_, index) => `step${index}`);
+  const states = Object.fromEntries(
+    names.map((name) => [
+      name,
+      { type: 'task', agent: 'clerk', goal: 'Go on.', timeout: '60s', backup: 'none', exits },
+    ]),
+  );
+  return {
+    input: { type: 'object' },
+    start: 'step0',
+    states: {
+      ...states,
+      done: { type: 'terminal', outcome: 'success' },
+      failed: { type: 'terminal', outcome: 'failed' },
+    },
+    transitions: names.map((from, index) => ({ from, to: names[index + 1] ?? 'done' })),
+  } as WorkflowSpec;
+};
+
+/** Two turns and a result for each step. */
+const diligent: Script = async (desk) => {
+  const from = desk.work.turns.length + 1;
+  for (let turn = from; turn <= 2; turn += 1) {
+    if ((await desk.report(desk.turn(turn))).kind !== 'Go') return;
+    await new Promise((resolve) => setTimeout(resolve, 10));
+  }
+  await desk.complete({ [desk.work.state]: true });
+};
+
+/** No event is lost, doubled or out of place. */
+function expectWhole(events: readonly HistoryEvent[], taskSteps: number): void {
+  expect(events.map((event) => event.seq)).toEqual(events.map((_, index) => index + 1));
+  expect(events.filter((event) => event.type === 'ActivityCompleted')).toHaveLength(taskSteps);
+  expect(events.filter((event) => event.type === 'TurnCompleted')).toHaveLength(2 * taskSteps);
+  expect(events.at(-1)?.type).toBe('RunClosed');
+}
+
+const startMany = (count: number): Promise<readonly string[]> =>
+  Promise.all(Array.from({ length: count }, () => stage.begin('steps')));
+
+/** The server's own words: which record numbers of the two partitions are there. */
+async function records(): Promise<number> {
+  const journal = natsJournal(stage.control);
+  const ends = await Promise.all([0, 1].map(async (number) => (await journal.partition(number)).lastSeq()));
+  return ends.reduce((sum, end) => sum + end, 0);
+}
+
+test('kill -9 of the engine in mid-run: the next one goes on, no run is lost, no event is doubled', async () => {
+  await stage.agent('clerk', diligent);
+  await stage.workflow('steps', steps(6));
+  const first = stage.engineProcess('engine-a');
+  const runs = await startMany(12);
+  await expect.poll(records).toBeGreaterThan(20);
+  await first.kill();
+  const before = await records();
+  const second = stage.engineProcess('engine-b');
+  for (const run of runs) expect(await stage.closed(run, 40_000)).toMatchObject({ outcome: 'success' });
+  for (const run of runs) expectWhole(await stage.history(run), 6);
+  expect(await records()).toBeGreaterThan(before);
+  expect(await second.rssMiB()).toBeLessThan(160);
+});
+
+test('kill -9 of nats-server: journal and runs survive, tasks and consumers are made again', async () => {
+  await stage.agent('clerk', diligent);
+  await stage.workflow('steps', steps(5));
+  await stage.engine();
+  const runs = await startMany(8);
+  await expect.poll(records).toBeGreaterThan(10);
+  await stage.nats.crash();
+  for (const run of runs) expect(await stage.closed(run, 40_000)).toMatchObject({ outcome: 'success' });
+  for (const run of runs) expectWhole(await stage.history(run), 5);
+});
+
+test('a worker that dies silently: another goes on after the last turn, within seconds', async () => {
+  const stuck = Promise.withResolvers<void>();
+  await stage.agent('clerk');
+  await stage.workflow('steps', steps(1));
+  const dying = stage.worker('clerk', async (desk) => {
+    await desk.report(desk.turn(1));
+    stuck.resolve();
+    await new Promise(() => undefined);
+  });
+  await stage.engine();
+  const run = await stage.begin('steps');
+  await stuck.promise;
+  dying.die();
+  const diedAt = Date.now();
+  const seen: number[] = [];
+  stage.worker('clerk', async (desk) => {
+    seen.push(desk.work.turns.length);
+    await diligent(desk);
+  });
+  expect(await stage.closed(run)).toMatchObject({ outcome: 'success', attempts: 1 });
+  expect(seen).toEqual([1]);
+  expect(Date.now() - diedAt).toBeLessThan(6_000);
+  expectWhole(await stage.history(run), 1);
+});
+
+test('a stale owner is fenced: what it decides is never a fact', async () => {
+  await stage.agent('clerk');
+  await stage.workflow('steps', steps(1));
+  await stage.engine('engine-a');
+  const run = await stage.begin('steps');
+  const journal = await natsJournal(stage.control).partition(partitionOf(run, 2));
+  const at = await journal.lastSeq();
+  // Somebody else writes to the partition behind the owner's back.
+  const stray = { seq: 4, at: Date.now(), cause: 'other', type: 'ReadOnlySet', rule: 'other' } as const;
+  await journal.append({ v: 1, id: 'stray', owner: 'other', epoch: 0, runs: [{ run, events: [stray] }] }, at);
+  const cancel = { namespace: 'clinic', run, by: 'ann', reason: 'enough' };
+  // The first try meets the fence and is answered NOT_OWNER; after the reload it is taken.
+  expect(await stage.ask(run, 'cancel', cancel)).toMatchObject({ ok: true });
+  const events = await stage.history(run);
+  expect(events.map((event) => event.seq)).toEqual([1, 2, 3, 4, 5, 6]);
+  expect(events.slice(3).map((event) => event.type)).toEqual(['ReadOnlySet', 'CancelRequested', 'RunClosed']);
+});
+
+test('two engines: the second takes over when the first stops answering', async () => {
+  await stage.agent('clerk', diligent);
+  await stage.workflow('steps', steps(3));
+  const first = stage.engineProcess('engine-a');
+  await stage.begin('steps');
+  const second = stage.engineProcess('engine-b');
+  const runs = await startMany(6);
+  process.kill(first.pid, 'SIGSTOP');
+  for (const run of runs) expect(await stage.closed(run, 40_000)).toMatchObject({ outcome: 'success' });
+  process.kill(first.pid, 'SIGCONT');
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  const later = await stage.begin('steps');
+  expect(await stage.closed(later, 20_000)).toMatchObject({ outcome: 'success' });
+  for (const run of [...runs, later]) expectWhole(await stage.history(run), 3);
+  expect(second.log()).toContain('serving a partition');
+});
