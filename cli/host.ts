@@ -14,6 +14,8 @@ export interface ClusterAccess {
   readonly serverName?: string;
   /** Used where no namespace is given. */
   readonly namespace: string;
+  /** The local instance this may be, by the name of its context. */
+  readonly instance?: string;
   credentials(refresh?: boolean): Promise<ClusterCredentials>;
 }
 

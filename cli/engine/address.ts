@@ -33,7 +33,7 @@ export async function findEngine(host: Host, options: EngineOptions): Promise<En
   const credentials = await access.credentials();
   const namespace = options.namespace ?? access.namespace;
   if (isLoopback(access.server)) {
-    const base = await podAddress(host, access, options.requestTimeout);
+    const base = (await instanceAddress(host, access)) ?? (await podAddress(host, access, options.requestTimeout));
     if (base !== undefined) return { base, namespace, headers: bearer(credentials.token) };
   }
   const { token, basic: _, ...certificates } = credentials;
@@ -87,6 +87,16 @@ function needToken(): never {
 export function isLoopback(url: string): boolean {
   const { hostname } = new URL(url);
   return hostname === 'localhost' || hostname === '[::1]' || hostname.startsWith('127.');
+}
+
+/** The address the local instance itself knows: the caller needs no right to look at pods. */
+async function instanceAddress(host: Host, access: ClusterAccess): Promise<string | undefined> {
+  if (access.instance === undefined) return undefined;
+  const plane = await host.local();
+  const { kubeServer, pods } = await plane.status({ name: access.instance });
+  if (kubeServer !== access.server) return undefined;
+  const engine = pods.find((pod) => pod.role === 'engine' && pod.ready && pod.ip !== undefined);
+  return engine === undefined ? undefined : `http://${engine.ip}:${port}`;
 }
 
 /** The address of a ready engine pod, where pods have addresses of this machine. */

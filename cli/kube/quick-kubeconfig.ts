@@ -55,7 +55,7 @@ const userMembers = new Set([
 
 /** The access a plain kubeconfig gives; undefined when it is not plain. */
 export async function quickAccess(path: string, context?: string): Promise<ClusterAccess | undefined> {
-  const { cluster, user, namespace } = choose(await readConfig(path), context);
+  const { cluster, user, namespace, instance } = choose(await readConfig(path), context);
   if (cluster?.server === undefined || user === undefined) return undefined;
   if (!only(cluster, clusterMembers) || !only(user, userMembers)) return undefined;
   const folder = dirname(path);
@@ -67,6 +67,7 @@ export async function quickAccess(path: string, context?: string): Promise<Clust
     ...(cluster['insecure-skip-tls-verify'] === true ? { insecure: true } : {}),
     ...(serverName === undefined ? {} : { serverName }),
     namespace,
+    ...(instance === undefined ? {} : { instance }),
     credentials: () => credentialsOf(folder, user),
   };
 }
@@ -75,6 +76,7 @@ interface Chosen {
   readonly cluster: ClusterEntry | undefined;
   readonly user: UserEntry | undefined;
   readonly namespace: string;
+  readonly instance: string | undefined;
 }
 
 function choose(config: Kubeconfig, context: string | undefined): Chosen {
@@ -85,6 +87,7 @@ function choose(config: Kubeconfig, context: string | undefined): Chosen {
     cluster: config.clusters?.find((entry) => entry.name === chosen?.cluster)?.cluster,
     user: config.users?.find((entry) => entry.name === chosen?.user)?.user,
     namespace: chosen?.namespace ?? 'default',
+    instance: /^signalbox-(.+)$/.exec(name ?? '')?.[1],
   };
 }
 

@@ -77,15 +77,15 @@ async function localAccess(host: Host, name: string): Promise<ClusterAccess> {
 async function runningAccess(host: Host, instance: Instance): Promise<ClusterAccess | undefined> {
   const plane = await host.local();
   const { running } = await plane.status(instance);
-  return running ? fromConnection(await plane.kubeConnection(instance)) : undefined;
+  return running ? fromConnection(instance.name ?? 'default', await plane.kubeConnection(instance)) : undefined;
 }
 
-function fromConnection(connection: {
-  readonly server: string;
-  readonly token: string;
-  readonly caPem: string;
-}): ClusterAccess {
+function fromConnection(
+  instance: string,
+  connection: { readonly server: string; readonly token: string; readonly caPem: string },
+): ClusterAccess {
   return {
+    instance,
     server: connection.server,
     ca: connection.caPem,
     namespace: 'default',
