@@ -20,12 +20,11 @@ interface DaySpend {
 }
 
 const triesMax = 8;
-const keepMs = 3 * 24 * 3_600_000;
 
 export function spendOf(bus: Bus, clock: Clock, log: Log): Spend {
   let opened: Promise<Bucket<DaySpend>> | undefined;
   const bucket = (): Promise<Bucket<DaySpend>> => {
-    opened ??= bus.bucket<DaySpend>(buckets.spend, { ttlMs: keepMs });
+    opened ??= bus.bucket<DaySpend>(buckets.spend);
     opened.catch(() => (opened = undefined));
     return opened;
   };

@@ -18,6 +18,8 @@ import { type FaultServer, startFaultServer } from '../support/fault-server.ts';
 import { type ModelServer, startModelServer } from '../support/model-server.ts';
 
 const secret = 'planted-secret-4711';
+type Fault = 'none' | 'reset' | 'cut' | '500' | '429';
+
 const adapter = tools();
 let server: FaultServer;
 let other: FaultServer;
@@ -158,7 +160,7 @@ describe('tools over MCP, against the official server', () => {
   let url: string;
   let sessions = 0;
   const seen: { key?: unknown; authorization?: string | undefined }[] = [];
-  let fault: 'none' | 'reset' | 'cut' | '500' | '429' = 'none';
+  let fault = 'none' as Fault;
 
   beforeAll(async () => {
     const build = (): McpServer => {
@@ -217,7 +219,7 @@ describe('tools over MCP, against the official server', () => {
     return adapter.call({ ...rest, mcp: { url, tool } }, secret, request({ timeoutMs: 1_500, ...asked }));
   };
 
-  it.each<[string, string, typeof fault, Partial<ToolReply>]>([
+  it.each<[string, string, Fault, Partial<ToolReply>]>([
     ['structured content', 'add', 'none', { kind: 'Done', result: { sum: 2 } }],
     ['text', 'plain', 'none', { kind: 'Done', result: 'hello' }],
     ['isError', 'no', 'none', { kind: 'Refused', error: 'not today' }],

@@ -24,7 +24,6 @@ const shape = {
 };
 
 function workflow(goal: string, structured = true): WorkflowSpec {
-  const exits = { error: 'failed', timeout: 'failed' };
   return {
     input: { type: 'object' },
     start: 'work',
@@ -35,7 +34,7 @@ function workflow(goal: string, structured = true): WorkflowSpec {
         goal,
         timeout: '60s',
         backup: 'none',
-        on: exits,
+        exits: { error: 'failed', timeout: 'failed' },
         retry: { max: 3, backoff: '100ms' },
         ...(structured ? { output: shape } : {}),
       },

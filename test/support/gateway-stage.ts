@@ -104,7 +104,6 @@ export async function startGatewayStage(content: StageContent): Promise<GatewayS
   const admin = natsBusAdmin({ control, work });
   await admin.ensureStreams(1);
   await admin.ensureTaskStreams();
-  await control.bucket(buckets.spend);
   const catalog = await control.bucket<unknown>(buckets.catalog);
   const bundle = bundleOf(content);
   await catalog.put(catalogKeys.bundle(bundle.digest), bundle);

@@ -127,7 +127,6 @@ async function writeCatalog(
   },
 ): Promise<void> {
   const { content, bundle, workflows } = of;
-  await control.bucket(buckets.spend);
   const catalog = await control.bucket<unknown>(buckets.catalog);
   await catalog.put(catalogKeys.bundle(bundle.digest), bundle);
   const agent: AgentSnapshot = {
