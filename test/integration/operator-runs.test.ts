@@ -1,0 +1,353 @@
+// The operator between people and the journal: runs, escalations, decisions, and what it refuses at the door. The engine is
+// played by a responder on the real bus; everything else is real.
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { connectNats, type NatsBus } from '../../adapters/nats/nats.ts';
+import type { CancelRequest, DecideRequest, EngineReply, StartRequest } from '../../api/messages/asks.ts';
+import type { EscalationRecord, RunSummary } from '../../api/messages/history.ts';
+import { engineSubject } from '../../api/messages/subjects.ts';
+import { partitionOf } from '../../core/workflow/partition.ts';
+import type { Bucket, Request, Subscription } from '../../ports/bus.ts';
+import type { KubeObject } from '../../ports/kube.ts';
+import { invalidFixtures, type InvalidFixture, type Manifest, validFixtures } from '../fixtures/load.ts';
+import { digestA, digestB, runSummary } from '../support/objects.ts';
+import { startOperator, type TestOperator } from '../support/operator.ts';
+import { startPlane, type TestPlane } from '../support/plane.ts';
+import { until } from '../support/until.ts';
+
+const namespace = 'default';
+let plane: TestPlane;
+let operator: TestOperator;
+let bus: NatsBus;
+let runs: Bucket<RunSummary>;
+let escalations: Bucket<EscalationRecord>;
+
+beforeAll(async () => {
+  plane = await startPlane({ crds: true });
+  operator = await startOperator(plane);
+  bus = await connectNats({ url: plane.nats.natsUrl, ...plane.nats.users.engine, name: 'test-engine' });
+  runs = await bus.bucket('runs');
+  escalations = await bus.bucket('escalations');
+  await plane.kubectl([
+    'create',
+    'clusterrolebinding',
+    'people',
+    '--clusterrole=cluster-admin',
+    '--user=ann',
+    '--user=bob',
+  ]);
+});
+afterAll(async () => {
+  await bus?.close();
+  await operator?.stop();
+  await plane?.stop();
+});
+
+interface Told extends KubeObject {
+  readonly status?: Readonly<Record<string, unknown>> & {
+    readonly conditions?: readonly { type: string; status: string; reason: string; message: string }[];
+  };
+}
+async function get(what: string): Promise<Told | undefined> {
+  const text = await plane.kubectl(['-n', namespace, 'get', ...what.split(' '), '--ignore-not-found', '-o', 'json']);
+  return text === '' ? undefined : (JSON.parse(text) as Told);
+}
+const condition = (one: Told | undefined, type = 'Ready') =>
+  one?.status?.conditions?.find((each) => each.type === type);
+const object = (kind: string, name: string, spec: object) => ({
+  apiVersion: 'signalbox.dev/v1alpha1',
+  kind,
+  metadata: { name, namespace },
+  spec,
+});
+const applyAs = (user: string, one: object) => plane.kubectl(['--as', user, 'apply', '-f', '-'], JSON.stringify(one));
+
+/** Answers one verb of all partitions as `answer` says; keeps what was asked. */
+function engine<T>(verb: 'start' | 'cancel' | 'decide', answer: (asked: T) => Promise<EngineReply<unknown>>) {
+  const asked: { readonly subject: string; readonly payload: T }[] = [];
+  const subscription: Subscription = bus.serve(
+    `engine.*.${verb}`,
+    async ({ subject, payload }: Request) => {
+      asked.push({ subject, payload: payload as T });
+      return answer(payload as T);
+    },
+    { maxParallel: 4 },
+  );
+  return { asked, stop: () => subscription.stop() };
+}
+const ok = { ok: true, result: {} } as const;
+
+describe('at the door: static checks', () => {
+  const checks = invalidFixtures().filter(({ check, refused }) => check !== undefined && refused.length > 0);
+  const dryRun = (manifest: Manifest) =>
+    plane.kubectl(
+      ['apply', '--dry-run=server', '-f', '-'],
+      JSON.stringify({ ...manifest, metadata: { ...manifest.metadata, namespace } }),
+    );
+
+  test.each(checks)('refused with the exact words: $file', async ({ manifest, refused }) => {
+    const error = await dryRun(manifest).then(
+      () => 'accepted',
+      (failed: { readonly stderr: string }) => failed.stderr,
+    );
+    const lines = error.trim().split('\n');
+    expect(lines[0]).toContain('admission webhook "checks.signalbox.dev" denied the request: ');
+    const told = [lines[0]?.replace(/^.* denied the request: /, ''), ...lines.slice(1)];
+    expect(told).toEqual(refused);
+  });
+  test.each(validFixtures().filter(({ manifest }) => manifest.kind !== 'Decision' && manifest.kind !== 'Escalation'))(
+    'accepted: $file',
+    async ({ manifest }) => {
+      expect(await dryRun(manifest)).toContain('(server dry run)');
+    },
+  );
+});
+
+describe('in conditions: what an object names', () => {
+  const reported = invalidFixtures().filter((fixture) => fixture.reported.length > 0);
+  test.each(reported)('$file', async (fixture: InvalidFixture) => {
+    const all = [...fixture.before, fixture.manifest].map((one) =>
+      JSON.stringify({ ...one, metadata: { ...one.metadata, namespace } }),
+    );
+    const { kind, metadata } = fixture.manifest;
+    try {
+      await plane.kubectl(['apply', '-f', '-'], all.join('\n---\n'));
+      const seen = (one: Told | undefined) =>
+        (one?.status?.conditions ?? []).map(({ reason, message }) => `${reason}: ${message}`);
+      await until(`${kind} ${metadata.name} says: ${fixture.reported.join(', ')}`, async () => {
+        const lines = seen(await get(`${kind} ${metadata.name}`));
+        return fixture.reported.every((line) => lines.includes(line)) ? true : undefined;
+      });
+    } finally {
+      await plane.kubectl(['delete', '--timeout=20s', '-f', '-'], all.join('\n---\n'));
+    }
+  });
+});
+
+const workflow = object('Workflow', 'calls', {
+  input: { type: 'object', properties: { callId: { type: 'string' } } },
+  start: 'done',
+  states: { done: { type: 'terminal', outcome: 'success' }, wait: { type: 'decision' } },
+  transitions: [{ from: 'wait', to: 'done' }],
+});
+const simple = { ...workflow, spec: { ...workflow.spec, start: 'wait' } };
+
+describe('a run', () => {
+  beforeAll(async () => {
+    await applyAs('ann', simple);
+    await until('the workflow is accepted', async () => {
+      return condition(await get('workflow calls'), 'Accepted')?.status === 'True' ? true : undefined;
+    });
+  });
+
+  test('is started once, by its own id, in the name of who applied it', async () => {
+    const stand = engine<StartRequest>('start', async () => ok);
+    await applyAs('ann', {
+      ...object('WorkflowRun', 'call-1', { workflowRef: { name: 'calls' }, input: { callId: 'c1' } }),
+      metadata: { name: 'call-1', namespace, annotations: { 'signalbox.dev/requested-by': 'mallory' } },
+    });
+    await until('it is asked', async () => (stand.asked.length > 0 ? true : undefined));
+    await new Promise((resolve) => setTimeout(resolve, 1_000));
+    await stand.stop();
+    expect(stand.asked).toHaveLength(1);
+    const [{ subject, payload }] = stand.asked as [{ subject: string; payload: StartRequest }];
+    const { uid = '' } = (await get('workflowrun call-1'))?.metadata ?? {};
+    expect(subject).toBe(engineSubject(partitionOf(payload.run, 4), 'start'));
+    expect(payload).toMatchObject({
+      namespace,
+      workflow: 'calls',
+      input: { callId: 'c1' },
+      requestedBy: 'ann',
+      source: 'object',
+      object: { name: 'call-1', uid },
+    });
+  });
+
+  test('is mirrored from the projection until it is closed', async () => {
+    const run = (await get('workflowrun call-1'))?.status?.['run'] as string;
+    const { uid = '' } = (await get('workflowrun call-1'))?.metadata ?? {};
+    const seen = { run, namespace, object: { name: 'call-1', uid } };
+    await runs.put(`${namespace}.${run}`, runSummary({ ...seen, costMicros: 70 }));
+    const running = await until('Running', async () => {
+      const one = await get('workflowrun call-1');
+      return one?.status?.['status'] === 'Running' ? one : undefined;
+    });
+    expect(running.status).toMatchObject({ state: 'talk', costMicros: 70, workflowDigest: digestA });
+    await runs.put(
+      `${namespace}.${run}`,
+      runSummary({ ...seen, status: 'Closed', outcome: 'success', closedAt: Date.now(), effects: 2 }),
+    );
+    const closed = await until('Closed', async () => {
+      const one = await get('workflowrun call-1');
+      return one?.status?.['status'] === 'Closed' && !one.metadata.finalizers?.length ? one : undefined;
+    });
+    expect(closed.status).toMatchObject({ outcome: 'success', effects: 2 });
+    expect(condition(closed, 'Succeeded')?.status).toBe('True');
+  });
+
+  test('is asked for again until an engine answers, and over a killed operator', async () => {
+    await applyAs('ann', object('WorkflowRun', 'call-2', { workflowRef: { name: 'calls' } }));
+    await until('nobody answers', async () => {
+      return condition(await get('workflowrun call-2'))?.reason === 'JournalUnavailable' ? true : undefined;
+    });
+    const run = (await get('workflowrun call-2'))?.status?.['run'];
+    await operator.kill();
+    const stand = engine<StartRequest>('start', async () => ok);
+    await operator.start();
+    await until('it is asked', async () => (stand.asked.length > 0 ? true : undefined));
+    await stand.stop();
+    expect(stand.asked[0]?.payload.run).toBe(run);
+  });
+
+  test('that the engine refuses says why', async () => {
+    const stand = engine<StartRequest>('start', async () => ({
+      ok: false,
+      code: 'INVALID_INPUT',
+      message: 'input.callId must be string',
+    }));
+    await applyAs('ann', object('WorkflowRun', 'call-3', { workflowRef: { name: 'calls' }, input: { callId: 3 } }));
+    const refused = await until('refused', async () => {
+      const found = condition(await get('workflowrun call-3'));
+      return found?.reason === 'InputInvalid' ? found : undefined;
+    });
+    expect(refused.message).toBe('The engine refused to start the run: input.callId must be string');
+    await stand.stop();
+    await plane.kubectl(['-n', namespace, 'delete', 'workflowrun', 'call-3', '--timeout=10s']);
+  });
+
+  test('is cancelled before its object goes', async () => {
+    const run = (await get('workflowrun call-2'))?.status?.['run'] as string;
+    const seen = { run, namespace, object: { name: 'call-2', uid: 'u' } };
+    await runs.put(`${namespace}.${run}`, runSummary(seen));
+    const stand = engine<CancelRequest>('cancel', async () => {
+      await runs.put(`${namespace}.${run}`, runSummary({ ...seen, status: 'Closed', outcome: 'cancelled' }));
+      return ok;
+    });
+    await plane.kubectl(['-n', namespace, 'delete', 'workflowrun', 'call-2', '--timeout=10s']);
+    await stand.stop();
+    expect(stand.asked[0]?.payload).toMatchObject({ run, by: 'ann', reason: 'WorkflowRun call-2 was deleted' });
+  });
+});
+
+describe('an escalation and its answer', () => {
+  const id = 'run9-1';
+  const record: EscalationRecord = {
+    namespace,
+    run: 'Run9',
+    workflow: 'calls',
+    requestedBy: 'ann',
+    escalation: {
+      id,
+      signal: 'approval',
+      action: 'approval',
+      queue: 'desk',
+      question: 'May it charge 100 cents?',
+      evidence: ['the account is overdue'],
+      proposal: { tool: 'charge', args: { cents: 100 } },
+      digest: digestA,
+      state: 'charge',
+      deadline: Date.now() + 60_000,
+    },
+    costMicros: 5,
+    openedAt: Date.now(),
+    status: 'Open',
+  };
+  const decide = (name: string, spec: object) =>
+    object('Decision', name, {
+      escalationRef: { name: id },
+      option: 'approve',
+      reason: 'It is owed.',
+      digest: digestA,
+      ...spec,
+    });
+
+  test('becomes an object, and comes back when it is deleted', async () => {
+    await escalations.put(`${namespace}.${id}`, record);
+    const open = await until('Open', async () => {
+      const one = await get(`escalation ${id}`);
+      return one?.status?.['state'] === 'Open' ? one : undefined;
+    });
+    expect(open['spec']).toMatchObject({
+      run: 'Run9',
+      queue: 'desk',
+      digest: digestA,
+      proposal: { tool: 'charge', args: { cents: 100 } },
+    });
+    await plane.kubectl(['-n', namespace, 'delete', 'escalation', id]);
+    await until('it is back', async () =>
+      (await get(`escalation ${id}`))?.status?.['state'] === 'Open' ? true : undefined,
+    );
+  });
+
+  test.each([
+    ['about something else', 'bob', { decidedBy: 'bob', digest: digestB }, 'DigestMismatch'],
+    ['by who asked for the run', 'ann', { decidedBy: 'ann' }, 'NotEntitled'],
+  ])('an answer %s is refused without asking', async (_, user, spec, reason) => {
+    const stand = engine<DecideRequest>('decide', async () => ok);
+    const name = `wrong-${reason.toLowerCase()}`;
+    await applyAs(user, decide(name, spec));
+    const refused = await until('Refused', async () => {
+      const one = await get(`decision ${name}`);
+      return one?.status?.['state'] === 'Refused' ? one : undefined;
+    });
+    expect(condition(refused)?.reason).toBe(reason);
+    await stand.stop();
+    expect(stand.asked).toEqual([]);
+  });
+
+  test('an answer is brought to the engine until it is taken, once', async () => {
+    await applyAs('bob', decide('d1', { decidedBy: 'bob' }));
+    await until('nobody answers', async () => {
+      return condition(await get('decision d1'))?.reason === 'JournalUnavailable' ? true : undefined;
+    });
+    const stand = engine<DecideRequest>('decide', async () => {
+      await escalations.put(`${namespace}.${id}`, {
+        ...record,
+        status: 'Decided',
+        option: 'approve',
+        decidedBy: 'bob',
+        reason: 'It is owed.',
+        decidedAt: Date.now(),
+      });
+      return ok;
+    });
+    const taken = await until('Accepted', async () => {
+      const one = await get('decision d1');
+      return one?.status?.['state'] === 'Accepted' ? one : undefined;
+    });
+    await new Promise((resolve) => setTimeout(resolve, 1_500));
+    await stand.stop();
+    expect(stand.asked).toHaveLength(1);
+    expect(stand.asked[0]?.payload).toEqual({
+      namespace,
+      run: 'Run9',
+      escalation: id,
+      option: 'approve',
+      by: 'bob',
+      reason: 'It is owed.',
+      digest: digestA,
+      decision: taken.metadata.uid,
+    });
+    const decided = await until('Decided', async () => {
+      const one = await get(`escalation ${id}`);
+      return one?.status?.['state'] === 'Decided' ? one : undefined;
+    });
+    expect(decided.status).toMatchObject({ option: 'approve', decidedBy: 'bob' });
+    expect((await get('decision d1'))?.metadata.ownerReferences).toMatchObject([{ kind: 'Escalation', name: id }]);
+  });
+
+  test('a later answer is told that it came too late', async () => {
+    const stand = engine<DecideRequest>('decide', async () => ({
+      ok: false,
+      code: 'STALE',
+      message: 'Decided by bob before.',
+    }));
+    await applyAs('bob', decide('d2', { decidedBy: 'bob', option: 'reject' }));
+    const late = await until('Refused', async () => {
+      const one = await get('decision d2');
+      return one?.status?.['state'] === 'Refused' ? one : undefined;
+    });
+    await stand.stop();
+    expect(late.status).toMatchObject({ message: 'Decided by bob before.' });
+    expect(condition(late)?.reason).toBe('Superseded');
+  });
+});
