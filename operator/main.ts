@@ -37,17 +37,9 @@ async function run(log: Log): Promise<'stopped' | 'lost'> {
   });
   const kube = connectKube({ access: await inClusterConfig(), component: 'operator', metrics, log });
   const identity = await answerForPods(settings, kube, log);
-  const { natsUrl: url, control, work, podName } = settings;
-  const name = `operator/${podName}`;
-  const buses = {
-    control: await connectNats({ url, ...control, name, account: 'CONTROL' }),
-    work: await connectNats({ url, ...work, name, account: 'WORK' }),
-  };
-  const admin = natsBusAdmin(buses);
-  await admin.ensureStreams(settings.partitions);
-  await admin.ensureTaskStreams();
+  const { admin, ...buses } = await connectBuses(settings);
   const informers = createInformers({ kube, clock, log, metrics });
-  const pods = { image: settings.image, natsUrl: url, partitions: settings.partitions };
+  const pods = { image: settings.image, natsUrl: settings.natsUrl, partitions: settings.partitions };
   const assembled = assemble({ kube, informers, ...buses, admin, clock, log }, pods);
   const webhook = await startWebhook(settings, kube, log);
   const manager = createManager({
@@ -57,7 +49,7 @@ async function run(log: Log): Promise<'stopped' | 'lost'> {
     ids: systemIds(),
     log,
     metrics,
-    instance: podName,
+    instance: settings.podName,
     election: { lease: { namespace: settings.podNamespace, name: 'signalbox-operator' }, times: settings.lease },
     whileLeading: [
       ({ kube: guarded, signal: leading }) => {
@@ -82,6 +74,19 @@ async function run(log: Log): Promise<'stopped' | 'lost'> {
   ]);
   await kube.close();
   return ended;
+}
+
+/** Both accounts, with every stream that processes need; making them again does no harm. */
+async function connectBuses({ natsUrl: url, control, work, podName, partitions }: Settings) {
+  const name = `operator/${podName}`;
+  const buses = {
+    control: await connectNats({ url, ...control, name, account: 'CONTROL' }),
+    work: await connectNats({ url, ...work, name, account: 'WORK' }),
+  };
+  const admin = natsBusAdmin(buses);
+  await admin.ensureStreams(partitions);
+  await admin.ensureTaskStreams();
+  return { ...buses, admin };
 }
 
 /** Every replica answers, leader or not: a pod that connects cannot wait for an election. */

@@ -120,7 +120,7 @@ describe('deleted', () => {
 test('agents of states are those of the task and of its backup route', () => {
   const { spec } = workflow('calls');
   const talk = { ...(spec.states['talk'] as object), backup: 'standby' };
-  expect(agentsOfStates({ ...spec, states: { ...spec.states, talk } as typeof spec.states })).toEqual([
+  expect(agentsOfStates({ ...spec, states: { ...spec.states, talk } as unknown as typeof spec.states })).toEqual([
     'receptionist',
     'standby',
   ]);

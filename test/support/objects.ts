@@ -118,7 +118,7 @@ export const decision = maker<DecisionObject>('Decision', {
 
 export function deployment(
   name: string,
-  differing: Partial<DeploymentObject> & { readonly metadata?: Partial<ObjectMeta> } = {},
+  differing: Partial<Omit<DeploymentObject, 'metadata'>> & { readonly metadata?: Partial<ObjectMeta> } = {},
 ): DeploymentObject {
   const { metadata, ...rest } = differing;
   return {
