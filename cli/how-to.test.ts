@@ -13,7 +13,7 @@ function commandLines(page: string): readonly string[] {
   const blocks = [...text.matchAll(/```sh\n(.*?)```/gs)].map(([, block]) => block ?? '');
   return blocks.flatMap((block) => {
     const inner = [...block.matchAll(/[$<]\(signalbox ([^)]*)\)/g)];
-    const outer = block.replaceAll(/[$<]\([^)]*\)/g, 'X').matchAll(/signalbox (?!-)([^\n)]*)/g);
+    const outer = block.replaceAll(/[$<]\([^)]*\)/g, 'X').matchAll(/signalbox (?!-)([^\n|;)]*)/g);
     return [...inner, ...outer].map(([, words]) => words ?? '');
   });
 }
