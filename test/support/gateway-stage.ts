@@ -71,6 +71,7 @@ export interface StageContent {
   /** Secret → key → value, mounted for the gateway. */
   readonly secrets?: Readonly<Record<string, Readonly<Record<string, string>>>>;
   readonly permissions: readonly Permission[];
+  readonly budget?: AgentSnapshot['budget'];
 }
 
 export function bundleOf(content: StageContent): ResolvedBundle {

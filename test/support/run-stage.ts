@@ -46,11 +46,23 @@ export interface RunStage {
   stop(): Promise<void>;
 }
 
+export interface RunStageOptions {
+  /** Default: a nats-server of its own with static users. */
+  readonly nats?: TestNats;
+  /** Environment by which gateway and workers prove who they are; default: the static users. */
+  readonly identity?: (
+    role: 'gateway' | 'worker',
+    pod: string,
+    bundle: ResolvedBundle,
+  ) => Promise<Record<string, string>>;
+}
+
 export async function startRunStage(
   content: StageContent,
   workflows: Readonly<Record<string, WorkflowSpec>>,
+  options: RunStageOptions = {},
 ): Promise<RunStage> {
-  const nats = await startNats();
+  const nats = options.nats ?? (await startNats());
   const connect = (account: 'control' | 'work') => connectNats({ url: nats.url, name: 'stage', ...nats[account] });
   const [control, work] = [await connect('control'), await connect('work')];
   const admin = natsBusAdmin({ control, work, taskAckWaitMs: 5_000 });
@@ -69,19 +81,30 @@ export async function startRunStage(
     SIGNALBOX_NAMESPACE: stageNamespace,
     SIGNALBOX_PARTITIONS: '1',
     SIGNALBOX_HTTP_PORT: '0',
-    ...natsEnvironment(nats),
   };
+  const { identity = () => Promise.resolve(natsEnvironment(nats)) } = options;
   const engine: RunStage['engine'] = <T>(verb: EngineVerb, payload: object) => persist<T>(control, verb, payload);
   const show = (run: string) => engine<RunSummary>('show', { run, namespace: stageNamespace });
   return {
     nats,
     work,
     bundle,
-    startEngine: () => startProcess('runtime/engine/main.ts', processes, { ...environment, POD_NAME: 'engine-0' }),
-    startGateway: () => startProcess('runtime/gateway/main.ts', processes, { ...environment, POD_NAME: 'gateway-0' }),
-    startWorker: (name) =>
+    startEngine: () =>
+      startProcess('runtime/engine/main.ts', processes, {
+        ...environment,
+        ...natsEnvironment(nats),
+        POD_NAME: 'engine-0',
+      }),
+    startGateway: async () =>
+      startProcess('runtime/gateway/main.ts', processes, {
+        ...environment,
+        ...(await identity('gateway', 'gateway-0', bundle)),
+        POD_NAME: 'gateway-0',
+      }),
+    startWorker: async (name) =>
       startProcess('runtime/worker/main.ts', processes, {
         ...environment,
+        ...(await identity('worker', name, bundle)),
         POD_NAME: name,
         SIGNALBOX_AGENT: stageAgent,
         SIGNALBOX_BUNDLE_DIGEST: bundle.digest,
@@ -137,6 +160,7 @@ async function writeCatalog(
     permissions: content.permissions,
     bundle: bundle.name,
     bundleDigest: bundle.digest,
+    ...(content.budget === undefined ? {} : { budget: content.budget }),
   };
   await catalog.put(catalogKeys.agent(stageNamespace, stageAgent), agent);
   for (const [name, spec] of Object.entries(workflows)) {
