@@ -106,18 +106,22 @@ function withinBounds(
 const sizeOf = (message: ChatMessage): number =>
   message.content.length + (message.calls === undefined ? 0 : JSON.stringify(message.calls).length);
 
-/** Bytes of the results of one turn in a report. */
+/** Characters of all results of an activity: a claim carries them all in one message. */
 const resultsMax = 400_000;
+/** A result up to this size is always kept. */
+const resultKept = 8_192;
 
-/** Results of one turn, small enough for one message: the largest of what is too much are replaced. Receipts stay. */
-export function boundResults(results: readonly ToolResult[]): readonly ToolResult[] {
-  let left = resultsMax;
+/** Results of a turn, small enough for what the earlier turns left: what is too much is replaced. Receipts stay. */
+export function boundResults(results: readonly ToolResult[], earlier: readonly Turn[]): readonly ToolResult[] {
+  let left =
+    resultsMax -
+    earlier.reduce((sum, turn) => sum + turn.results.reduce((size, one) => size + sizeOfResult(one), 0), 0);
   return results.map((result) => {
-    const size = JSON.stringify(result.result).length;
-    if (size <= left) {
-      left -= size;
-      return result;
-    }
-    return { ...result, result: { truncated: true, bytes: size } };
+    const size = sizeOfResult(result);
+    if (size > Math.max(left, resultKept)) return { ...result, result: { truncated: true, bytes: size } };
+    left -= size;
+    return result;
   });
 }
+
+const sizeOfResult = (result: ToolResult): number => JSON.stringify(result.result).length;

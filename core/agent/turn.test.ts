@@ -138,11 +138,17 @@ describe('the conversation', () => {
     expect(messages[1]?.content).toMatch(/\d+ earlier turns/);
     expect(messages.at(-1)?.role).toBe('tool');
   });
-  it('keeps the results of one turn within one message', () => {
+  it('keeps all results of an activity within one message', () => {
     const many = Array.from({ length: 16 }, (_, index) =>
       result('ok', { id: `c${index}`, result: 'x'.repeat(60_000) }),
     );
-    expect(JSON.stringify(boundResults(many)).length).toBeLessThan(500_000);
+    expect(JSON.stringify(boundResults(many, [])).length).toBeLessThan(500_000);
+    const full = acted(1, boundResults(many, []));
+    const small = result('ok', { result: 'x'.repeat(5_000) });
+    expect(boundResults([small, result('ok', { result: 'x'.repeat(60_000) })], [full])).toMatchObject([
+      small,
+      { result: { truncated: true } },
+    ]);
   });
 });
 

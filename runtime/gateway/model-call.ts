@@ -120,7 +120,8 @@ function failure(model: string, error: unknown, secret: string | undefined): Fai
     const tried = failedTry(model, 'MODEL_UNAVAILABLE', text);
     return typeof retryAfterMs === 'number' ? { ...tried, retryAfterMs } : tried;
   }
-  return failedTry(model, 'MODEL_FAILED', text);
+  // A Secret may be created, or mounted, a little later.
+  return failedTry(model, isSignalboxError(error, 'NOT_FOUND') ? 'MODEL_UNAVAILABLE' : 'MODEL_FAILED', text);
 }
 
 const failedTry = (model: string, code: FailedTry['code'], message: string): FailedTry => ({ model, code, message });

@@ -104,7 +104,8 @@ async function callTools(activity: Activity, step: Step<'Call'>): Promise<Activi
     results.push(reply.result);
     if (reply.result.outcome === 'approvalRequired' || reply.result.outcome === 'ambiguous') break;
   }
-  return report(activity, turnWith(boundResults(results)));
+  const earlier = activity.turns.filter((known) => known.turn < step.turn.turn);
+  return report(activity, turnWith(boundResults(results, earlier)));
 }
 
 /** Unknown tools count as effects: proposing one too many is harmless. */
