@@ -14,9 +14,3 @@ export function leftMicros({ limitMicros, spentMicros }: Budget): number {
 export function percentSpent({ limitMicros, spentMicros }: Budget): number {
   return limitMicros <= 0 ? 100 : Math.floor((spentMicros * 100) / limitMicros);
 }
-
-/** `1.2345` for 1,234,500 micro-units: for sentences, without currency. */
-export function moneyText(micros: number): string {
-  const digits = (micros / 1_000_000).toFixed(6).replace(/0+$/, '');
-  return digits.endsWith('.') ? `${digits}00` : digits;
-}

@@ -1,0 +1,247 @@
+// Owns: a run played in memory by the pure core: causes in, events folded, no engine.
+import type { CompleteAsk, DecideRequest, FailAsk, StartRequest, TurnAsk } from '../../api/messages/asks.ts';
+import type { AgentSnapshot, ResolvedBundle, ResolvedWorkflow } from '../../api/messages/catalog.ts';
+import type { HistoryEvent, JsonObject, Receipt, ToolResult, Turn } from '../../api/messages/history.ts';
+import type { BundleSpec } from '../../api/v1alpha1/bundle.ts';
+import type { EscalationPolicySpec, EscalationRule } from '../../api/v1alpha1/escalation-policy.ts';
+import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
+import { authorizeCall } from '../../core/workflow/authorize.ts';
+import { answerEscalation, cancelRun } from '../../core/workflow/decide.ts';
+import type { Definition, Given } from '../../core/workflow/definition.ts';
+import { deliverEvent } from '../../core/workflow/deliver.ts';
+import type { Reaction } from '../../core/workflow/draft.ts';
+import { fireDue, nextDue } from '../../core/workflow/due.ts';
+import { foldHistory } from '../../core/workflow/evolve.ts';
+import { completeActivity, reportFailure } from '../../core/workflow/report.ts';
+import { startRun } from '../../core/workflow/start.ts';
+import { initialState, type RunState } from '../../core/workflow/state.ts';
+import { reportTurn } from '../../core/workflow/turn.ts';
+import { callDigest } from '../../core/permission/digest.ts';
+
+export const run = 'Run1';
+
+export interface Setting {
+  readonly states: WorkflowSpec['states'];
+  readonly transitions: WorkflowSpec['transitions'];
+  readonly spec?: Partial<WorkflowSpec>;
+  readonly rules?: readonly EscalationRule[];
+  readonly queues?: EscalationPolicySpec['queues'];
+  readonly bundle?: Partial<BundleSpec>;
+}
+
+/** A state of type task, by the agent `clerk`, with a backup `helper`. */
+export const taskState: WorkflowSpec['states'][string] = {
+  type: 'task',
+  agent: 'clerk',
+  goal: 'Do it.',
+  timeout: '60s',
+  retry: { max: 1, backoff: '1s' },
+  backup: 'helper',
+  exits: { error: 'failed', timeout: 'late' },
+};
+export const ends: WorkflowSpec['states'] = {
+  done: { type: 'terminal', outcome: 'success' },
+  failed: { type: 'terminal', outcome: 'failed' },
+  late: { type: 'terminal', outcome: 'handedOver' },
+  refused: { type: 'terminal', outcome: 'refused' },
+};
+export const queuesDefault: EscalationPolicySpec['queues'] = [
+  { name: 'desk', deadline: '15m' },
+  { name: 'emergency', deadline: '1m', onExpiry: { next: 'desk' } },
+  { name: 'night', deadline: '1m', onExpiry: { fallbackWorkflow: 'call-back' } },
+];
+
+export class Play {
+  readonly definition: Definition;
+  readonly events: HistoryEvent[] = [];
+  state: RunState = initialState(run);
+  now = 1_000_000;
+
+  constructor(setting: Setting) {
+    const spec = {
+      input: { type: 'object' },
+      start: 'work',
+      ...setting.spec,
+      states: { ...setting.states, ...ends },
+      transitions: setting.transitions,
+    } as WorkflowSpec;
+    const agents = ['clerk', 'helper', 'expert'];
+    const policy =
+      setting.rules === undefined && setting.queues === undefined
+        ? {}
+        : {
+            policy: { name: 'p', spec: { rules: [...(setting.rules ?? [])], queues: setting.queues ?? queuesDefault } },
+          };
+    const workflow: ResolvedWorkflow = { namespace: 'ns', name: 'wf', digest: 'sha256:wf', spec, agents, ...policy };
+    this.definition = {
+      workflow,
+      bundle: (digest) => ({ ...bundleOf(setting.bundle), digest }),
+      agentPolicy: () => undefined,
+    };
+  }
+
+  start(input: JsonObject = {}, more: Partial<StartRequest> = {}) {
+    const request: StartRequest = {
+      run,
+      namespace: 'ns',
+      workflow: 'wf',
+      input,
+      requestedBy: 'ann',
+      source: 'http',
+      ...more,
+    };
+    const agents = (name: string): AgentSnapshot => ({
+      ...snapshot,
+      name,
+      bundleDigest: `sha256:${name.padEnd(12, '0')}`,
+    });
+    const { definition, now } = this;
+    return this.#take(startRun({ definition, now, request, agents }));
+  }
+
+  turn(turn: Turn, proposed = false, target: Partial<TurnAsk> = {}) {
+    return this.#react((given) => reportTurn(given, { ...this.#target(), worker: 'w', proposed, turn, ...target }));
+  }
+
+  complete(result: JsonObject, more: Partial<CompleteAsk> = {}, problem?: string) {
+    const verification = { approved: true, rules: [] };
+    return this.#react((given) =>
+      completeActivity(given, { ...this.#target(), worker: 'w', result, verification, ...more }, problem),
+    );
+  }
+
+  fail(retryable = true, more: Partial<FailAsk> = {}) {
+    const failure = { code: 'TOOL_FAILED', message: 'it broke' };
+    return this.#react((given) =>
+      reportFailure(given, { ...this.#target(), worker: 'w', failure, retryable, ...more }),
+    );
+  }
+
+  decide(option: 'approve' | 'reject' = 'approve', more: Partial<DecideRequest> = {}) {
+    const facts = this.state.escalation?.facts;
+    return this.#react((given) =>
+      answerEscalation(given, {
+        namespace: 'ns',
+        run,
+        escalation: facts?.id ?? 'none',
+        option,
+        by: 'bob',
+        reason: 'because',
+        digest: facts?.digest ?? '',
+        decision: `uid-${facts?.id}`,
+        ...more,
+      }),
+    );
+  }
+
+  cancel() {
+    return this.#react((given) => cancelRun(given, { namespace: 'ns', run, by: 'ann', reason: 'enough' }));
+  }
+
+  event(subject: string, key: string, payload: JsonObject = {}, id = 'e1') {
+    return this.#react((given) => deliverEvent(given, { namespace: 'ns', id, subject, key, payload }));
+  }
+
+  authorize(
+    tool: string,
+    args: JsonObject,
+    more: { approvalNeeded?: boolean; effectful?: boolean; agent?: string } = {},
+  ) {
+    const { activity } = this.state;
+    const target = this.#target();
+    return this.#react((given) =>
+      authorizeCall(given, {
+        namespace: 'ns',
+        ...target,
+        agent: activity?.agent ?? '',
+        bundle: activity?.bundleDigest ?? '',
+        turn: 1,
+        kind: 'tool',
+        tool,
+        digest: callDigest({ run, activity: target.activity, tool, args }),
+        ...more,
+      }),
+    );
+  }
+
+  /** Lets time pass to the next deadline, or by `ms`, and fires what is due. */
+  wait(ms?: number) {
+    this.now = ms === undefined ? (nextDue(this) ?? this.now) : this.now + ms;
+    return this.#react(fireDue);
+  }
+
+  types(): readonly string[] {
+    return this.events.map((event) => event.type);
+  }
+
+  receipt(fields: Partial<Receipt> & Pick<Receipt, 'kind' | 'name'>): Receipt {
+    const { activity, attempt } = this.#target();
+    return { run, activity, attempt, turn: 1, outcome: 'ok', digest: 'd', at: 0, elapsedMs: 1, mac: 'm', ...fields };
+  }
+
+  said(turn: number, more: Partial<Turn> = {}): Turn {
+    const receipt = this.receipt({ kind: 'model', name: 'small', costMicros: 10 });
+    return { turn, role: 'executor', calls: [], results: [], receipt, ...more };
+  }
+
+  /** A turn with one call and its result. */
+  called(turn: number, tool: string, outcome: ToolResult['outcome'], more: Partial<ToolResult> = {}): Turn {
+    const call = { id: `c${turn}`, tool, args: more.args ?? {} };
+    const receipt = this.receipt({
+      kind: 'tool',
+      name: tool,
+      outcome,
+      ...(outcome === 'ok' ? { effect: 'write', committed: true } : {}),
+    });
+    const digest = callDigest({ run, activity: this.#target().activity, tool, args: call.args });
+    const approval = outcome === 'approvalRequired' ? { approval: { question: `May ${tool} be called?`, digest } } : {};
+    return this.said(turn, {
+      calls: [call],
+      results: [{ ...call, outcome, result: {}, receipt, ...approval, ...more }],
+    });
+  }
+
+  #target(): { run: string; activity: string; attempt: number } {
+    const { activity } = this.state;
+    return { run, activity: activity?.id ?? 'none', attempt: activity?.attempt ?? 1 };
+  }
+
+  #react<R>(react: (given: Given) => Reaction<R>): R {
+    return this.#take(react({ state: this.state, definition: this.definition, now: this.now }));
+  }
+
+  #take<R>({ events, reply }: Reaction<R>): R {
+    this.events.push(...events);
+    this.state = foldHistory(this.state, events);
+    return reply;
+  }
+}
+
+const snapshot: AgentSnapshot = {
+  namespace: 'ns',
+  name: 'clerk',
+  role: 'Works.',
+  generation: 1,
+  permissions: [],
+  bundle: 'b',
+  bundleDigest: '',
+};
+
+function bundleOf(spec: Partial<BundleSpec> = {}): ResolvedBundle {
+  return {
+    namespace: 'ns',
+    name: 'b',
+    agent: 'clerk',
+    digest: '',
+    spec: {
+      agent: 'clerk',
+      prompts: { executor: { text: 'Work.' } },
+      models: { start: 'small' },
+      tools: [],
+      verifier: { rules: [{ name: 'always', cel: 'true' }] },
+      ...spec,
+    },
+    tools: {},
+    models: {},
+  };
+}
