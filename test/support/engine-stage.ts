@@ -39,6 +39,7 @@ import { digest } from '../../core/canonical/canonical.ts';
 import { partitionOf, runIdFor } from '../../core/workflow/partition.ts';
 import type { Subscription, Task } from '../../ports/bus.ts';
 import { type Engine, startEngine } from '../../runtime/engine/engine.ts';
+import type { EnginePorts } from '../../runtime/engine/ports.ts';
 import { loadReceiptKey, signReceipt } from '../../runtime/receipts.ts';
 import { startNats, type TestNats } from './nats.ts';
 
@@ -359,29 +360,27 @@ export class EngineStage {
   }
 
   /** The engine in this process. */
-  async engine(name = 'engine'): Promise<Engine> {
+  async engine(name = 'engine'): Promise<{ readonly engine: Engine; readonly ports: EnginePorts }> {
     const { url } = this.nats;
     const control = await connectNats({ url, ...this.nats.control, name });
     const work = await connectNats({ url, ...this.nats.work, name });
-    const engine = startEngine(
-      {
-        control,
-        work,
-        journal: natsJournal(control, { appendTimeoutMs: 1_000 }),
-        ownership: await natsOwnership(control),
-        clock: systemClock(),
-        ids: systemIds(),
-        log: jsonLog({ name, level: process.env['LOG_LEVEL'] ?? 'silent' }),
-        metrics: promMetrics({ processMetrics: false }),
-        receiptKey: this.#key,
-      },
-      { name, partitions },
-    );
+    const ports: EnginePorts = {
+      control,
+      work,
+      journal: natsJournal(control, { appendTimeoutMs: 1_000 }),
+      ownership: await natsOwnership(control),
+      clock: systemClock(),
+      ids: systemIds(),
+      log: jsonLog({ name, level: process.env['LOG_LEVEL'] ?? 'silent' }),
+      metrics: promMetrics({ processMetrics: false }),
+      receiptKey: this.#key,
+    };
+    const engine = startEngine(ports, { name, partitions });
     this.#stops.push(async () => {
       await engine.stop();
       await Promise.all([control.close(), work.close()]);
     });
-    return engine;
+    return { engine, ports };
   }
 
   /** The engine as a process that can be killed. */

@@ -1,0 +1,180 @@
+// The engine's HTTP API with a real API server that says who may do what.
+import { createServer, type Server } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import { connectKube } from '../../adapters/kube/kube.ts';
+import type { HistoryEvent, RunSummary } from '../../api/messages/history.ts';
+import { kubeCallers } from '../../runtime/engine/http/access.ts';
+import { engineApi } from '../../runtime/engine/http/api.ts';
+import { EngineStage } from '../support/engine-stage.ts';
+import { startPlane, type TestPlane } from '../support/plane.ts';
+
+let plane: TestPlane;
+let stage: EngineStage;
+let server: Server;
+let base: string;
+const tokens: Record<string, string> = {};
+
+beforeAll(async () => {
+  [plane, stage] = await Promise.all([startPlane(), EngineStage.start()]);
+  await plane.kubectl(['create', 'namespace', 'clinic']);
+  for (const name of ['starter', 'reader']) {
+    await plane.kubectl(['-n', 'clinic', 'create', 'serviceaccount', name]);
+    tokens[name] = (await plane.kubectl(['-n', 'clinic', 'create', 'token', name])).trim();
+  }
+  const role = async (name: string, verbs: string): Promise<void> => {
+    const object = JSON.stringify({
+      apiVersion: 'rbac.authorization.k8s.io/v1',
+      kind: 'Role',
+      metadata: { name, namespace: 'clinic' },
+      rules: [{ apiGroups: ['signalbox.dev'], resources: ['workflowruns'], verbs: verbs.split(',') }],
+    });
+    await plane.kubectl(['apply', '-f', '-'], object);
+    await plane.kubectl([
+      '-n',
+      'clinic',
+      'create',
+      'rolebinding',
+      name,
+      `--role=${name}`,
+      `--serviceaccount=clinic:${name}`,
+    ]);
+  };
+  await role('starter', 'create,get,list,update');
+  await role('reader', 'get,list');
+  await stage.agent('clerk', (desk) => desk.complete({ ok: true }).then(() => undefined));
+  await stage.workflow('visit', {
+    input: { type: 'object', required: ['callId'], properties: { callId: { type: 'string' } } },
+    key: 'input.callId',
+    triggers: [{ http: { path: '/calls/new' } }, { event: { subject: 'calls.received' } }],
+    start: 'work',
+    states: {
+      work: {
+        type: 'task',
+        agent: 'clerk',
+        goal: 'Go.',
+        timeout: '30s',
+        backup: 'none',
+        exits: { error: 'no', timeout: 'no' },
+      },
+      yes: { type: 'terminal', outcome: 'success' },
+      no: { type: 'terminal', outcome: 'failed' },
+    },
+    transitions: [{ from: 'work', to: 'yes' }],
+  });
+  await stage.workflow('nap', {
+    input: { type: 'object' },
+    start: 'work',
+    states: { work: { type: 'wait', for: { duration: '1h' } }, yes: { type: 'terminal', outcome: 'success' } },
+    transitions: [{ from: 'work', to: 'yes' }],
+  });
+  const { engine, ports } = await stage.engine();
+  const { server: url, caPem: ca } = plane.kube;
+  const callers = kubeCallers(
+    (token) =>
+      connectKube({
+        component: 'engine',
+        access: { server: url, ca, namespace: 'default', credentials: () => Promise.resolve({ token }) },
+      }),
+    Date.now,
+  );
+  server = createServer(engineApi({ engine, ports, callers }));
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  base = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/namespaces/`;
+});
+afterAll(async () => {
+  server?.closeAllConnections();
+  server?.close();
+  await Promise.all([stage?.stop(), plane?.stop()]);
+});
+
+interface Answer {
+  readonly status: number;
+  readonly body: { code?: string; message?: string } & Record<string, unknown>;
+}
+
+async function call(
+  method: string,
+  path: string,
+  options: { as?: string; token?: string; body?: unknown } = {},
+): Promise<Answer> {
+  const token = options.token ?? tokens[options.as ?? 'starter'];
+  const answer = await fetch(base + path, {
+    method,
+    headers: { 'content-type': 'application/json', ...(token === '' ? {} : { authorization: `Bearer ${token}` }) },
+    ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
+  });
+  return { status: answer.status, body: (await answer.json()) as Answer['body'] };
+}
+
+test('start, look, history, cancel, as who asks', async () => {
+  const started = await call('POST', 'clinic/workflows/visit/runs', { body: { input: { callId: 'c1' } } });
+  expect(started).toMatchObject({
+    status: 201,
+    body: { requestedBy: 'system:serviceaccount:clinic:starter', source: 'http' },
+  });
+  const { run } = started.body as unknown as RunSummary;
+  const again = await call('POST', 'clinic/workflows/visit/runs', { body: { input: { callId: 'c1' } } });
+  expect(again.body['run']).toBe(run);
+  await stage.closed(run);
+  expect(await call('GET', `clinic/runs/${run}`, { as: 'reader' })).toMatchObject({
+    status: 200,
+    body: { outcome: 'success' },
+  });
+  const history = await call('GET', `clinic/runs/${run}/history`, { as: 'reader' });
+  const events = history.body['events'] as readonly HistoryEvent[];
+  expect(events.map((event) => event.type).at(-1)).toBe('RunClosed');
+  const napping = await call('POST', 'clinic/workflows/nap/runs', { body: {} });
+  const nap = String(napping.body['run']);
+  const listed = await call('GET', 'clinic/runs?status=Running&limit=10', { as: 'reader' });
+  expect((listed.body['items'] as readonly RunSummary[]).map((item) => item.run)).toEqual([nap]);
+  const cancelled = await call('POST', `clinic/runs/${nap}/cancel`, { body: { reason: 'enough' } });
+  expect(cancelled).toMatchObject({ status: 200, body: { outcome: 'cancelled' } });
+});
+
+test('hooks and events', async () => {
+  const hooked = await call('POST', 'clinic/hooks/calls/new', { body: { callId: 'c2' } });
+  expect(hooked).toMatchObject({ status: 201, body: { runs: [{ workflow: 'visit', source: 'hook' }] } });
+  const event = { id: 'e1', key: '', payload: { callId: 'c3' } };
+  expect(await call('POST', 'clinic/events/calls.received', { body: event })).toMatchObject({ status: 202 });
+  const sources = async (): Promise<unknown> => {
+    const { body } = await call('GET', 'clinic/runs?workflow=visit', { as: 'reader' });
+    return (body['items'] as readonly RunSummary[]).map((item) => item.source);
+  };
+  await expect.poll(sources, { timeout: 5_000 }).toEqual(['bus', 'hook', 'http']);
+});
+
+test.each<[string, Parameters<typeof call>, number, string, RegExp]>([
+  ['no token', ['GET', 'clinic/runs', { token: '' }], 401, 'UNAUTHENTICATED', /Bearer TOKEN/],
+  ['a token nobody knows', ['GET', 'clinic/runs', { token: 'abc' }], 401, 'UNAUTHENTICATED', /get a new one/],
+  [
+    'a reader who starts',
+    ['POST', 'clinic/workflows/visit/runs', { as: 'reader', body: {} }],
+    403,
+    'DENIED',
+    /reader may not create workflowruns/,
+  ],
+  ['another namespace', ['GET', 'other/runs', {}], 403, 'DENIED', /namespace other/],
+  [
+    'a wrong input',
+    ['POST', 'clinic/workflows/visit/runs', { body: { input: { callId: 7 } } }],
+    400,
+    'INVALID_INPUT',
+    /\/callId must be string/,
+  ],
+  [
+    'an unknown workflow',
+    ['POST', 'clinic/workflows/none/runs', { body: {} }],
+    404,
+    'NOT_FOUND',
+    /no accepted workflow none/,
+  ],
+  ['an unknown run', ['GET', 'clinic/runs/abc', {}], 404, 'NOT_FOUND', /run abc does not exist/],
+  ['an unknown hook', ['POST', 'clinic/hooks/x', { body: {} }], 404, 'NOT_FOUND', /HTTP trigger \/x/],
+  ['a wrong query', ['GET', 'clinic/runs?limit=0', {}], 400, 'INVALID_INPUT', /query\.limit/],
+  ['an unknown path', ['GET', 'clinic/nothing', {}], 404, 'NOT_FOUND', /nothing is served/],
+])('%s is refused in a sentence', async (_, [method, path, options], status, code, message) => {
+  const answer = await call(method, path, options);
+  expect(answer).toMatchObject({ status, body: { code } });
+  expect(answer.body.message).toMatch(message);
+});
