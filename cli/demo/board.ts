@@ -5,8 +5,8 @@ import { oneLine, type Tone } from '../output/style.ts';
 import { cut } from '../output/width.ts';
 
 export interface Board {
-  /** A heading, with the command one would type. */
-  heading(title: string, command?: string): void;
+  /** A heading, with the commands one would type. */
+  heading(title: string, ...commands: readonly string[]): void;
   /** What the subject is doing now. */
   show(subject: string, text: string, tone?: Tone): void;
   /** Leaves the lines as they are; the next `show` begins below. */
@@ -28,10 +28,10 @@ export function openBoard(screen: Screen): Board {
     return `  ${name} ${tone === undefined ? shown : screen.paint(tone, shown)}`;
   };
   return {
-    heading(title, command) {
+    heading(title, ...commands) {
       lines.clear();
       screen.print(`\n${screen.paint('bold', title)}`);
-      if (command !== undefined) screen.print(screen.paint('dim', `  $ ${command}`));
+      for (const command of commands) screen.print(screen.paint('dim', `  $ ${command}`));
     },
     show(subject, text, tone) {
       const before = lines.get(subject);

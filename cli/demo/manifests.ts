@@ -14,6 +14,7 @@ const fieldManager = 'signalbox-demo';
 const order: readonly Resource[] = [
   resources.NAMESPACE,
   resources.SERVICE_ACCOUNT,
+  resources.ROLE,
   resources.ROLE_BINDING,
   resources.SERVICE,
   resources.DEPLOYMENT,

@@ -3,13 +3,15 @@ import { join } from 'node:path';
 import type { RunSummary } from '../../api/messages/history.ts';
 import type { KubeObject } from '../../ports/kube.ts';
 import { WORKFLOW_RUN } from '../../ports/resources.ts';
-import { openEngine } from '../engine/client.ts';
+import { systemNamespace } from '../engine/address.ts';
+import { type EngineClient, openEngine } from '../engine/client.ts';
 import type { KillRole } from '../local-plane.ts';
 import { money } from '../output/quantity.ts';
 import { standing } from '../output/run.ts';
 import { readEffects } from './clinic.ts';
 import { applyAll, readInput, readManifests } from './manifests.ts';
 import type { Scene, Shown } from './scene.ts';
+import { tokenOf } from './person.ts';
 import { DemoFailure, eventually, namespace, type Stage } from './stage.ts';
 
 const sceneMs = 180_000;
@@ -25,10 +27,18 @@ export async function start(stage: Stage, folder: string, scene: Scene): Promise
   if (scene.object !== undefined) return { scene, run: await startObject(stage, folder, scene.object) };
   const input = await readInput(folder, scene.input);
   const run = await eventually(stage, wait, async () => {
-    const engine = await openEngine(stage.host, stage.engine);
+    const engine = await openIntake(stage);
     return (await engine.start(scene.workflow, input, `demo-${scene.name}`)).run;
   });
   return { scene, run };
+}
+
+/** The engine as the clinic's own intake reaches it: over HTTP, with a token of its service account. */
+async function openIntake(stage: Stage): Promise<EngineClient> {
+  const { instance, plane, host } = stage;
+  const server = await plane.serviceUrl({ name: instance, namespace: systemNamespace, service: 'signalbox-engine' });
+  const environment = { ...host.environment, SIGNALBOX_TOKEN: await tokenOf(stage, 'intake') };
+  return openEngine({ ...host, environment }, { ...stage.engine, server });
 }
 
 interface RunObject extends KubeObject {
@@ -94,5 +104,5 @@ export async function strike(stage: Stage, role: KillRole, all: readonly Perform
     return runs.some((run) => own.has(run.run) && run.status === 'Running' && run.seq > 4) || undefined;
   });
   const killed = await stage.plane.killProcess({ name: stage.instance }, role);
-  stage.board.show('KILL', `${killed.what} (pid ${killed.pid}) killed with SIGKILL`, 'red');
+  stage.board.show('KILL', `SIGKILL for the ${role} (pid ${killed.pid}) with runs in flight`, 'red');
 }

@@ -65,22 +65,22 @@ export async function answer(stage: Stage, { who, run, option, reason }: Answer)
   }
 }
 
-/** A connection with a token of the service account, asked for with TokenRequest. */
 async function connectAs(stage: Stage, who: string): Promise<OpenKube> {
-  const token = await eventually(stage, { expected: `a token for ${who}`, withinMs }, async () => {
-    const body = {
-      apiVersion: 'authentication.k8s.io/v1',
-      kind: 'TokenRequest',
-      spec: { expirationSeconds: 600 },
-    };
-    const made = await stage.kube.post<{ status?: { token?: string } }>(
-      SERVICE_ACCOUNT,
-      { namespace, name: who },
-      'token',
-      body,
-    );
-    return made.status?.token;
-  });
+  const token = await tokenOf(stage, who);
   const access = { ...stage.access, credentials: () => Promise.resolve({ token }) };
   return stage.host.connect(access, 10_000);
+}
+
+/** A token of the service account, asked for with TokenRequest. */
+export async function tokenOf(stage: Stage, who: string): Promise<string> {
+  const body = {
+    apiVersion: 'authentication.k8s.io/v1',
+    kind: 'TokenRequest',
+    spec: { expirationSeconds: 600 },
+  };
+  return eventually(stage, { expected: `a token for ${who}`, withinMs }, async () => {
+    const key = { namespace, name: who };
+    const made = await stage.kube.post<{ status?: { token?: string } }>(SERVICE_ACCOUNT, key, 'token', body);
+    return made.status?.token;
+  });
 }

@@ -38,7 +38,7 @@ const shownOf = (name: string, run: Partial<RunSummary>, history: readonly Histo
 
 const opened = { type: 'EscalationOpened', escalation: { queue: 'emergency' } } as HistoryEvent;
 const all = [
-  shownOf('onboarding', {}),
+  shownOf('onboard', {}),
   shownOf(
     'red-flag',
     { status: 'Waiting', outcome: undefined, closedAt: undefined, escalations: 1, escalation: 'abc-1' } as never,
@@ -56,7 +56,7 @@ const hostOf = (columns: number): Host =>
 test('the table of runs fits 80 columns', () => {
   const lines = runTable(all, hostOf(80)).split('\n');
   expect(Math.max(...lines.map((line) => line.length))).toBeLessThanOrEqual(80);
-  expect(lines[0]).toMatch(/^RUN +WORKFLOW +OUTCOME +COST +ESCALATED +EFFECTS +TWICE +TOOK$/);
+  expect(lines[0]).toMatch(/^RUN +WORKFLOW +OUTCOME +COST +ESCALATED +EFFECTS +DUP +TOOK$/);
   expect(lines[2]).toMatch(/^red-flag .* Waiting .* emergency .* 0 +0 +8s$/);
 });
 
@@ -77,8 +77,9 @@ test('the result has exactly the promised members', () => {
 });
 
 test('what to type next names the run, the question and the instance', () => {
-  expect(nextSteps(all, 'demo')).toContain('signalbox trace 7dKq3vXW1pLm9RtYzB2cNf --name demo -n clinic');
+  expect(nextSteps(all, 'demo')).toContain('signalbox trace 7dKq3vXW1pLm9RtYzB2cNf -n clinic');
   expect(nextSteps(all, 'demo').join('\n')).toContain('signalbox decide abc-1 reject');
+  expect(Math.max(...nextSteps(all, 'demo').map((line) => line.length))).toBeLessThanOrEqual(78);
 });
 
 test('a scene that made a write although it should not is told, with what was found', () => {

@@ -72,7 +72,7 @@ export function runTable(shown: readonly Shown[], host: Host): string {
     { title: 'COST', value: ({ run }) => money(run.costMicros), right: true },
     { title: 'ESCALATED', value: (one) => queuesOf(one).join(' ') || '-' },
     { title: 'EFFECTS', value: ({ effects }) => String(effects.length), right: true },
-    { title: 'TWICE', value: ({ duplicates }) => String(duplicates), right: true },
+    { title: 'DUP', value: ({ duplicates }) => String(duplicates), right: true },
     { title: 'TOOK', value: ({ run }) => span((run.closedAt ?? now) - run.startedAt), right: true },
   ];
   return table(shown, columns, { columns: host.screen.columns, paint: host.screen.paint }).join('\n');
@@ -80,14 +80,16 @@ export function runTable(shown: readonly Shown[], host: Host): string {
 
 /** What to type next, while the plane is up. */
 export function nextSteps(shown: readonly Shown[], instance: string): readonly string[] {
-  const at = `--name ${instance} -n ${namespace}`;
+  const at = `-n ${namespace}`;
   const find = (name: string): Shown | undefined => shown.find(({ scene }) => scene.name === name);
   const note = find('note')?.run.run;
   const waiting = find('red-flag')?.run.escalation?.toLowerCase();
   return [
+    'export PATH="$PWD/bin:$PATH"',
+    `export KUBECONFIG=$(signalbox kubeconfig --name ${instance} --write)`,
     ...(note === undefined ? [] : [`signalbox trace ${note} ${at}`]),
     `signalbox escalations ${at}`,
-    ...(waiting === undefined ? [] : [`signalbox decide ${waiting} reject --reason "Called the patient." ${at}`]),
+    ...(waiting === undefined ? [] : [`signalbox decide ${waiting} reject ${at} --reason "We called."`]),
     `signalbox explain receptionist ${at}`,
     `signalbox status --name ${instance}`,
     `signalbox down --name ${instance}`,

@@ -14,11 +14,11 @@ const onboardingEffects = [
 
 export const scenes: readonly Scene[] = [
   {
-    name: 'onboarding',
+    name: 'onboard',
     workflow: 'clinician-onboarding',
     input: 'onboarding',
     object: 'onboarding',
-    says: 'four agents hand a practice on until it is live',
+    says: 'four agents hand a practice on, until live',
     settled: closed,
     facts: [
       outcomeIs('success'),
@@ -46,7 +46,7 @@ export const scenes: readonly Scene[] = [
     says: '"chest pain": people at once, before any tool acts',
     act: async (stage, run) => {
       const { spec } = await openEscalation(stage, stage.kube, run);
-      return `waits for a person in the queue ${spec.queue}; nothing was written`;
+      return `in the queue ${spec.queue}; no tool was called`;
     },
     settled: (run) => closed(run) || (run.status !== 'Running' && run.escalation !== undefined),
     facts: [
@@ -72,7 +72,7 @@ export const scenes: readonly Scene[] = [
     },
     settled: closed,
     facts: [
-      queueIs('front-desk'),
+      queueIs('reception'),
       countIs('EscalationDecided', 1),
       {
         expected: 'the run to end as the person decided',
@@ -89,7 +89,7 @@ export const scenes: readonly Scene[] = [
     act: async (stage, run) => {
       const reason = 'The amount fits the statement.';
       const spec = await answer(stage, { who: 'billing-lead', run, option: 'approve', reason });
-      return `billing-lead approved exactly ${spec.proposal?.tool ?? 'this'} (${spec.digest.slice(0, 15)}…)`;
+      return `billing-lead approved ${spec.proposal?.tool ?? 'it'}, once`;
     },
     settled: closed,
     facts: [
@@ -103,7 +103,7 @@ export const scenes: readonly Scene[] = [
     name: 'note',
     workflow: 'visit-documentation',
     input: 'note',
-    says: 'the verifier rejects a note; repaired, then saved',
+    says: 'rejected by the verifier, repaired, saved',
     settled: closed,
     facts: [
       outcomeIs('success'),
@@ -119,7 +119,7 @@ export const scenes: readonly Scene[] = [
     name: 'backup',
     workflow: 'support',
     input: 'question-backup',
-    says: 'the primary route fails; the backup agent completes',
+    says: 'the primary route fails, the backup completes',
     settled: closed,
     facts: [
       outcomeIs('success'),
@@ -159,5 +159,5 @@ async function killWorker(stage: Stage, run: string): Promise<string> {
   const pod = pods.find(({ name }) => name === worker) ?? pods.find(({ name }) => name.startsWith(`${agent}-`));
   if (pod?.pid === undefined) throw new DemoFailure(`a process of the worker ${worker}`, 'none', run);
   process.kill(pod.pid, 'SIGKILL');
-  return `worker ${pod.name} (pid ${pod.pid}) killed with SIGKILL after its first effect`;
+  return `SIGKILL for its worker (pid ${pod.pid}) midway`;
 }

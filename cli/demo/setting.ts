@@ -24,11 +24,9 @@ const readyMs = 90_000;
 export async function setUpClinic(stage: Stage, folder: string): Promise<number> {
   const { board, host } = stage;
   const began = host.clock.now();
-  const where = 'examples/clinic';
-  board.heading(
-    '2  The clinic',
-    `kubectl apply --server-side -n ${namespace} -R -f ${where}/server.yaml -f ${where}/manifests`,
-  );
+  const apply = `kubectl apply --server-side -n ${namespace}`;
+  const examples = 'examples/clinic';
+  board.heading('2  The clinic', `${apply} -f ${examples}/server.yaml`, `${apply} -R -f ${examples}/manifests`);
   const objects = [
     { apiVersion: 'v1', kind: 'Namespace', metadata: { name: namespace } },
     ...(await readManifests(join(folder, 'server.yaml'))),
@@ -97,11 +95,11 @@ function saying(object: Conditioned): string {
 
 /** `7 Agents, 7 Bundles, …` in order of the kinds that matter to people. */
 function counted(objects: readonly KubeObject[]): string {
-  const kinds = ['Agent', 'Bundle', 'Tool', 'Model', 'Workflow', 'EscalationPolicy'];
+  const kinds = ['Agent', 'Bundle', 'Tool', 'Model', 'Workflow', 'Policy'];
   return kinds
     .map((kind) => {
-      const count = objects.filter((object) => object.kind === kind).length;
-      return `${count} ${kind === 'EscalationPolicy' ? 'EscalationPolicies' : `${kind}s`}`;
+      const count = objects.filter((object) => object.kind.endsWith(kind)).length;
+      return `${count} ${kind === 'Policy' ? 'policies' : `${kind}s`}`;
     })
     .join(', ');
 }

@@ -103,6 +103,13 @@ async function strikeSet(host: Host, options: Options, { stage, up }: Progressed
   await (await host.local()).down({ name: options.name }, () => undefined);
 }
 
+/** What people call the servers; the controller manager comes with Kubernetes. */
+const productNames: Readonly<Record<string, string>> = {
+  'kube-apiserver': 'Kubernetes',
+  etcd: 'etcd',
+  'nats-server': 'NATS',
+};
+
 /** A fresh plane, attached to this process: it ends when the demo does, however that is. */
 async function raise(host: Host, board: Board, instance: string): Promise<UpAnswer> {
   const { screen } = host;
@@ -114,8 +121,10 @@ async function raise(host: Host, board: Board, instance: string): Promise<UpAnsw
   const say = (line: string): void => board.show('plane', line);
   await plane.down({ name: instance }, () => undefined);
   const up = await plane.up({ name: instance, foreground: true }, say);
-  const versions = up.status.servers.map((server) => `${server.name} ${server.version}`);
-  board.show('plane', `${versions.join(', ')}: ready in ${span(host.clock.now() - began)}`, 'green');
+  const versions = up.status.servers.flatMap(({ name, version }) =>
+    productNames[name] === undefined ? [] : [`${productNames[name]} ${version}`],
+  );
+  board.show('plane', `ready in ${span(host.clock.now() - began)}: ${versions.join(', ')}`, 'green');
   return up;
 }
 
@@ -135,7 +144,7 @@ async function play(host: Host, board: Board, options: Options, progressed: Prog
   progressed.stage = stage;
   const folder = clinicFolder();
   progressed.agentsReady = await setUpClinic(stage, folder);
-  board.heading('3  Runs', `signalbox run start patient-call --input examples/clinic/inputs/call.json -n ${namespace}`);
+  board.heading('3  Runs', `signalbox run start WORKFLOW -n ${namespace} --input FILE`);
   for (const scene of scenes) board.show(scene.name, scene.says);
   const started: Performance[] = [];
   await Promise.all(
@@ -160,11 +169,7 @@ function tellNext(
   screen.print(
     `\n${screen.paint('green', 'Everything held')} after ${span(given.took)}: every effect once, every question asked.`,
   );
-  screen.print(
-    given.stays
-      ? '\nIn another terminal:'
-      : '\nWith the plane up (make demo on a terminal, or signalbox up) type next:',
-  );
+  screen.print(`\n${given.stays ? 'In another terminal' : 'On a terminal the demo stays up; there, in another one'}:`);
   for (const line of nextSteps(shown, given.instance)) screen.print(`  ${line}`);
   if (given.stays) screen.print('\nCtrl-C ends the demo and removes it.');
 }

@@ -21,7 +21,7 @@ test('the demo ends well, with every promise kept', async () => {
       'workflow',
     ]);
   }
-  expect(runs.get('onboarding')).toMatchObject({ workflow: 'clinician-onboarding', outcome: 'success', effects: 5 });
+  expect(runs.get('onboard')).toMatchObject({ workflow: 'clinician-onboarding', outcome: 'success', effects: 5 });
   expect(runs.get('red-flag')).toMatchObject({
     workflow: 'patient-call',
     outcome: 'waiting',
@@ -33,7 +33,7 @@ test('the demo ends well, with every promise kept', async () => {
   expect(runs.get('note')).toMatchObject({ workflow: 'visit-documentation', outcome: 'success', effects: 1 });
   expect(runs.get('backup')).toMatchObject({ workflow: 'support', outcome: 'success', effects: 1 });
   expect(runs.get('killed')).toMatchObject({ workflow: 'clinician-onboarding', outcome: 'success', effects: 5 });
-  for (const name of ['onboarding', 'call', 'invoice', 'note', 'backup', 'killed']) {
+  for (const name of ['onboard', 'call', 'invoice', 'note', 'backup', 'killed']) {
     expect(runs.get(name)?.costMicros, name).toBeGreaterThan(0);
   }
   expect(result?.escalations).toBeGreaterThanOrEqual(3);

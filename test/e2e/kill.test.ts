@@ -8,7 +8,7 @@ describe('SIGKILL in the middle of the demo', () => {
     async (role) => {
       const { code, output, result } = await runDemo('--kill', role);
       expect(code, output).toBe(0);
-      expect(output).toMatch(/killed with SIGKILL/);
+      expect(output).toMatch(/SIGKILL for/);
       expect(result, output).toMatchObject({ ok: true, agentsReady: 7 });
       expect(result?.runs.map((run) => run.duplicates)).toEqual(result?.runs.map(() => 0));
     },
