@@ -3,7 +3,7 @@ import { agentServiceAccount, bundleToken, natsAudience } from '../../api/messag
 import type { KubeObject } from '../../ports/kube.ts';
 import { annotation, label, managed, ownerOf, roleLabels } from '../catalog/labels.ts';
 import type { AgentObject } from '../catalog/objects.ts';
-import { containerSecurity, downward, memoryOptions, podSecurity, probes } from '../catalog/pods.ts';
+import { containerSecurity, downward, podSecurity, probes, smallMemory } from '../catalog/pods.ts';
 import type { Intent } from '../controller/plan.ts';
 import { bundleFile } from '../bundle/resolve.ts';
 import { configMapName } from '../bundle/plan.ts';
@@ -87,7 +87,7 @@ function podSpec(root: AgentObject, bundle: LiveBundle, settings: PodSettings): 
         imagePullPolicy: 'IfNotPresent',
         command: ['node', 'dist/worker.mjs'],
         env: [
-          { name: 'NODE_OPTIONS', value: memoryOptions(96) },
+          ...smallMemory(96),
           ...downward,
           { name: 'SIGNALBOX_NAMESPACE', value: namespace },
           { name: 'SIGNALBOX_AGENT', value: name },

@@ -6,7 +6,7 @@ import { DEPLOYMENT, keyOf, SERVICE_ACCOUNT } from '../../ports/resources.ts';
 import { natsToken, type PodSettings } from '../agent/workers.ts';
 import { isDeleting, label, managed, roleLabels } from '../catalog/labels.ts';
 import type { ModelObject, ToolObject } from '../catalog/objects.ts';
-import { containerSecurity, downward, memoryOptions, podSecurity, probes } from '../catalog/pods.ts';
+import { containerSecurity, downward, podSecurity, probes, smallMemory } from '../catalog/pods.ts';
 import type { Command, Intent, Plan } from '../controller/plan.ts';
 
 export interface GatewayObserved {
@@ -105,7 +105,7 @@ function podSpec(namespace: string, secrets: readonly string[], settings: PodSet
         imagePullPolicy: 'IfNotPresent',
         command: ['node', 'dist/gateway.mjs'],
         env: [
-          { name: 'NODE_OPTIONS', value: memoryOptions(96) },
+          ...smallMemory(96),
           ...downward,
           { name: 'SIGNALBOX_NAMESPACE', value: namespace },
           { name: 'SIGNALBOX_NATS_URL', value: settings.natsUrl },
