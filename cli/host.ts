@@ -14,7 +14,7 @@ export interface ClusterAccess {
   readonly serverName?: string;
   /** Used where no namespace is given. */
   readonly namespace: string;
-  /** The local instance this may be, by the name of its context. */
+  /** The local instance this may be, by the name of its cluster. */
   readonly instance?: string;
   credentials(refresh?: boolean): Promise<ClusterCredentials>;
 }

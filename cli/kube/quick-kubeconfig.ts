@@ -80,16 +80,20 @@ interface Chosen {
 }
 
 function choose(config: Kubeconfig, context: string | undefined): Chosen {
-  const name = context ?? config['current-context'];
-  const chosen = config.contexts?.find((entry) => entry.name === name)?.context;
+  const wanted = context ?? config['current-context'];
+  const chosen = config.contexts?.find(({ name }) => name === wanted)?.context;
   if (context !== undefined && chosen === undefined) throw unknownContext(context, config);
+  const { cluster = '', user, namespace = 'default' } = chosen ?? {};
   return {
-    cluster: config.clusters?.find((entry) => entry.name === chosen?.cluster)?.cluster,
-    user: config.users?.find((entry) => entry.name === chosen?.user)?.user,
-    namespace: chosen?.namespace ?? 'default',
-    instance: /^signalbox-(.+)$/.exec(name ?? '')?.[1],
+    cluster: config.clusters?.find(({ name }) => name === cluster)?.cluster,
+    user: config.users?.find(({ name }) => name === user)?.user,
+    namespace,
+    instance: instanceName.exec(cluster)?.[1],
   };
 }
+
+/** What `signalbox kubeconfig` calls the cluster of an instance. */
+const instanceName = /^signalbox-([a-z0-9](?:[-a-z0-9]{0,38}[a-z0-9])?)$/;
 
 async function readConfig(path: string): Promise<Kubeconfig> {
   let text: string;

@@ -79,9 +79,7 @@ function facts(item: EscalationObject, now: number): readonly (readonly [string,
 
 function becauseOf({ spec }: EscalationObject): string {
   const rule = spec.rule === undefined ? '' : `, rule ${spec.rule}`;
-  return spec.signal === 'approval'
-    ? `approval, which is asked for${rule}`
-    : `${spec.signal}${rule}; action ${spec.action}`;
+  return spec.signal === 'approval' ? `approval is required${rule}` : `${spec.signal}${rule}; action ${spec.action}`;
 }
 
 /** Exactly what would be done, never cut: it is what the answer binds to. */

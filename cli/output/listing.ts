@@ -15,9 +15,10 @@ export async function printList<Row>(
   screen: Screen,
   rows: readonly Row[],
   listed: Listed<Row>,
-  options: { readonly format: Format; readonly first?: boolean },
+  options: { readonly format: Format; readonly below?: readonly Row[] },
 ): Promise<void> {
-  const { format, first = true } = options;
+  const { format, below } = options;
+  const first = below === undefined;
   if (format === 'json' || format === 'yaml') {
     if (first) screen.raw(await documentText({ items: rows }, format));
     else for (const row of rows) screen.raw(await documentText(row, format));
@@ -32,5 +33,7 @@ export async function printList<Row>(
     return;
   }
   const { columns, paint } = screen;
-  screen.print(table(rows, listed.columns, { columns, paint, wide: format === 'wide', headless: !first }).join('\n'));
+  screen.print(
+    table(rows, listed.columns, { columns, paint, wide: format === 'wide', ...(first ? {} : { below }) }).join('\n'),
+  );
 }

@@ -3,7 +3,7 @@ import { age, money, offset, parseSpan, span, until } from './quantity.ts';
 
 test.each([
   [0, '0s'],
-  [40, '0s'],
+  [38.2, '38ms'],
   [450, '0.5s'],
   [1000, '1s'],
   [9940, '9.9s'],

@@ -5,9 +5,10 @@ const MINUTE = 60 * SECOND;
 const HOUR = 60 * MINUTE;
 const DAY = 24 * HOUR;
 
-/** `0.4s`, `12s`, `3m4s`, `2h5m`, `3d4h`: two units at most. */
+/** `38ms`, `0.4s`, `12s`, `3m4s`, `2h5m`, `3d4h`: two units at most. */
 export function span(ms: number): string {
   const value = Math.max(0, ms);
+  if (value > 0 && value < 100) return `${Math.max(1, Math.round(value))}ms`;
   if (value < 10 * SECOND) return `${trim((value / SECOND).toFixed(1))}s`;
   if (value < MINUTE) return `${Math.floor(value / SECOND)}s`;
   if (value < HOUR) return two(value, MINUTE, 'm', SECOND, 's');
@@ -78,3 +79,6 @@ export function parseSpan(text: string): number | undefined {
   }
   return total;
 }
+
+/** `1 effect`, `2 effects`. */
+export const counted = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`;

@@ -133,6 +133,12 @@ describe('a table', () => {
   test('then leaves the least important column out', () => {
     expect(table(rows, columns, { columns: 14 })).toEqual(['NAME   N', 'first  7']);
   });
+  test('lines up rows that follow', () => {
+    const first = table(rows, columns, { columns: 60 });
+    const next = { a: 'x', b: 'new', c: 10 };
+    expect(table([next], columns, { columns: 60, below: [...rows, next] })).toEqual([`x      ${'new'.padEnd(24)}  10`]);
+    expect(first).toHaveLength(2);
+  });
   test('pads around colours, not with them', () => {
     expect(table(rows, columns, { columns: 40, paint: coloured })[1]).toBe(
       'first  \u001b[31msome words that are long\u001b[39m  7',

@@ -19,12 +19,12 @@ export interface Column<Row> {
 
 export type Paint1 = (text: string) => string;
 
-export interface TableOptions {
+export interface TableOptions<Row = unknown> {
   readonly columns: number;
   readonly wide?: boolean;
   readonly paint?: Paint;
-  /** Fixed widths of an earlier table, so that rows that follow line up. */
-  readonly headless?: boolean;
+  /** Rows that follow an earlier table: no heading, and as wide as these rows need, so that they line up. */
+  readonly below?: readonly Row[];
 }
 
 const GAP = 2;
@@ -36,17 +36,22 @@ interface Lane<Row> {
 }
 
 /** Lines without trailing spaces; the first is the heading. */
-export function table<Row>(rows: readonly Row[], columns: readonly Column<Row>[], options: TableOptions): string[] {
+export function table<Row>(
+  rows: readonly Row[],
+  columns: readonly Column<Row>[],
+  options: TableOptions<Row>,
+): string[] {
   const paint = options.paint ?? plain;
   const shown = columns.filter((column) => options.wide === true || column.wide !== true);
   const lanes = shown.map((column): Lane<Row> => {
     const cells = rows.map((row) => oneLine(column.value(row)) || '-');
-    return { column, cells, width: Math.max(...[column.title, ...cells].map(widthOf)) };
+    const others = (options.below ?? []).map((row) => oneLine(column.value(row)));
+    return { column, cells, width: Math.max(...[column.title, ...cells, ...others].map(widthOf)) };
   });
   const fitted = options.wide === true ? lanes : fit(lanes, options.columns);
   const heading = fitted.map((lane) => pad(lane.column.title, lane.width, lane.column.right)).join(' '.repeat(GAP));
   const lines = rows.map((row, index) => line(fitted, row, index, paint));
-  return options.headless === true ? lines : [paint('bold', heading.trimEnd()), ...lines];
+  return options.below !== undefined ? lines : [paint('bold', heading.trimEnd()), ...lines];
 }
 
 function line<Row>(lanes: readonly Lane<Row>[], row: Row, index: number, paint: Paint): string {

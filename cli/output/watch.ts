@@ -26,8 +26,8 @@ export async function watched(host: Host, page: () => Promise<string>): Promise<
 export interface Listing<Row> {
   readonly look: () => Promise<readonly Row[]>;
   readonly key: (row: Row) => string;
-  /** `first` is true for the first look: with headings, and words where the list is empty. */
-  readonly show: (rows: readonly Row[], first: boolean) => Promise<void>;
+  /** `below` is absent at the first look; then it is every row, of which `rows` are those that changed. */
+  readonly show: (rows: readonly Row[], below?: readonly Row[]) => Promise<void>;
 }
 
 /** Shows all rows, then those that are new or changed. */
@@ -43,7 +43,8 @@ export async function watchedRows<Row>(host: Host, listing: Listing<Row>): Promi
       seen.set(key, text);
       return true;
     });
-    if (first || changed.length > 0) await listing.show(changed, first);
+    if (first) await listing.show(rows);
+    else if (changed.length > 0) await listing.show(changed, rows);
     first = false;
   } while (await pause(host, EVERY_MS));
 }

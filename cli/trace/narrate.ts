@@ -164,13 +164,18 @@ function guardWords(guard: { readonly when: string; readonly value?: boolean; re
   return guard.value === undefined ? when : `${when} → ${guard.value}`;
 }
 
+/** What the model said, where it is not said again as feedback. */
+function saysWords({ text = '', feedback }: Turn, whole: boolean): string | undefined {
+  return text === '' || text === feedback ? undefined : `says ${quoted(text, whole)}`;
+}
+
 function turnWords(turn: Turn, { show, whole }: Telling): Words {
   const done = new Set(turn.results.map((result) => result.id));
   const results = turn.results.flatMap((result) => [
     `${result.tool} ${show(result.args)}`,
     `  ${callWords(result)}`,
     result.outcome === 'approvalRequired' && result.approval !== undefined
-      ? `  asks${result.approval.queue === undefined ? '' : ` queue ${result.approval.queue}`}: ${result.approval.question}`
+      ? `  asks queue ${result.approval.queue ?? 'of the policy'}: see the escalation that follows`
       : `  → ${show(result.result)}`,
   ]);
   const open = turn.calls
@@ -182,7 +187,7 @@ function turnWords(turn: Turn, { show, whole }: Telling): Words {
     asked ? 'ask' : failed || turn.feedback !== undefined ? 'bad' : 'plain',
     `${turn.role}, turn ${turn.turn}`,
     turn.receipt === undefined ? undefined : modelWords(turn.receipt),
-    turn.text === undefined || turn.text === '' ? undefined : `says ${quoted(turn.text, whole)}`,
+    saysWords(turn, whole),
     ...results,
     ...open,
     turn.feedback === undefined ? undefined : `told to repair: ${quoted(turn.feedback, whole)}`,

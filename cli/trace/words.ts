@@ -82,7 +82,7 @@ export function callWords(result: ToolResult): string {
     endings[result.outcome],
     committed,
     receipt === undefined ? undefined : `${Math.round(receipt.elapsedMs)}ms`,
-    receipt?.note === undefined ? undefined : oneLine(receipt.note),
+    receipt?.note === undefined || receipt.note === result.approval?.question ? undefined : oneLine(receipt.note),
   ];
   return `${verdicts[result.outcome]}${effect}: ${parts.filter((part) => part !== undefined).join(', ')}`;
 }

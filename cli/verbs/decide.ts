@@ -11,6 +11,7 @@ import { type Session, withSession } from '../kube/session.ts';
 import { type ClusterOptions, withCluster, withExamples } from '../options.ts';
 import { escalationText } from '../output/escalation.ts';
 import { oneLine } from '../output/style.ts';
+import { wrap } from '../output/width.ts';
 
 type Option = DecisionSpec['option'];
 
@@ -168,7 +169,7 @@ async function tell(host: Host, session: Session, told: Told): Promise<void> {
   }
   const done = decision.spec.option === 'approve' ? 'Approved' : 'Rejected';
   screen.print(`${screen.paint('green', done)} by ${decision.spec.decidedBy}.`);
-  screen.print(await whatNext(session, escalation, decision.spec.option));
+  screen.print(wrap(await whatNext(session, escalation, decision.spec.option), screen.columns).join('\n'));
   screen.note(`next: signalbox trace ${run} -n ${session.namespace} --watch`);
 }
 

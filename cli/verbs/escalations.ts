@@ -44,12 +44,15 @@ async function escalations(host: Host, options: Options): Promise<void> {
       const { items } = await kube.list<EscalationObject>(ESCALATION, everywhere ? {} : { namespace });
       return inOrder(items.filter((item) => wanted(item, options)));
     };
-    const show = (rows: readonly EscalationObject[], first: boolean): Promise<void> =>
-      printList(host.screen, rows, listed(host, options, namespace), { format: options.output, first });
+    const show = (rows: readonly EscalationObject[], below?: readonly EscalationObject[]): Promise<void> =>
+      printList(host.screen, rows, listed(host, options, namespace), {
+        format: options.output,
+        ...(below === undefined ? {} : { below }),
+      });
     const key = (item: EscalationObject): string => `${item.metadata.namespace}/${item.metadata.name}`;
     if (options.watch === true) return watchedRows(host, { look, show, key });
     const rows = await look();
-    await show(rows, true);
+    await show(rows);
     if (rows.length > 0 && ['table', 'wide'].includes(options.output)) {
       const at = rows[0]?.metadata.namespace ?? namespace;
       host.screen.note(`next: signalbox escalation show ${rows[0]?.metadata.name} -n ${at}`);

@@ -13,7 +13,7 @@ import {
   withOutput,
 } from '../options.ts';
 import { documentText, isDocument, parseDocument } from '../output/document.ts';
-import { money, span } from '../output/quantity.ts';
+import { counted, money, span } from '../output/quantity.ts';
 import { nextFor, paintStanding, standing } from '../output/run.ts';
 import { oneLine } from '../output/style.ts';
 import { wrap } from '../output/width.ts';
@@ -99,7 +99,7 @@ async function show(host: Host, run: RunSummary, options: Options): Promise<void
     return;
   }
   const took = span((run.closedAt ?? host.clock.now()) - run.startedAt);
-  const ended = `${paintStanding(run, screen.paint)} after ${took}, ${money(run.costMicros)}, ${run.effects} effects`;
+  const ended = `${paintStanding(run, screen.paint)} after ${took}, ${money(run.costMicros)}, ${counted(run.effects, 'effect')}`;
   const going = `${standing(run)}${run.state === '' ? '' : ` in ${run.state}`}`;
   screen.print(`Run ${run.run} of ${run.workflow}: ${run.status === 'Closed' ? ended : going}.`);
   if (run.message !== '') screen.print(wrap(oneLine(run.message), screen.columns).join('\n'));

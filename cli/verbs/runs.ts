@@ -48,10 +48,13 @@ async function runs(host: Host, options: Options): Promise<void> {
       ...(options.workflow === undefined ? {} : { workflow: options.workflow }),
       ...(options.status === undefined ? {} : { status: options.status }),
     });
-  const show = (rows: readonly RunSummary[], first: boolean): Promise<void> =>
-    printList(host.screen, newestFirst(rows), listed(host, engine, options), { format: options.output, first });
+  const show = (rows: readonly RunSummary[], below?: readonly RunSummary[]): Promise<void> =>
+    printList(host.screen, newestFirst(rows), listed(host, engine, options), {
+      format: options.output,
+      ...(below === undefined ? {} : { below }),
+    });
   if (options.watch === true) return watchedRows(host, { look, show, key: (run) => run.run });
-  await show(await look(), true);
+  await show(await look());
 }
 
 const newestFirst = (rows: readonly RunSummary[]): readonly RunSummary[] =>

@@ -5,7 +5,7 @@ import { findRun } from '../engine/find-run.ts';
 import type { Host } from '../host.ts';
 import { type EngineOptions, withEngine, withExamples, withOutput, withWatch, type WatchOptions } from '../options.ts';
 import { documentText, isDocument } from '../output/document.ts';
-import { money, span } from '../output/quantity.ts';
+import { counted, money, span } from '../output/quantity.ts';
 import { nextFor, paintStanding } from '../output/run.ts';
 import { oneLine } from '../output/style.ts';
 import { wrap } from '../output/width.ts';
@@ -88,15 +88,13 @@ function summary(host: Host, run: RunSummary): string {
   const took = span((run.closedAt ?? host.clock.now()) - run.startedAt);
   const numbers = [
     money(run.costMicros),
-    count(run.effects, 'effect'),
-    count(run.attempts, 'attempt'),
-    run.repairs > 0 ? count(run.repairs, 'repair') : undefined,
-    run.escalations > 0 ? count(run.escalations, 'escalation') : undefined,
+    counted(run.effects, 'effect'),
+    counted(run.attempts, 'attempt'),
+    run.repairs > 0 ? counted(run.repairs, 'repair') : undefined,
+    run.escalations > 0 ? counted(run.escalations, 'escalation') : undefined,
   ].filter((part) => part !== undefined);
   const state = run.state === '' ? '' : ` in state ${run.state}`;
   const ended = run.status === 'Closed' ? ` after ${took}` : `${state}, ${took} so far`;
   const line = `${paintStanding(run, host.screen.paint)}${ended}: ${numbers.join(', ')}.`;
   return [line, ...wrap(oneLine(run.message), host.screen.columns)].join('\n').trimEnd();
 }
-
-const count = (number: number, noun: string): string => `${number} ${noun}${number === 1 ? '' : 's'}`;

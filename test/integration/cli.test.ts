@@ -143,6 +143,7 @@ function listen(app: express.Express, host: string, port: number): Promise<Serve
 async function typed(words: readonly string[], options: { token?: string; stdin?: string; kubeconfig?: string } = {}) {
   const { host, out, error } = testHost({
     kubeconfigAccess: kubeconfigConfig,
+    local: () => import('../../local/api.ts'),
     connect: (access, timeoutMs) => Promise.resolve(connectKube({ access, component: 'cli', timeoutMs })),
     readStdin: () => Promise.resolve(options.stdin ?? ''),
     environment: options.token === undefined ? {} : { SIGNALBOX_TOKEN: options.token },
@@ -570,7 +571,7 @@ describe('escalations and decide', () => {
     });
     expect(out).toContain('May billing charge $1,250.00 for inv-1042?\n');
     expect(out).toContain(
-      'Approved by admin.\nRun 7dKq3vXW1pLm9RtYzB2cNf goes on and does exactly what was shown (charge-card), once.\n',
+      'Approved by admin.\nRun 7dKq3vXW1pLm9RtYzB2cNf goes on and does exactly what was shown\n(charge-card), once.\n',
     );
     expect(error).toBe('next: signalbox trace 7dKq3vXW1pLm9RtYzB2cNf -n clinic --watch\n');
   });
