@@ -1,6 +1,7 @@
 // Owns: serving the asks of one namespace. The identity of an asker is in the subject, stamped by its NATS permissions.
 //   S1: equal asks at work share one answer, and a settled answer is kept for a while: workers ask again until they hear.
-//   S2: an answer that may change (an error, a missing approval) is never kept.
+//   S2: an ask holds its place for two seconds at most; the work behind it goes on, and the worker asks again.
+//   S3: an answer that may change (an error, a missing approval) is never kept.
 import { isSignalboxError } from '../../api/errors.ts';
 import { modelAsk, toolAsk, verifyAsk } from '../../api/messages/asks.ts';
 import type { ModelAskReply, ToolAskReply, VerifyAskReply } from '../../api/messages/asks.ts';
@@ -19,8 +20,13 @@ import { answerVerifyAsk } from './verify-ask.ts';
 export type AskReply = ModelAskReply | ToolAskReply | VerifyAskReply;
 
 const parallelMax = 256;
+/** Asks behind which something is at work. */
+const atWorkMax = 1_024;
+/** Settled answers that are kept. */
 const keptMax = 128;
 const keptMs = 30_000;
+/** A little less than workers wait for one request. */
+const waitMs = 2_000;
 
 export function gatewayOf(ports: GatewayPorts, settings: GatewaySettings): Gateway {
   const { control, clock, log, metrics } = ports;
@@ -62,34 +68,57 @@ interface Answers {
   atWork(): number;
 }
 
+const stillAtWork: AskReply = { kind: 'Error', code: 'TIMEOUT', message: 'still at work; ask again', retryable: true };
+const tooMany: AskReply = {
+  kind: 'Error',
+  code: 'BUS_UNREACHABLE',
+  message: `the gateway has ${atWorkMax} asks at work; ask again`,
+  retryable: true,
+};
+
 export function keptAnswers(gateway: Gateway): Answers {
-  const kept = new Map<string, Promise<AskReply>>();
-  let atWork = 0;
+  const working = new Map<string, Promise<AskReply>>();
+  const settled = new Map<string, AskReply>();
+  const keep = (key: string, reply: AskReply): void => {
+    if (!isSettled(reply)) return;
+    if (settled.size >= keptMax) settled.delete(settled.keys().next().value ?? '');
+    settled.set(key, reply);
+    setTimeout(() => settled.delete(key), keptMs).unref();
+  };
   const make = async (key: string, request: Request): Promise<AskReply> => {
-    atWork += 1;
-    let keep = false;
     try {
       const reply = await answerAsk(gateway, request);
-      keep = isSettled(reply);
+      keep(key, reply);
       return reply;
     } finally {
-      atWork -= 1;
-      if (keep) setTimeout(() => kept.delete(key), keptMs).unref();
-      else kept.delete(key);
+      working.delete(key);
     }
   };
   return {
-    atWork: () => atWork,
-    answer(request) {
+    atWork: () => working.size,
+    async answer(request) {
       const key = digest({ subject: request.subject, payload: request.payload });
-      const known = kept.get(key);
+      const known = settled.get(key);
       if (known !== undefined) return known;
-      if (kept.size >= keptMax + parallelMax) kept.delete(kept.keys().next().value ?? '');
-      const made = make(key, request);
-      kept.set(key, made);
-      return made;
+      if (!working.has(key) && working.size >= atWorkMax) return tooMany;
+      const answering = working.get(key) ?? make(key, request);
+      working.set(key, answering);
+      return within(answering, waitMs);
     },
   };
+}
+
+/** The answer, or after `ms` that it is still at work. */
+async function within(answering: Promise<AskReply>, ms: number): Promise<AskReply> {
+  let timer: NodeJS.Timeout | undefined;
+  const late = new Promise<AskReply>((resolve) => {
+    timer = setTimeout(() => resolve(stillAtWork), ms);
+  });
+  try {
+    return await Promise.race([answering, late]);
+  } finally {
+    clearTimeout(timer);
+  }
 }
 
 function isSettled(reply: AskReply): boolean {

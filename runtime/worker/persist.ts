@@ -16,6 +16,7 @@ export interface Asking {
 
 const pauseMs = 50;
 const pauseMaxMs = 1_000;
+const waitedMs = 1_000;
 
 /** Codes that say "not now": nothing was decided, the same ask may be answered by another process. */
 export const passingCodes: ReadonlySet<string> = new Set(['BUS_UNREACHABLE', 'TIMEOUT', 'NOT_OWNER', 'JOURNAL_FENCED']);
@@ -29,20 +30,21 @@ export async function askUntilAnswered<T extends { readonly kind: string }>(
   const { bus, clock, untilMs, timeoutMs, signal } = asking;
   for (let tries = 0; ; tries += 1) {
     signal.throwIfAborted();
+    const askedAt = clock.now();
     let problem: Error;
     try {
-      const timeout = Math.max(1, Math.min(timeoutMs, untilMs - clock.now()));
+      const timeout = Math.max(1, Math.min(timeoutMs, untilMs - askedAt));
       const reply = await unlessAborted(bus.request<T>(subject, payload, timeout), signal);
       const code = codeOf(reply);
-      if (code === undefined || !passingCodes.has(code)) return reply;
-      if (clock.now() >= untilMs) return reply;
+      if (code === undefined || !passingCodes.has(code) || clock.now() >= untilMs) return reply;
       problem = new Error(code);
     } catch (error) {
       if (!isSignalboxError(error) || !passingCodes.has(error.code)) throw error;
       problem = error;
     }
-    const timedOut = isSignalboxError(problem, 'TIMEOUT');
-    const pause = timedOut ? 0 : Math.min(pauseMs * 2 ** Math.min(tries, 6), pauseMaxMs);
+    // Whoever was heard out for a while is asked again at once; whoever said no at once gets a pause.
+    const waited = clock.now() - askedAt >= waitedMs;
+    const pause = waited ? 0 : Math.min(pauseMs * 2 ** Math.min(tries, 6), pauseMaxMs);
     if (clock.now() + pause >= untilMs) throw problem;
     await clock.sleep(pause, signal);
   }

@@ -4,10 +4,17 @@ import type { ModelAskReply, ToolAskReply, VerifyAskReply } from '../../api/mess
 import type { JsonObject, ToolResult } from '../../api/messages/history.ts';
 import type { Permission } from '../../api/v1alpha1/agent.ts';
 import type { ToolSpec } from '../../api/v1alpha1/tool.ts';
+import { askGateway, bundleToken } from '../../api/messages/subjects.ts';
 import { callDigest } from '../../core/permission/digest.ts';
 import { isGenuine } from '../../runtime/receipts.ts';
 import { type FaultServer, startFaultServer } from '../support/fault-server.ts';
-import { type GatewayProcess, type GatewayStage, startGatewayStage } from '../support/gateway-stage.ts';
+import {
+  type GatewayProcess,
+  type GatewayStage,
+  stageAgent,
+  stageNamespace,
+  startGatewayStage,
+} from '../support/gateway-stage.ts';
 import { type ModelServer, startModelServer } from '../support/model-server.ts';
 
 const planted = 'planted-tool-secret-4711';
@@ -51,7 +58,7 @@ beforeAll(async () => {
   const endpoint = (baseURL: string) => ({
     endpoint: { baseURL, model: 'small', secretRef: { name: 'models', key: 'apiKey' } },
     prices,
-    limits: { timeout: '2s' },
+    limits: { timeout: '10s' },
   });
   stage = await startGatewayStage({
     tools: {
@@ -253,6 +260,20 @@ describe('models', () => {
     vendor.answer(() => ({ text: 'once' }));
     await Promise.all([1, 2, 3].map(() => ask({ turn: 9 })));
     await ask({ turn: 9 });
+    expect(vendor.requests).toHaveLength(1);
+  });
+
+  it('a slow answer is asked for again and made once; meanwhile it takes no place from others', async () => {
+    vendor.answer(() => ({ text: 'slow', delayMs: 4_500 }));
+    await stage.grant(permissions);
+    const slow = ask({ turn: 10 });
+    const early = await stage.work.request<ModelAskReply>(
+      askGateway({ namespace: stageNamespace, agent: stageAgent, bundle: bundleToken(stage.bundle.digest) }, 'model'),
+      { ...target(), turn: 10, role: 'executor', messages: [{ role: 'user', content: 'hi' }] },
+      5_000,
+    );
+    expect(early).toMatchObject({ kind: 'Error', code: 'TIMEOUT', retryable: true });
+    expect(await slow).toMatchObject({ kind: 'Reply', text: 'slow' });
     expect(vendor.requests).toHaveLength(1);
   });
 

@@ -131,6 +131,11 @@ export async function startGatewayStage(content: StageContent): Promise<GatewayS
   }
   const processes = new Set<ChildProcess>();
   const worker = { namespace: stageNamespace, agent: stageAgent, bundle: bundleToken(bundle.digest) };
+  const ask = async <T>(verb: GatewayVerb, payload: object, timeoutMs: number): Promise<T> => {
+    const reply = await work.request<T>(askGateway(worker, verb), payload, timeoutMs);
+    const { code } = reply as { readonly code?: string };
+    return code === 'TIMEOUT' ? ask(verb, payload, timeoutMs) : reply;
+  };
   return {
     nats,
     control,
@@ -147,8 +152,7 @@ export async function startGatewayStage(content: StageContent): Promise<GatewayS
         SIGNALBOX_PARTITIONS: '1',
         ...natsEnvironment(nats),
       }),
-    ask: <T>(verb: GatewayVerb, payload: object, timeoutMs = 20_000) =>
-      work.request<T>(askGateway(worker, verb), payload, timeoutMs),
+    ask: (verb, payload, timeoutMs = 20_000) => ask(verb, payload, timeoutMs),
     async stop() {
       for (const child of processes) child.kill('SIGKILL');
       await Promise.allSettled([control.close(), work.close()]);

@@ -27,6 +27,7 @@ export interface Said {
   readonly headers?: Record<string, string>;
   readonly raw?: string;
   readonly hang?: boolean;
+  readonly delayMs?: number;
   readonly reset?: boolean;
 }
 
@@ -48,6 +49,7 @@ export async function startModelServer(): Promise<ModelServer> {
       requests.push({ headers: request.headers, body });
       const said = next(body, requests.length);
       if (said.hang === true) return;
+      if (said.delayMs !== undefined) await new Promise((resolve) => setTimeout(resolve, said.delayMs));
       if (said.reset === true) {
         request.socket.resetAndDestroy();
         return;

@@ -1,0 +1,86 @@
+import { describe, expect, it } from 'vitest';
+import type { Clock } from '../../ports/system.ts';
+import { schemaChecks } from '../json-schema.ts';
+import { limitsOf } from './limits.ts';
+import { redact } from './redact.ts';
+
+/** Time that passes only when somebody sleeps. */
+function steppedClock(): Clock & { now: () => number } {
+  let now = 0;
+  return {
+    now: () => now,
+    sleep: (ms) => {
+      now += ms;
+      return Promise.resolve();
+    },
+  };
+}
+
+describe('limits', () => {
+  it('let a minute’s worth through at once, then one by one', async () => {
+    const clock = steppedClock();
+    const limits = limitsOf(clock);
+    const limit = { maxParallel: 100, perMinute: 60 };
+    for (let count = 0; count < 60; count += 1) (await limits.enter('m', limit, 1_000_000))?.();
+    expect(clock.now()).toBe(0);
+    (await limits.enter('m', limit, 1_000_000))?.();
+    expect(clock.now()).toBeGreaterThanOrEqual(1_000);
+  });
+
+  it('give up when no place comes free in time, and leave the place to others', async () => {
+    const clock = steppedClock();
+    const limits = limitsOf(clock);
+    const limit = { maxParallel: 1, perMinute: 1 };
+    const release = await limits.enter('m', limit, 10);
+    release?.();
+    expect(await limits.enter('m', limit, 10)).toBeUndefined();
+    expect(await limits.enter('m', limit, 120_000)).toBeDefined();
+  });
+
+  it('let a waiting call in when another ends, in order', async () => {
+    const clock: Clock = { now: () => Date.now(), sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)) };
+    const limits = limitsOf(clock);
+    const first = await limits.enter('m', { maxParallel: 1 }, Date.now() + 5_000);
+    const order: number[] = [];
+    const waiting = [1, 2].map(async (number) => {
+      const release = await limits.enter('m', { maxParallel: 1 }, Date.now() + 5_000);
+      order.push(number);
+      release?.();
+    });
+    first?.();
+    await Promise.all(waiting);
+    expect(order).toEqual([1, 2]);
+  });
+});
+
+it('a secret is taken out of values and names at any depth', () => {
+  expect(redact({ a: ['x tok-123456 y'], 'tok-123456': { b: 1 } }, 'tok-123456')).toEqual({
+    a: ['x [redacted] y'],
+    '[redacted]': { b: 1 },
+  });
+  expect(redact('a', 'a')).toBe('a');
+  expect(redact({ a: 'x' }, undefined)).toEqual({ a: 'x' });
+});
+
+describe('JSON Schema', () => {
+  const checks = schemaChecks();
+  it('names the member, what is wrong and what is allowed', () => {
+    const schema = {
+      $schema: 'http://json-schema.org/draft-07/schema#',
+      type: 'object',
+      required: ['id'],
+      additionalProperties: false,
+      properties: { id: { type: 'string' }, size: { enum: ['s', 'm'] } },
+    };
+    expect(checks.check('1', schema, { id: 'x' })).toEqual({ ok: true });
+    expect(checks.check('1', schema, { size: 'l', more: 1 })).toEqual({
+      ok: false,
+      message:
+        '(root) must have required property \'id\'; (root) must NOT have additional properties: "more"; /size must be equal to one of the allowed values: ["s","m"]',
+    });
+  });
+  it('a broken schema is an answer, not a crash', () => {
+    expect(checks.check('2', { type: 'nonsense' }, {})).toMatchObject({ ok: false });
+    expect(checks.check('3', { $ref: '#/nowhere' }, {})).toMatchObject({ ok: false });
+  });
+});
