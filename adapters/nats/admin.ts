@@ -49,8 +49,6 @@ export function natsBusAdmin(options: AdminOptions): BusAdmin {
       await ensureStream(control, ledger(options.ledgerBytesMax ?? 2 * GiB));
       // Gateways read and write these, and may not make them.
       for (const name of [buckets.catalog, buckets.keys, buckets.spend]) await control.bucket(name);
-      // Gateways may read and write these, but make none.
-      for (const name of [buckets.catalog, buckets.keys, buckets.spend]) await control.bucket(name);
     },
     ensureTaskStreams: () =>
       remember('streams', async () => {

@@ -24,6 +24,8 @@ const known: Readonly<Record<string, BucketOptions>> = {
   [buckets.spend]: { ttlMs: 3 * 24 * 3_600_000 },
 };
 
+const duplicateWindowMs = 120_000;
+const nanos = (ms: number): number => ms * 1_000_000;
 const memoryBytesMax = 64 * 1024 * 1024;
 const diskBytesMax = 512 * 1024 * 1024;
 
@@ -139,7 +141,7 @@ async function ensureBucket({ manager }: BucketHost, name: string, options: Buck
       max_bytes: options.maxBytes ?? (memory ? memoryBytesMax : diskBytesMax),
       ...(options.ttlMs === undefined
         ? {}
-        : { max_age: options.ttlMs * 1_000_000, duplicate_window: options.ttlMs * 1_000_000 }),
+        : { max_age: nanos(options.ttlMs), duplicate_window: nanos(Math.min(options.ttlMs, duplicateWindowMs)) }),
       allow_direct: false,
       allow_rollup_hdrs: true,
       deny_delete: false,

@@ -72,7 +72,8 @@ try {
     receiptKey: await loadReceiptKey(control),
   };
   const partitions = integer(env, 'SIGNALBOX_PARTITIONS', defaultPartitions);
-  const engine = startEngine(ports, { name: `${name}/${ports.ids.random().slice(0, 6)}`, partitions });
+  // A container that starts again in its pod has its predecessor's lease at once; compare-and-set keeps them apart.
+  const engine = startEngine(ports, { name, partitions });
   problem = () => engine.problem();
   if (env['KUBERNETES_SERVICE_HOST'] === undefined) log.warn('no API server is known: the HTTP API is off');
   else api = engineApi({ engine, ports, callers: kubeCallers(await callerConnections(), () => clock.now()) });
