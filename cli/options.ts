@@ -16,6 +16,17 @@ export interface ClusterOptions {
   readonly requestTimeout: number;
 }
 
+/** The flags that lead to the same place again: for hints of what to type next. */
+export function again(options: ClusterOptions, namespace: string): string {
+  const given = [
+    ['-n', namespace],
+    ['--name', options.name],
+    ['--kubeconfig', options.kubeconfig],
+    ['--context', options.context],
+  ];
+  return given.flatMap(([flag, value]) => (value === undefined ? [] : [` ${flag} ${value}`])).join('');
+}
+
 /** How the engine is reached. */
 export interface EngineOptions extends ClusterOptions {
   readonly server?: string;

@@ -3,7 +3,7 @@ import { type ErrorCode, errorCodes, SignalboxError } from '../../api/errors.ts'
 import type { HistoryEvent, JsonObject, RunSummary } from '../../api/messages/history.ts';
 import { VerbError } from '../failure.ts';
 import type { Host } from '../host.ts';
-import type { EngineOptions } from '../options.ts';
+import { again, type EngineOptions } from '../options.ts';
 import { findEngine } from './address.ts';
 
 export interface RunQuery {
@@ -14,6 +14,8 @@ export interface RunQuery {
 
 export interface EngineClient {
   readonly namespace: string;
+  /** Flags for hints: ` -n clinic --name demo`. */
+  readonly again: string;
   start(workflow: string, input: JsonObject, key?: string): Promise<RunSummary>;
   list(query: RunQuery): Promise<readonly RunSummary[]>;
   show(run: string): Promise<RunSummary>;
@@ -41,6 +43,7 @@ export async function openEngine(host: Host, options: EngineOptions): Promise<En
   const at = (run: string): string => `/runs/${encodeURIComponent(run)}`;
   return {
     namespace: address.namespace,
+    again: again(options, address.namespace),
     start: (workflow, input, key) =>
       call('POST', `/workflows/${encodeURIComponent(workflow)}/runs`, { input, ...(key === undefined ? {} : { key }) }),
     list: async (query) => (await call<{ items: RunSummary[] }>('GET', `/runs${queryText(query)}`)).items,

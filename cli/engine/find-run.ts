@@ -32,7 +32,7 @@ export async function findRun(
   const id = await runOfObject(host, options, engine.namespace, bare);
   if (id !== undefined) return engine.show(id);
   throw new VerbError('NOT_FOUND', `no run and no WorkflowRun is called "${bare}" in namespace ${engine.namespace}`, {
-    attempt: `signalbox runs -n ${engine.namespace}, or another namespace with -n`,
+    attempt: `signalbox runs${engine.again}, or another namespace with -n`,
   });
 }
 

@@ -6,13 +6,15 @@ import { delimiter, join } from 'node:path';
 import { VerbError } from '../failure.ts';
 import type { ClusterAccess, Host, OpenKube } from '../host.ts';
 import type { Instance } from '../local-plane.ts';
-import type { ClusterOptions } from '../options.ts';
+import { again, type ClusterOptions } from '../options.ts';
 import { quickAccess } from './quick-kubeconfig.ts';
 
 export interface Session {
   readonly access: ClusterAccess;
   readonly kube: OpenKube;
   readonly namespace: string;
+  /** Flags for hints: ` -n clinic --name demo`. */
+  readonly again: string;
 }
 
 /** Opens a session, hands it to `work` and closes it, whatever happens. */
@@ -24,7 +26,8 @@ export async function withSession<T>(
   const access = await findAccess(host, options);
   const kube = await host.connect(access, options.requestTimeout);
   try {
-    return await work({ access, kube, namespace: options.namespace ?? access.namespace });
+    const namespace = options.namespace ?? access.namespace;
+    return await work({ access, kube, namespace, again: again(options, namespace) });
   } finally {
     await kube.close();
   }

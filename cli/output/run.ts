@@ -55,13 +55,13 @@ export function runColumns(now: number): readonly Column<RunSummary>[] {
 export function runText(
   run: RunSummary,
   now: number,
-  screen: { readonly columns: number; readonly paint: Paint },
+  screen: { readonly columns: number; readonly paint: Paint; readonly again: string },
 ): string {
   const lines = facts(run, now).map(([name, value]) => {
     const folded = wrap(oneLine(value), screen.columns - 14).join(`\n${' '.repeat(14)}`);
     return `${name.padEnd(14)}${name === 'status' ? value.replace(standing(run), paintStanding(run, screen.paint)) : folded}`;
   });
-  return [...lines, '', `next: ${nextFor(run)}`].join('\n');
+  return [...lines, '', `next: ${nextFor(run, screen.again)}`].join('\n');
 }
 
 function facts(run: RunSummary, now: number): readonly (readonly [string, string])[] {
@@ -88,8 +88,8 @@ function facts(run: RunSummary, now: number): readonly (readonly [string, string
   return rows.filter((row): row is readonly [string, string] => row[1] !== undefined && row[1] !== '');
 }
 
-export function nextFor(run: RunSummary): string {
-  const at = run.namespace === 'default' ? '' : ` -n ${run.namespace}`;
+/** `at`: flags that lead to the same place again. */
+export function nextFor(run: RunSummary, at: string): string {
   if (run.status !== 'Closed' && run.escalation !== undefined) {
     return `signalbox escalation show ${run.escalation.toLowerCase()}${at}`;
   }

@@ -35,7 +35,8 @@ export function openScreen(
 ): Screen {
   const colours = (environment['NO_COLOR'] ?? '') === '' && environment['TERM'] !== 'dumb';
   const given = Number(environment['COLUMNS']);
-  const columns = out.columns ?? (Number.isInteger(given) && given > 0 ? given : COLUMNS_DEFAULT);
+  // A terminal that does not know its width says 0.
+  const columns = [out.columns, given].find((value) => Number.isInteger(value) && Number(value) > 0) ?? COLUMNS_DEFAULT;
   return {
     columns: Math.min(Math.max(columns, COLUMNS_MIN), COLUMNS_MAX),
     terminal: out.isTTY === true,

@@ -94,7 +94,9 @@ test('one run at 80 columns', async () => {
     key: 'inv-1042',
     object: { name: 'invoice-1042', uid: 'u' },
   });
-  await expect(`${runText(long, now, { columns: 80, paint: plain })}\n`).toMatchFileSnapshot('../golden/run.80.txt');
+  await expect(
+    `${runText(long, now, { columns: 80, paint: plain, again: ' -n clinic --name try' })}\n`,
+  ).toMatchFileSnapshot('../golden/run.80.txt');
 });
 
 test('escalations at 80 columns', async () => {

@@ -62,20 +62,20 @@ async function decide(
     const escalation = await findEscalation(kube, namespace, asked.name);
     host.screen.print(escalationText(escalation, host.clock.now(), host.screen));
     host.screen.print('');
-    mustBeOpen(escalation, namespace);
+    mustBeOpen(escalation, session.again);
     const decision = await answer(session, escalation, { option: asked.option, reason: options.reason });
     const status = await verdict(host, kube, decision, options.requestTimeout);
     await tell(host, session, { escalation, decision, status });
   });
 }
 
-function mustBeOpen(escalation: EscalationObject, namespace: string): void {
+function mustBeOpen(escalation: EscalationObject, again: string): void {
   const state = stateOf(escalation);
   if (state === 'Open') return;
   const { status, spec } = escalation;
   const by = status?.decidedBy === undefined ? '' : `: ${status.option} by ${status.decidedBy}`;
   throw new VerbError('DENIED', `escalation ${escalation.metadata.name} is ${state.toLowerCase()} already${by}`, {
-    attempt: `signalbox trace ${spec.run} -n ${namespace}`,
+    attempt: `signalbox trace ${spec.run}${again}`,
   });
 }
 
@@ -158,8 +158,8 @@ async function tell(host: Host, session: Session, told: Told): Promise<void> {
     const own = decision.spec.decidedBy === escalation.spec.requestedBy;
     throw new VerbError('DENIED', `the answer was refused: ${oneLine(status.message ?? '') || 'no reason was given'}`, {
       attempt: own
-        ? `signalbox decide ${name} ${decision.spec.option} -n ${session.namespace} --token TOKEN, as somebody else: kubectl create token NAME`
-        : `signalbox escalation show ${name} -n ${session.namespace}`,
+        ? `signalbox decide ${name} ${decision.spec.option}${session.again} --token TOKEN, as somebody else: kubectl create token NAME`
+        : `signalbox escalation show ${name}${session.again}`,
     });
   }
   if (status === undefined) {
@@ -170,7 +170,7 @@ async function tell(host: Host, session: Session, told: Told): Promise<void> {
   const done = decision.spec.option === 'approve' ? 'Approved' : 'Rejected';
   screen.print(`${screen.paint('green', done)} by ${decision.spec.decidedBy}.`);
   screen.print(wrap(await whatNext(session, escalation, decision.spec.option), screen.columns).join('\n'));
-  screen.note(`next: signalbox trace ${run} -n ${session.namespace} --watch`);
+  screen.note(`next: signalbox trace ${run}${session.again} --watch`);
 }
 
 async function whatNext({ kube, namespace }: Session, escalation: EscalationObject, option: Option): Promise<string> {

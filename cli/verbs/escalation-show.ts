@@ -31,7 +31,7 @@ export function escalationVerb(host: Host): Command {
 
 async function showEscalation(host: Host, name: string, options: Options): Promise<void> {
   const { screen } = host;
-  await withSession(host, options, async ({ kube, namespace }) => {
+  await withSession(host, options, async ({ kube, namespace, again }) => {
     const escalation = await findEscalation(kube, namespace, name);
     if (isDocument(options.output)) {
       screen.raw(await documentText(escalation, options.output));
@@ -44,8 +44,8 @@ async function showEscalation(host: Host, name: string, options: Options): Promi
     screen.print(escalationText(escalation, host.clock.now(), screen));
     const own = escalation.metadata.name;
     if (stateOf(escalation) === 'Open') {
-      screen.note(`next: signalbox decide ${own} approve -n ${namespace} --reason "…"`);
-      screen.note(`      signalbox decide ${own} reject -n ${namespace} --reason "…"`);
-    } else screen.note(`next: signalbox trace ${escalation.spec.run} -n ${namespace}`);
+      screen.note(`next: signalbox decide ${own} approve${again} --reason "…"`);
+      screen.note(`      signalbox decide ${own} reject${again} --reason "…"`);
+    } else screen.note(`next: signalbox trace ${escalation.spec.run}${again}`);
   });
 }

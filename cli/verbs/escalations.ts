@@ -3,6 +3,7 @@ import type { Host } from '../host.ts';
 import { type EscalationObject, inOrder, stateOf } from '../kube/escalations.ts';
 import { withSession } from '../kube/session.ts';
 import {
+  again,
   type ClusterOptions,
   withCluster,
   withExamples,
@@ -54,8 +55,8 @@ async function escalations(host: Host, options: Options): Promise<void> {
     const rows = await look();
     await show(rows);
     if (rows.length > 0 && ['table', 'wide'].includes(options.output)) {
-      const at = rows[0]?.metadata.namespace ?? namespace;
-      host.screen.note(`next: signalbox escalation show ${rows[0]?.metadata.name} -n ${at}`);
+      const at = again(options, rows[0]?.metadata.namespace ?? namespace);
+      host.screen.note(`next: signalbox escalation show ${rows[0]?.metadata.name}${at}`);
     }
   });
 }
@@ -75,6 +76,6 @@ function listed(host: Host, options: Options, namespace: string) {
     empty:
       options.all === true
         ? `No escalations${which} ${where}.\nnext: signalbox runs`
-        : `Nothing waits for a person${which} ${where}.\nnext: signalbox escalations --all${options.allNamespaces === true ? ' -A' : ` -n ${namespace}`}, for those that are decided`,
+        : `Nothing waits for a person${which} ${where}.\nnext: signalbox escalations --all${options.allNamespaces === true ? ' -A' : again(options, namespace)}, for those that are decided`,
   };
 }

@@ -36,5 +36,5 @@ async function cancel(host: Host, name: string, options: Options): Promise<void>
   const after = await engine.cancel(run.run, options.reason);
   const ended = after?.status === 'Closed';
   host.screen.print(ended ? `Run ${run.run} is cancelled.` : `Run ${run.run} is asked to stop.`);
-  host.screen.note(`next: signalbox run show ${run.run} -n ${engine.namespace}`);
+  host.screen.note(`next: signalbox run show ${run.run}${engine.again}`);
 }

@@ -29,7 +29,7 @@ async function show(host: Host, name: string, options: Options): Promise<void> {
     const run = await findRun(host, options, engine, name);
     if (isDocument(options.output)) return documentText(run, options.output);
     if (options.output === 'name') return `${run.run}\n`;
-    return `${runText(run, host.clock.now(), host.screen)}\n`;
+    return `${runText(run, host.clock.now(), { ...host.screen, again: engine.again })}\n`;
   };
   if (options.watch === true) return watched(host, page);
   host.screen.raw(await page());

@@ -58,10 +58,10 @@ async function start(host: Host, workflow: string, options: Options): Promise<vo
   const input = await readInput(host, options.input ?? '{}');
   const engine = await openEngine(host, options);
   const run = await engine.start(workflow, input, options.key);
-  if (options.wait !== true) return show(host, run, options);
+  if (options.wait !== true) return show(host, run, { ...options, at: engine.again });
   host.screen.note(`run ${run.run} of ${workflow} started; waiting ${span(options.timeout)} at most`);
   const last = await waitForEnd(host, engine, run, options.timeout);
-  await show(host, last, options);
+  await show(host, last, { ...options, at: engine.again });
   const exit = exitOf(last);
   if (exit !== exitCodes.ok) throw new Ended(exit);
 }
@@ -88,7 +88,7 @@ async function source(host: Pick<Host, 'readStdin'>, given: string): Promise<rea
   }
 }
 
-async function show(host: Host, run: RunSummary, options: Options): Promise<void> {
+async function show(host: Host, run: RunSummary, options: OutputOptions & { readonly at: string }): Promise<void> {
   const { screen } = host;
   if (isDocument(options.output)) {
     screen.raw(await documentText(run, options.output));
@@ -103,7 +103,7 @@ async function show(host: Host, run: RunSummary, options: Options): Promise<void
   const going = `${standing(run)}${run.state === '' ? '' : ` in ${run.state}`}`;
   screen.print(`Run ${run.run} of ${run.workflow}: ${run.status === 'Closed' ? ended : going}.`);
   if (run.message !== '') screen.print(wrap(oneLine(run.message), screen.columns).join('\n'));
-  screen.note(`next: ${nextFor(run)}`);
+  screen.note(`next: ${nextFor(run, options.at)}`);
 }
 
 /** Looks until the run has ended; says once when it waits for a person. */
@@ -119,11 +119,11 @@ async function waitForEnd(
     if (run.status === 'Closed') return run;
     if (run.escalation !== undefined && run.escalation !== said) {
       said = run.escalation;
-      host.screen.note(`it waits for a person: ${nextFor(run)}`);
+      host.screen.note(`it waits for a person: ${nextFor(run, engine.again)}`);
     }
     if (host.clock.now() >= until) {
       throw new VerbError('TIMEOUT', `run ${run.run} has not ended after ${span(timeoutMs)}; it goes on by itself`, {
-        attempt: `signalbox run show ${run.run} -n ${engine.namespace} --watch`,
+        attempt: `signalbox run show ${run.run}${engine.again} --watch`,
       });
     }
     await host.clock.sleep(LOOK_MS, host.interrupted);

@@ -70,6 +70,6 @@ function listed(host: Host, engine: EngineClient, options: Options): Listed<RunS
     name: (run) => run.run,
     empty:
       `No runs${which} in namespace ${engine.namespace}.\n` +
-      `next: signalbox run start ${options.workflow ?? 'WORKFLOW'} -n ${engine.namespace} --input FILE`,
+      `next: signalbox run start ${options.workflow ?? 'WORKFLOW'}${engine.again} --input FILE`,
   };
 }

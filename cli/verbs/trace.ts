@@ -50,7 +50,7 @@ async function trace(host: Host, name: string, options: Options): Promise<void> 
   const last = options.watch === true ? await follow(host, engine, { run, events, options }) : run;
   screen.print('');
   screen.print(summary(host, last));
-  screen.note(`next: ${last.status === 'Closed' ? 'signalbox runs' : nextFor(last)}`);
+  screen.note(`next: ${last.status === 'Closed' ? `signalbox runs${engine.again}` : nextFor(last, engine.again)}`);
 }
 
 function print(host: Host, events: readonly HistoryEvent[], run: RunSummary, options: Options): void {

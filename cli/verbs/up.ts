@@ -50,7 +50,7 @@ async function up(host: Host, options: Options): Promise<void> {
   if (answer.ended === undefined) return;
   await Promise.race([answer.ended, interruption(host.interrupted)]);
   await answer.stop?.();
-  screen.note('stopped; the state is kept: signalbox up goes on from it, signalbox down removes it');
+  screen.note(`stopped; the state is kept: signalbox up${flag} goes on from it, signalbox down${flag} removes it`);
 }
 
 function interruption(signal: AbortSignal): Promise<void> {

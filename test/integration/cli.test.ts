@@ -140,15 +140,18 @@ function listen(app: express.Express, host: string, port: number): Promise<Serve
 }
 
 /** Types a command line against the test's API server. */
-async function typed(words: readonly string[], options: { token?: string; stdin?: string; kubeconfig?: string } = {}) {
+async function typed(words: readonly string[], options: { token?: string; stdin?: string } = {}) {
   const { host, out, error } = testHost({
     kubeconfigAccess: kubeconfigConfig,
     local: () => import('../../local/api.ts'),
     connect: (access, timeoutMs) => Promise.resolve(connectKube({ access, component: 'cli', timeoutMs })),
     readStdin: () => Promise.resolve(options.stdin ?? ''),
-    environment: options.token === undefined ? {} : { SIGNALBOX_TOKEN: options.token },
+    environment: {
+      KUBECONFIG: plane.kubeconfig,
+      ...(options.token === undefined ? {} : { SIGNALBOX_TOKEN: options.token }),
+    },
   });
-  const code = await run(host, [...words, '--kubeconfig', options.kubeconfig ?? plane.kubeconfig]);
+  const code = await run(host, words);
   return { code, out: out(), error: error() };
 }
 const onEngine = (...words: readonly string[]) => typed([...words, '-n', namespace, '--server', engine.url]);
