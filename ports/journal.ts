@@ -15,6 +15,8 @@ export interface PartitionJournal {
   at(seq: number): Promise<StoredRecord | undefined>;
   /** Sequence of the last record, 0 when empty. */
   lastSeq(): Promise<number>;
+  /** Share of the bound that is used, 0 … 1: starts are refused before the journal is full, so that a cancel can be written. */
+  fullness(): Promise<number>;
   /**
    * Appends with fsync before it resolves. Resolves with the record's sequence, also when an earlier try of the same
    * `record.id` is found at the tail after a lost answer. Rejects with JOURNAL_FENCED when another owner has written,

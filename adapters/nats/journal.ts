@@ -65,10 +65,20 @@ function partitionJournal(bus: NatsBus, partition: number, timeoutMs: number): P
   return {
     partition,
     lastSeq,
+    fullness: () => fullness(bus, stream),
     at,
     read: (fromSeq) => readRecords({ bus, stream, parse, lastSeq }, fromSeq),
     append: (record, expectedSeq) => append({ bus, partition, timeoutMs, lastSeq, at }, record, expectedSeq),
   };
+}
+
+async function fullness(bus: NatsBus, stream: string): Promise<number> {
+  try {
+    const { state, config } = await bus.manager.streams.info(stream);
+    return config.max_bytes > 0 ? state.bytes / config.max_bytes : 0;
+  } catch (error) {
+    throw busFailure(error, `read the size of ${stream}`);
+  }
 }
 
 interface Reading {

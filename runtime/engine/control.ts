@@ -128,6 +128,7 @@ async function start(
   const { catalog, checks, now } = options;
   const known = serving.partition.state(request.run);
   if (known === undefined) {
+    serving.assertRoom();
     await catalog.prepare(request.namespace, request.workflow);
     const workflow = currentWorkflow(catalog, request.namespace, request.workflow);
     checkInput(checks, workflow, request.input);

@@ -41,6 +41,9 @@ export interface ServingOptions {
 /** After a takeover, running workers get this long to say that they are at work. */
 const graceMs = 2_000;
 const FALLBACK_RETRY_MS = 1_000;
+const MEASURE_MS = 500;
+/** Share of the journal up to which new runs are taken. */
+const startsUpTo = 0.8;
 
 export class Serving {
   readonly partition: Partition;
@@ -51,6 +54,8 @@ export class Serving {
   /** Runs whose workflow is not in the catalog yet. */
   readonly #undefined = new Set<string>();
   readonly #fallbacks = new Set<string>();
+  #fullness = 0;
+  #measuring: NodeJS.Timeout | undefined;
   #stopped = false;
 
   constructor(options: ServingOptions) {
@@ -87,9 +92,21 @@ export class Serving {
 
   async load(): Promise<void> {
     await this.partition.load();
+    await this.#measure();
+    this.#measuring = setInterval(() => void this.#measure(), MEASURE_MS);
     const runs = [...this.partition.runs()].map((state) => state.run);
     this.#arrange(runs, graceMs);
     this.projections.rewrite(runs);
+  }
+
+  /** Rejects with JOURNAL_FULL while only what ends runs may still be written. */
+  assertRoom(): void {
+    if (this.#fullness < startsUpTo) return;
+    const percent = Math.floor(this.#fullness * 100);
+    throw new SignalboxError(
+      'JOURNAL_FULL',
+      `partition ${this.partition.number}: its journal is ${percent} % full; new runs are refused from ${startsUpTo * 100} % on, so that running ones can end. Enlarge the stream`,
+    );
   }
 
   /** NATS is back: what lives in memory there may be gone. */
@@ -113,10 +130,19 @@ export class Serving {
 
   stop(): void {
     this.#stopped = true;
+    clearInterval(this.#measuring);
     this.timers.stop();
     this.dispatch.stop();
     this.projections.stop();
     this.partition.stop();
+  }
+
+  async #measure(): Promise<void> {
+    try {
+      this.#fullness = await this.#options.journal.fullness();
+    } catch {
+      // The last value holds; NATS may be away.
+    }
   }
 
   #definition(state: RunState): Definition {

@@ -7,8 +7,8 @@ import { partitionOf } from '../../core/workflow/partition.ts';
 import { EngineStage, type Script } from '../support/engine-stage.ts';
 
 let stage: EngineStage;
-beforeEach(async () => {
-  stage = await EngineStage.start();
+beforeEach(async ({ task }) => {
+  stage = await EngineStage.start(task.name.startsWith('a journal') ? { journalBytesMax: 120_000 } : {});
 });
 afterEach(async () => {
   await stage.stop();
@@ -147,4 +147,29 @@ test('two engines: the second takes over when the first stops answering', async 
   expect(await stage.closed(later, 20_000)).toMatchObject({ outcome: 'success' });
   for (const run of [...runs, later]) expectWhole(await stage.history(run), 3);
   expect(second.log()).toContain('serving a partition');
+});
+
+test('a journal that is nearly full refuses starts, and can still write a cancel', async () => {
+  await stage.agent('clerk');
+  await stage.workflow('steps', steps(1));
+  await stage.engine();
+  const begun: string[] = [];
+  const fill = async (): Promise<string> => {
+    for (let times = 0; times < 400; times += 1) {
+      try {
+        begun.push(await stage.begin('steps', { text: 'x'.repeat(1_000) }));
+        await new Promise((resolve) => setTimeout(resolve, 25));
+      } catch (error) {
+        return (error as Error).message;
+      }
+    }
+    return 'never refused';
+  };
+  expect(await fill()).toMatch(/JOURNAL_FULL: partition \d: its journal is \d+ % full/);
+  expect(begun.length).toBeGreaterThan(10);
+  for (const run of begun.slice(0, 5)) {
+    const cancel = { namespace: 'clinic', run, by: 'ann', reason: 'make room' };
+    expect(await stage.ask(run, 'cancel', cancel)).toMatchObject({ ok: true });
+    expect(await stage.closed(run)).toMatchObject({ outcome: 'cancelled' });
+  }
 });

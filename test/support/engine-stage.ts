@@ -89,11 +89,16 @@ export class EngineStage {
     this.#key = key;
   }
 
-  static async start(): Promise<EngineStage> {
+  static async start(options: { readonly journalBytesMax?: number } = {}): Promise<EngineStage> {
     const nats = await startNats();
     const control = await connectNats({ url: nats.url, ...nats.control, name: 'stage' });
     const work = await connectNats({ url: nats.url, ...nats.work, name: 'stage' });
-    const admin = natsBusAdmin({ control, work, journalBytesMax: 200_000_000, ledgerBytesMax: 50_000_000 });
+    const admin = natsBusAdmin({
+      control,
+      work,
+      journalBytesMax: options.journalBytesMax ?? 200_000_000,
+      ledgerBytesMax: 50_000_000,
+    });
     await admin.ensureStreams(partitions);
     await admin.ensureTaskStreams();
     const stage = new EngineStage(nats, control, work, await loadReceiptKey(control));
