@@ -9,6 +9,7 @@ import type { Log, Metrics } from '../ports/system.ts';
 import { canonical, foreignStatus, isPartOf, sameJson } from './controller/compare.ts';
 import type { Leadership } from './controller/guard.ts';
 import type { Command, Intent, Status } from './controller/plan.ts';
+import { Exactness } from './exact.ts';
 
 /** Holds the digest of the intent last applied: a field we no longer want shows as a different digest. */
 export const INTENT_ANNOTATION = `${SIGNALBOX_GROUP}/intent`;
@@ -38,12 +39,14 @@ export class Applier {
   readonly #options: ApplierOptions;
   readonly #manager: string;
   readonly #finalizer: string;
+  readonly #exact: Exactness;
   readonly #written = new Map<string, Written>();
   readonly #statuses = new Map<string, { readonly uid: string | undefined; readonly status: Status }>();
   readonly #count: (verb: 'apply' | 'delete' | 'status' | 'finalizer', result: 'written' | 'same') => void;
 
   constructor(options: ApplierOptions) {
     this.#options = options;
+    this.#exact = new Exactness(options.kube, options.log);
     this.#manager = `signalbox-${options.controller}`;
     this.#finalizer = `${SIGNALBOX_GROUP}/${options.controller}`;
     const counter = options.metrics?.counter(
@@ -57,7 +60,7 @@ export class Applier {
   async carryOut(command: Command): Promise<void> {
     switch (command.kind) {
       case 'apply':
-        return this.#apply(command.resource, command.object);
+        return this.#apply(command.resource, command.object, command.exact ?? false);
       case 'delete':
         return this.#delete(command.resource, command.key, command.uid);
       case 'status':
@@ -114,7 +117,7 @@ export class Applier {
     this.#statuses.delete(idOf(resource, key));
   }
 
-  async #apply(resource: Resource, intent: Intent): Promise<void> {
+  async #apply(resource: Resource, intent: Intent, exact: boolean): Promise<void> {
     const key = keyOf(intent);
     const id = idOf(resource, key);
     const wanted = stamped(intent);
@@ -122,7 +125,11 @@ export class Applier {
     const live = await this.#live(resource, key);
     if (live !== undefined) {
       refuseForeignOwner(resource, intent, live);
-      if (isPartOf(wanted, live) || this.#isAltered(id, digest, live)) return this.#count('apply', 'same');
+      if (isPartOf(wanted, live) || this.#isAltered(id, digest, live)) {
+        const restored = exact ? await this.#exact.restore(resource, wanted, live, digest) : undefined;
+        if (restored !== undefined) this.#remember(resource, restored);
+        return this.#count('apply', restored === undefined ? 'same' : 'written');
+      }
     }
     const written = await this.#options.kube.apply(resource, wanted, { fieldManager: this.#manager, force: true });
     this.#count('apply', 'written');

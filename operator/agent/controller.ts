@@ -3,8 +3,8 @@ import { catalogKeys, gatewayServiceAccount } from '../../api/messages/subjects.
 import type { KubeObject, ObjectKey } from '../../ports/kube.ts';
 import { AGENT, BUNDLE, DEPLOYMENT, ESCALATION_POLICY, keyOf, SERVICE_ACCOUNT, TOOL } from '../../ports/resources.ts';
 import type { BusCommand } from '../catalog/commands.ts';
-import { findingsOf, lookups } from '../catalog/findings.ts';
-import { label } from '../catalog/labels.ts';
+import { findingsOf, isNamespaceGoing, lookups } from '../catalog/findings.ts';
+import { isDeleting, label } from '../catalog/labels.ts';
 import {
   type AgentObject,
   type BundleObject,
@@ -76,8 +76,9 @@ function servedByGateway({ metadata }: KubeObject, caches: Caches): readonly Obj
   return metadata.name === gatewayServiceAccount ? caches.of(AGENT).list(metadata.namespace).map(keyOf) : [];
 }
 
-function observe(root: AgentObject, caches: Caches, settings: PodSettings): AgentObserved {
+function observe(root: AgentObject, caches: Caches, settings: PodSettings): AgentObserved | undefined {
   const { namespace = '', name } = root.metadata;
+  if (!isDeleting(root) && isNamespaceGoing(namespace, caches)) return undefined;
   const policy = root.spec.escalationPolicyRef;
   return {
     root,

@@ -79,6 +79,7 @@ export function planAgent(observed: AgentObserved, now: Instant): AgentPlan {
         kind: 'apply',
         resource: DEPLOYMENT,
         object: deploymentOf(root, bundle, observed.settings),
+        exact: true,
       })),
       ...leaving.flatMap((deployment) => removeWorkers(deployment)),
       ...strayConsumers(observed, live),

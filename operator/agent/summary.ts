@@ -20,7 +20,9 @@ export function summaryOf({ permissions, policy }: Pick<AgentSnapshot, 'permissi
   ].filter((words) => words !== '');
   const rights = may.length === 0 ? 'May use no tool' : `May ${may.join('; ')}`;
   const asks =
-    policy === undefined ? 'It stops and asks only where a workflow or a permission says so, since it has no escalation policy.' : summary(policy.spec);
+    policy === undefined
+      ? 'It stops and asks only where a workflow or a permission says so, since it has no escalation policy.'
+      : summary(policy.spec);
   return `${rights}. ${asks}`.slice(0, lengthMax);
 }
 

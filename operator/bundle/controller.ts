@@ -4,7 +4,8 @@ import { catalogKeys } from '../../api/messages/subjects.ts';
 import type { KubeObject, ObjectKey, Resource } from '../../ports/kube.ts';
 import { AGENT, BUNDLE, CONFIG_MAP, keyOf, MODEL, TOOL } from '../../ports/resources.ts';
 import type { BusCommand } from '../catalog/commands.ts';
-import { findingsOf, lookups } from '../catalog/findings.ts';
+import { isDeleting } from '../catalog/labels.ts';
+import { findingsOf, isNamespaceGoing, lookups } from '../catalog/findings.ts';
 import {
   type AgentObject,
   type BundleObject,
@@ -84,8 +85,9 @@ function bundleOfConfigMap({ namespace = '', name }: KubeObject['metadata']): re
   return name.startsWith('bundle-') ? [{ namespace, name: name.slice('bundle-'.length) }] : [];
 }
 
-function observe(root: BundleObject, caches: Caches): BundleObserved {
+function observe(root: BundleObject, caches: Caches): BundleObserved | undefined {
   const { namespace = '', name } = root.metadata;
+  if (!isDeleting(root) && isNamespaceGoing(namespace, caches)) return undefined;
   const tools = Object.fromEntries(
     root.spec.tools.map((tool) => [tool, caches.of<ToolObject>(TOOL).get({ namespace, name: tool })]),
   );

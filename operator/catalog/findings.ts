@@ -3,7 +3,7 @@ import type { Checked } from '../../core/admission/admission.ts';
 import { checkObject } from '../../core/admission/admission.ts';
 import type { Finding } from '../../core/admission/finding.ts';
 import { checkReferences, type Lookups } from '../../core/admission/references.ts';
-import { AGENT, BUNDLE, ESCALATION_POLICY, MODEL, TOOL, WORKFLOW } from '../../ports/resources.ts';
+import { AGENT, BUNDLE, ESCALATION_POLICY, MODEL, NAMESPACE, TOOL, WORKFLOW } from '../../ports/resources.ts';
 import type { Resource } from '../../ports/kube.ts';
 import type { ConditionType, Reason } from '../../api/conditions.ts';
 import type { Finding as ConditionFinding } from '../controller/status.ts';
@@ -54,6 +54,10 @@ export function resolved({ own, references }: Findings): readonly ConditionFindi
     },
   ];
 }
+
+/** Nothing can be made in a namespace that is being removed. */
+export const isNamespaceGoing = (namespace: string, caches: Caches): boolean =>
+  caches.of(NAMESPACE).get({ name: namespace })?.metadata.deletionTimestamp !== undefined;
 
 /** The objects of one namespace, as the checks ask for them. */
 export function lookups(namespace: string, caches: Caches): Lookups {

@@ -13,7 +13,13 @@ export interface Intent {
 /** One change at the API server. A command whose effect is already there costs nothing. */
 export type Command =
   /** Create or repair: server-side apply of the whole intent, skipped when the live object already holds it. */
-  | { readonly kind: 'apply'; readonly resource: Resource; readonly object: Intent }
+  | {
+      readonly kind: 'apply';
+      readonly resource: Resource;
+      readonly object: Intent;
+      /** The live spec may hold nothing but the intent and the server's defaults: for pods, where an addition is an intrusion. */
+      readonly exact?: boolean;
+    }
   /** Delete exactly the object seen: a namesake made meanwhile stays. */
   | { readonly kind: 'delete'; readonly resource: Resource; readonly key: ObjectKey; readonly uid: string }
   /** Status of an object other than the root (the root's own goes into `Plan.status`). */

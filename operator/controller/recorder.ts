@@ -61,7 +61,7 @@ class BoundedRecorder implements Recorder {
   readonly #series = new Map<string, Series>();
   readonly #budgets = new Map<string, Budget>();
   readonly #queue: (() => Promise<void>)[] = [];
-  readonly #dropped: (reason: 'queueFull' | 'tooMany' | 'refused') => void;
+  readonly #dropped: (reason: 'queueFull' | 'tooMany' | 'refused' | 'namespaceGoing') => void;
   #sending: Promise<void> = Promise.resolve();
   #busy = false;
 
@@ -116,13 +116,18 @@ class BoundedRecorder implements Recorder {
   async #drain(): Promise<void> {
     for (let job = this.#queue.shift(); job !== undefined; job = this.#queue.shift()) {
       await job().catch((error: unknown) => {
-        this.#dropped('refused');
-        this.#options.log.warn('an event could not be recorded', { error });
+        const going = isNamespaceGoing(error);
+        this.#dropped(going ? 'namespaceGoing' : 'refused');
+        if (!going) this.#options.log.warn('an event could not be recorded', { error });
       });
     }
     this.#busy = false;
   }
 }
+
+/** A namespace that is being removed takes no more events: nothing is wrong. */
+const isNamespaceGoing = (error: unknown): boolean =>
+  isSignalboxError(error, 'KUBE_FORBIDDEN') && error.message.includes('because it is being terminated');
 
 /** Only `series` may change in an Event. One that expired at the server is told anew next time. */
 async function patchSeries(kube: Kube, entry: Series): Promise<void> {

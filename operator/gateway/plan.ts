@@ -37,7 +37,7 @@ export function planGateway(observed: GatewayObserved): Plan {
   return {
     commands: [
       { kind: 'apply', resource: SERVICE_ACCOUNT, object: serviceAccountOf(namespace) },
-      { kind: 'apply', resource: DEPLOYMENT, object: deploymentOf(namespace, observed) },
+      { kind: 'apply', resource: DEPLOYMENT, object: deploymentOf(namespace, observed), exact: true },
     ],
   };
 }

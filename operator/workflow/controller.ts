@@ -2,9 +2,9 @@
 import type { ResolvedWorkflow } from '../../api/messages/catalog.ts';
 import { catalogKeys } from '../../api/messages/subjects.ts';
 import type { KubeObject, ObjectKey } from '../../ports/kube.ts';
-import { AGENT, ESCALATION_POLICY, keyOf, NAMESPACE, TOOL, WORKFLOW } from '../../ports/resources.ts';
+import { AGENT, ESCALATION_POLICY, keyOf, TOOL, WORKFLOW } from '../../ports/resources.ts';
 import type { BusCommand } from '../catalog/commands.ts';
-import { findingsOf, lookups } from '../catalog/findings.ts';
+import { findingsOf, isNamespaceGoing, lookups } from '../catalog/findings.ts';
 import {
   type AgentObject,
   CATALOG_ENTRY,
@@ -80,7 +80,7 @@ function observe(root: WorkflowObject, caches: Caches): WorkflowObserved {
     current: caches.of<CatalogEntry>(CATALOG_ENTRY).get({ name: catalogKeys.workflow(namespace, name) }),
     versions: caches.of<CatalogEntry>(CATALOG_ENTRY).indexed('workflow', `${namespace}/${name}`),
     followed: followed(namespace, name, caches),
-    namespaceGoing: caches.of(NAMESPACE).get({ name: namespace })?.metadata.deletionTimestamp !== undefined,
+    namespaceGoing: isNamespaceGoing(namespace, caches),
   };
 }
 

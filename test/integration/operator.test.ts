@@ -202,6 +202,16 @@ describe('an agent and all that belongs to it', () => {
       () => `deployment ${workers}`,
     ],
     [
+      'Deployment, a variable added',
+      () => ['set', 'env', `deployment/${workers}`, 'NODE_OPTIONS_EXTRA=--inspect'],
+      () => `deployment ${workers}`,
+    ],
+    [
+      'Deployment, a container added',
+      () => ['patch', 'deployment', workers, '-p', sidecar],
+      () => `deployment ${workers}`,
+    ],
+    [
       'ServiceAccount, deleted',
       () => ['delete', 'serviceaccount', 'signalbox-agent-receptionist'],
       () => 'serviceaccount signalbox-agent-receptionist',
@@ -365,6 +375,8 @@ test('at rest it needs little memory', () => {
   const mib = Number(/VmRSS:\s+(\d+) kB/.exec(status)?.[1]) / 1024;
   expect(mib).toBeLessThan(200);
 });
+
+const sidecar = JSON.stringify({ spec: { template: { spec: { containers: [{ name: 'spy', image: 'spy' }] } } } });
 
 /** What we want of an object, without what others write. */
 function shape(found: KubeObject | undefined): string {
