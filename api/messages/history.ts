@@ -44,6 +44,8 @@ export interface Receipt {
   readonly committed?: boolean;
   /** True when the model's backup answered. */
   readonly backup?: boolean;
+  /** Tool: digest of the result that was handed over. */
+  readonly result?: string;
   readonly note?: string;
   readonly mac: string;
 }

@@ -2,8 +2,8 @@
 //   T1: a turn is accepted in order and once; the same report again gets the same answer and makes no event.
 //   T2: what counts (cost, effects, outcomes) comes from receipts; a result that claims more than its receipt is refused.
 import type { ReportReply, TurnAsk } from '../../api/messages/asks.ts';
-import type { Receipt, ToolResult, Turn } from '../../api/messages/history.ts';
-import { canonicalJson } from '../canonical/canonical.ts';
+import type { Json, JsonObject, Receipt, ToolResult, Turn } from '../../api/messages/history.ts';
+import { canonicalJson, digest } from '../canonical/canonical.ts';
 import { callDigest } from '../permission/digest.ts';
 import { askForCall } from './approval.ts';
 import { after, current } from './current.ts';
@@ -91,7 +91,7 @@ function wrongReceipt({ state }: Given, { turn, activity, attempt }: TurnAsk): s
   if (receipt !== undefined && !about(receipt))
     return `the receipt of turn ${turn.turn} is for another activity or attempt`;
   for (const result of turn.results) {
-    const wrong = wrongResult(result, about);
+    const wrong = wrongResult(result, about, callOf(state.run, activity, result));
     if (wrong !== undefined) return wrong;
   }
   return undefined;
@@ -99,10 +99,26 @@ function wrongReceipt({ state }: Given, { turn, activity, attempt }: TurnAsk): s
 
 type About = (receipt: Receipt) => boolean;
 
-function wrongResult({ id, receipt, outcome, tool }: ToolResult, about: About): string | undefined {
+const callOf = (run: string, activity: string, { tool, args }: ToolResult): string =>
+  callDigest({ run, activity, tool, args });
+
+/** `call`: digest of the call that the result is said to be of. */
+function wrongResult(reported: ToolResult, about: About, call: string): string | undefined {
+  const { id, receipt, outcome, tool } = reported;
   if (receipt === undefined) {
     return needReceipt.includes(outcome) ? `result ${id} of ${tool} says ${outcome} without a receipt` : undefined;
   }
   const fits = receipt.kind === 'tool' && receipt.name === tool && receipt.outcome === outcome && about(receipt);
+  if (fits && receipt.digest !== call) return `the receipt of ${tool} is for other arguments than result ${id} says`;
+  if (fits && !isHandedOver(reported, receipt)) return `result ${id} of ${tool} is not what the gateway handed over`;
   return fits ? undefined : `the receipt of ${tool} (${receipt.outcome}) does not fit the reported result (${outcome})`;
 }
+
+/** The result as the gateway gave it, or said to be left out for its size. */
+function isHandedOver({ result }: ToolResult, receipt: Receipt): boolean {
+  return receipt.result === digest(result) || (isObject(result) && result['truncated'] === true && size(result) === 2);
+}
+
+const isObject = (value: Json): value is JsonObject =>
+  typeof value === 'object' && value !== null && !Array.isArray(value);
+const size = (value: JsonObject): number => Object.keys(value).length;

@@ -199,10 +199,31 @@ describe('turns', () => {
       'a result with another tool’s receipt',
       (play: Play) => play.called(1, 'pay', 'ok', { receipt: play.receipt({ kind: 'tool', name: 'find' }) }),
     ],
+    [
+      'a result with the receipt of other arguments',
+      (play: Play) => {
+        const [paid] = play.called(1, 'pay', 'ok', { args: { cents: 1 } }).results;
+        return play.called(1, 'pay', 'ok', { args: { cents: 2 }, ...(paid?.receipt ? { receipt: paid.receipt } : {}) });
+      },
+    ],
+    [
+      'another result than the gateway handed over',
+      (play: Play) => {
+        const turn = play.called(1, 'find', 'ok', { result: { found: false } });
+        return { ...turn, results: turn.results.map((result) => ({ ...result, result: { found: true } })) };
+      },
+    ],
   ])('T2: %s is refused', (_, turnOf) => {
     const play = started();
     expect(play.turn(turnOf(play))).toMatchObject({ kind: 'Error', code: 'DENIED' });
     expect(play.state.activity?.turns).toEqual([]);
+  });
+
+  test('T2: a result may be left out for its size, and says so', () => {
+    const play = started();
+    const turn = play.called(1, 'find', 'ok', { result: { text: 'long' } });
+    const results = turn.results.map((result) => ({ ...result, result: { truncated: true, bytes: 15 } }));
+    expect(play.turn({ ...turn, results })).toEqual({ kind: 'Go' });
   });
 });
 

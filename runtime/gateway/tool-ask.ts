@@ -4,6 +4,7 @@ import type { CallOutcome, Json, JsonObject, ToolResult } from '../../api/messag
 import type { WorkerIdentity } from '../../api/messages/subjects.ts';
 import type { ToolSpec } from '../../api/v1alpha1/tool.ts';
 import { runVariable } from '../../core/agent/rules.ts';
+import { digest as digestOf } from '../../core/canonical/canonical.ts';
 import { decide, type PermissionDecision } from '../../core/permission/decide.ts';
 import { callDigest } from '../../core/permission/digest.ts';
 import { type Admitted, admit, authorize } from './admission.ts';
@@ -155,6 +156,7 @@ function reply({ gateway, ask, startedAt, digest }: ToolCallFacts, answer: Answe
     name: ask.call.tool,
     outcome,
     digest,
+    result: digestOf(result),
     ...(spec === undefined ? {} : { effect: spec.effect }),
     ...(committed === undefined ? {} : { committed }),
     ...(note === undefined ? {} : { note }),

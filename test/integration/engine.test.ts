@@ -3,8 +3,13 @@ import type { EscalationPolicySpec } from '../../api/v1alpha1/escalation-policy.
 import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
 import { buckets, startSubject } from '../../api/messages/subjects.ts';
 import type { EscalationRecord, RunSummary } from '../../api/messages/history.ts';
+import { digest } from '../../core/canonical/canonical.ts';
 import { callDigest } from '../../core/permission/digest.ts';
 import { type Desk, EngineStage, namespace } from '../support/engine-stage.ts';
+
+/** What the gateway signs about a call whose result was empty. */
+const receiptOf = (tool: string, about: string) =>
+  ({ kind: 'tool', name: tool, digest: about, result: digest({}) }) as const;
 
 let stage: EngineStage;
 
@@ -164,7 +169,7 @@ describe('failures', () => {
       seen.push((await desk.authorize({ tool: 'book', digest: about, effectful: true })).kind);
       seen.push(await desk.authorize({ agent: 'helper' }));
       const result = { id: 'c', tool: 'book', args, outcome: 'ok' as const, result: {} };
-      const receipt = desk.receipt({ kind: 'tool', name: 'book', effect: 'write', committed: true });
+      const receipt = desk.receipt({ ...receiptOf('book', about), effect: 'write', committed: true });
       seen.push(await desk.report(desk.turn(1, { calls: [{ id: 'c', tool: 'book', args }], results: [result] })));
       await desk.report(desk.turn(1, { calls: [{ id: 'c', tool: 'book', args }], results: [{ ...result, receipt }] }));
       await desk.complete({});
@@ -247,7 +252,7 @@ describe('people', () => {
         await desk.report(turn, true);
         const absent = await desk.authorize(request);
         consumed.push(absent.kind === 'Allowed' ? absent.approval : absent.kind);
-        const receipt = desk.receipt({ kind: 'tool', name: 'pay', outcome: 'approvalRequired' });
+        const receipt = desk.receipt({ ...receiptOf('pay', about), outcome: 'approvalRequired' });
         const approval = { queue: 'front-desk', question: 'Pay 900?', digest: about };
         const result = { ...call, outcome: 'approvalRequired' as const, result: {}, receipt, approval };
         const reply = await desk.report({ ...turn, results: [result] });
@@ -259,7 +264,7 @@ describe('people', () => {
         const allowed = await desk.authorize(request);
         consumed.push(allowed.kind === 'Allowed' ? allowed.approval : allowed.kind);
       }
-      const receipt = desk.receipt({ kind: 'tool', name: 'pay', effect: 'write', committed: true });
+      const receipt = desk.receipt({ ...receiptOf('pay', about), effect: 'write', committed: true });
       await desk.report({ ...turn, results: [{ ...call, outcome: 'ok', result: {}, receipt }] });
       await desk.complete({ paid: true });
     });

@@ -16,6 +16,7 @@ import { completeActivity, reportFailure } from '../../core/workflow/report.ts';
 import { startRun } from '../../core/workflow/start.ts';
 import { initialState, type RunState } from '../../core/workflow/state.ts';
 import { reportTurn } from '../../core/workflow/turn.ts';
+import { digest as digestOf } from '../../core/canonical/canonical.ts';
 import { callDigest } from '../../core/permission/digest.ts';
 
 export const run = 'Run1';
@@ -187,13 +188,15 @@ export class Play {
   /** A turn with one call and its result. */
   called(turn: number, tool: string, outcome: ToolResult['outcome'], more: Partial<ToolResult> = {}): Turn {
     const call = { id: `c${turn}`, tool, args: more.args ?? {} };
+    const digest = callDigest({ run, activity: this.#target().activity, tool, args: call.args });
     const receipt = this.receipt({
       kind: 'tool',
       name: tool,
       outcome,
+      digest,
+      result: digestOf(more.result ?? {}),
       ...(outcome === 'ok' ? { effect: 'write', committed: true } : {}),
     });
-    const digest = callDigest({ run, activity: this.#target().activity, tool, args: call.args });
     const approval = outcome === 'approvalRequired' ? { approval: { question: `May ${tool} be called?`, digest } } : {};
     return this.said(turn, {
       calls: [call],
