@@ -56,9 +56,10 @@ export function assemble(systems: Systems, pods: PodSettings): Assembled {
   const { kube, control, work, admin, clock, log } = systems;
   const catalog = once(() => control.bucket<unknown>(buckets.catalog));
   const entries = new BucketInformer({ resource: CATALOG_ENTRY, open: catalog, clock, log });
+  const runRecords = once(() => control.bucket<RunSummary>(buckets.runs));
   const runs = new BucketInformer<RunSummary>({
     resource: RUN_RECORD,
-    open: once(() => control.bucket<RunSummary>(buckets.runs)),
+    open: runRecords,
     keep: (run) => run.status !== 'Closed' || run.object !== undefined,
     clock,
     log,
@@ -85,7 +86,10 @@ export function assemble(systems: Systems, pods: PodSettings): Assembled {
       agentController(pods, perform),
       gatewayController(pods),
       workflowController(perform),
-      workflowRunController(desk),
+      workflowRunController(
+        desk,
+        async (namespace, run) => (await (await runRecords()).get(`${namespace}.${run}`))?.value,
+      ),
       escalationController(),
       decisionController(desk),
     ],

@@ -1,4 +1,5 @@
 // Owns: what a WorkflowRun's plan looks at, and how it asks the engine.
+import type { RunSummary } from '../../api/messages/history.ts';
 import type { ResolvedWorkflow } from '../../api/messages/catalog.ts';
 import { catalogKeys } from '../../api/messages/subjects.ts';
 import type { Finding } from '../../core/admission/finding.ts';
@@ -19,7 +20,10 @@ import {
 import { type Caches, type Controller, planned } from '../controller/controller.ts';
 import { cancelKey, planRun, type RunCommand, type RunObserved } from './plan.ts';
 
-export function workflowRunController(desk: EngineDesk): Controller {
+/** The projection itself: the cache leaves out closed runs that another way than an object started. */
+export type RunLook = (namespace: string, run: string) => Promise<RunSummary | undefined>;
+
+export function workflowRunController(desk: EngineDesk, look: RunLook): Controller {
   return planned<RunObserved, RunCommand>({
     name: 'workflowrun',
     root: WORKFLOW_RUN,
@@ -45,7 +49,7 @@ export function workflowRunController(desk: EngineDesk): Controller {
       },
       { resource: CATALOG_ENTRY, map: (entry: CatalogEntry, caches) => startable(entry, caches) },
     ],
-    observe: (root, caches) => observe(root as WorkflowRunObject, caches, desk),
+    observe: (root, caches) => observe(root as WorkflowRunObject, caches, desk, look),
     plan: planRun,
     perform: (command) => desk.ask(command.uid, command.request.run, command.kind, command.request),
   });
@@ -64,19 +68,21 @@ function startable({ metadata, value }: CatalogEntry, caches: Caches) {
     .map(keyOf);
 }
 
-function observe(root: WorkflowRunObject, caches: Caches, desk: EngineDesk): RunObserved {
+async function observe(root: WorkflowRunObject, caches: Caches, desk: EngineDesk, look: RunLook): Promise<RunObserved> {
   const { namespace = '', uid = '' } = root.metadata;
   const workflow = caches
     .of<CatalogEntry>(CATALOG_ENTRY)
     .get({ name: catalogKeys.workflow(namespace, root.spec.workflowRef.name) })?.value as ResolvedWorkflow | undefined;
   const run = root.status?.run ?? (workflow === undefined ? undefined : runId(root, workflow));
+  const cached = run === undefined ? undefined : caches.of<RunRecord>(RUN_RECORD).get({ namespace, name: run })?.value;
+  const answer = desk.answer(uid);
   return {
     root,
     run,
     workflowAccepted: workflow !== undefined,
     missing: workflow === undefined ? missingWorkflow(root, caches) : undefined,
-    summary: run === undefined ? undefined : caches.of<RunRecord>(RUN_RECORD).get({ namespace, name: run })?.value,
-    answer: desk.answer(uid),
+    summary: cached ?? (run !== undefined && answer?.kind === 'Done' ? await look(namespace, run) : undefined),
+    answer,
     cancelled: desk.answer(cancelKey(root)),
   };
 }

@@ -5,7 +5,7 @@ import { connectNats, type NatsBus } from '../../adapters/nats/nats.ts';
 import type { CancelRequest, DecideRequest, EngineReply, StartRequest } from '../../api/messages/asks.ts';
 import type { EscalationRecord, RunSummary } from '../../api/messages/history.ts';
 import { engineSubject } from '../../api/messages/subjects.ts';
-import { partitionOf } from '../../core/workflow/partition.ts';
+import { partitionOf, runIdFor } from '../../core/workflow/partition.ts';
 import type { Bucket, Request, Subscription } from '../../ports/bus.ts';
 import type { KubeObject } from '../../ports/kube.ts';
 import { invalidFixtures, type InvalidFixture, type Manifest, validFixtures } from '../fixtures/load.ts';
@@ -212,6 +212,18 @@ describe('a run', () => {
     expect(refused.message).toBe('The engine refused to start the run: input.callId must be string');
     await stand.stop();
     await plane.kubectl(['-n', namespace, 'delete', 'workflowrun', 'call-3', '--timeout=10s']);
+  });
+
+  test('that was started and ended another way is shown by an object with its key', async () => {
+    const run = runIdFor(namespace, 'calls', 'order-7');
+    await runs.put(`${namespace}.${run}`, runSummary({ run, namespace, status: 'Closed', outcome: 'success' }));
+    const stand = engine<StartRequest>('start', async () => ok);
+    await applyAs('ann', object('WorkflowRun', 'call-4', { workflowRef: { name: 'calls' }, key: 'order-7' }));
+    await until('Closed', async () =>
+      (await get('workflowrun call-4'))?.status?.['status'] === 'Closed' ? true : undefined,
+    );
+    await stand.stop();
+    expect(stand.asked.map(({ payload }) => payload.run)).toEqual([run]);
   });
 
   test('is cancelled before its object goes', async () => {
