@@ -76,7 +76,7 @@ export const escalationRuleSchema = z
       .describe(
         'humanQueue: a person takes over. approval: a person is asked. freeze: nothing moves until thawed. readOnly: reads only from now on. specialist, fallbackWorkflow, backupRoute: another one does it.',
       ),
-    queue: name().optional().describe('humanQueue, approval, freeze, readOnly: who is asked.'),
+    queue: name().optional().describe('humanQueue, approval, freeze: who is asked.'),
     workflow: name().optional().describe('fallbackWorkflow: the Workflow that takes over.'),
     agent: name().optional().describe('specialist: the Agent that does the activity instead.'),
     mode: z.enum(['enforce', 'observe']).optional().describe('observe only records. Default enforce.'),
@@ -93,7 +93,7 @@ export const escalationRuleSchema = z
       measuredBy('lowConfidence', 'below', 'the confidence that is too low, such as "0.6"'),
       measuredBy('abnormalLatency', 'above', 'the duration that is too long, such as 20s'),
       measuredBy('conflictingOutputs', 'fields', 'on which fields tools must agree'),
-      onlyWith('queue', 'action', ['humanQueue', 'approval', 'freeze', 'readOnly']),
+      onlyWith('queue', 'action', ['humanQueue', 'approval', 'freeze']),
       onlyWith('workflow', 'action', ['fallbackWorkflow']),
       onlyWith('agent', 'action', ['specialist']),
       onlyWith('below', 'signal', ['lowConfidence']),
@@ -190,7 +190,11 @@ export const escalationPolicyKind = {
   spec: escalationPolicySpecSchema,
   status: escalationPolicyStatusSchema,
   rules: [nameRule],
-  printerColumns: [...readyColumns, { name: 'Summary', type: 'string', jsonPath: '.status.summary' }, ...tailColumns],
+  printerColumns: [
+    ...readyColumns,
+    { name: 'Summary', type: 'string', jsonPath: '.status.summary', priority: 1 },
+    ...tailColumns,
+  ],
 } as const satisfies KindDefinition;
 export type EscalationPolicySpec = z.infer<typeof escalationPolicySpecSchema>;
 export type EscalationPolicyStatus = z.infer<typeof escalationPolicyStatusSchema>;

@@ -80,7 +80,7 @@ export const escalationKind = {
     { name: 'Queue', type: 'string', jsonPath: '.spec.queue' },
     { name: 'Signal', type: 'string', jsonPath: '.spec.signal' },
     { name: 'Run', type: 'string', jsonPath: '.spec.run' },
-    { name: 'Deadline', type: 'date', jsonPath: '.spec.deadline' },
+    { name: 'Deadline', type: 'string', jsonPath: '.spec.deadline' },
     { name: 'Question', type: 'string', jsonPath: '.spec.question', priority: 1 },
     ...tailColumns,
   ],

@@ -67,7 +67,7 @@ export async function follow(stage: Stage, { scene, run }: Performance): Promise
   });
   const following = eventually(stage, { expected: `${scene.name} to end`, withinMs: sceneMs, run }, async () => {
     const summary = await (await openEngine(stage.host, stage.engine)).show(run);
-    if (remark === '') board.show(scene.name, `${summary.state}: ${summary.message}`);
+    if (remark === '') board.show(scene.name, `${summary.state || 'before the first state'}: ${summary.message}`);
     return scene.settled(summary) ? summary : undefined;
   });
   const [summary] = await Promise.all([following, acting ?? Promise.resolve()]);
