@@ -23,7 +23,7 @@ help: ## list the targets
 $(installed): package.json package-lock.json
 	@command -v npm >/dev/null || { echo "npm is missing: install Node 20 or later, which brings it" >&2; exit 1; }
 	@echo "installing dependencies …"
-	@npm ci --no-fund --no-audit --loglevel=error
+	@npm ci --no-fund --no-audit --no-update-notifier --loglevel=error
 	@case "$$($(node) --version)" in v24.*) ;; \
 	  *) echo "$(node) is $$($(node) --version), expected v24: npm was told to run no scripts; run npm config delete ignore-scripts, then make setup" >&2; exit 1;; esac
 	@touch $@

@@ -1,4 +1,5 @@
 // Owns: the story. Each scene is one promise of Signalbox, kept in public.
+import type { HistoryEvent, ToolResult } from '../../api/messages/history.ts';
 import { openEngine } from '../engine/client.ts';
 import { answer, openEscalation } from './person.ts';
 import { agentsOf, closed, countIs, effectsAre, outcomeIs, queueIs, type Scene } from './scene.ts';
@@ -97,6 +98,15 @@ export const scenes: readonly Scene[] = [
       queueIs('billing'),
       effectsAre('charge-account', 'send-receipt'),
       countIs('ApprovalConsumed', 1),
+      {
+        expected: 'the receipt, whose answer was lost, to be looked up with find-receipt and not to be sent again',
+        found: ({ history }) =>
+          resultsOf(history, 'send-receipt')
+            .map(({ receipt }) => receipt?.note)
+            .join() || 'nothing',
+        holds: ({ history }) =>
+          resultsOf(history, 'send-receipt').some(({ receipt }) => receipt?.note?.includes('find-receipt') === true),
+      },
     ],
   },
   {
@@ -141,6 +151,11 @@ export const scenes: readonly Scene[] = [
     facts: [outcomeIs('success'), effectsAre(...onboardingEffects)],
   },
 ];
+
+const resultsOf = (history: readonly HistoryEvent[], tool: string): readonly ToolResult[] =>
+  history.flatMap((event) =>
+    event.type === 'TurnCompleted' ? event.turn.results.filter((result) => result.tool === tool) : [],
+  );
 
 /** SIGKILL for the worker that has just made its first effect and has another one to make. */
 async function killWorker(stage: Stage, run: string): Promise<string> {

@@ -5,6 +5,7 @@ import type { WorkflowStatus } from '../../api/v1alpha1/workflow.ts';
 import type { KubeObject } from '../../ports/kube.ts';
 import { AGENT, DEPLOYMENT, WORKFLOW } from '../../ports/resources.ts';
 import { span } from '../output/quantity.ts';
+import { breakNextAnswer } from './clinic.ts';
 import { applyAll, readManifests } from './manifests.ts';
 import { eventually, namespace, type Stage } from './stage.ts';
 
@@ -80,7 +81,12 @@ async function waitServer(stage: Stage): Promise<void> {
     if ((found?.status?.readyReplicas ?? 0) > 0) return true;
     throw new Error('no Pod of it is ready');
   });
-  stage.board.show('server', 'clinic-tools answers, with an empty SQLite database', 'green');
+  const broken = 'send-receipt';
+  await eventually(stage, { expected: 'a fault to be set at clinic-tools', withinMs: readyMs }, async () => {
+    await breakNextAnswer(stage, broken);
+    return true;
+  });
+  stage.board.show('server', `clinic-tools answers; ${broken} will act and not answer, once`, 'green');
 }
 
 type Conditioned = KubeObject & { readonly status?: Pick<AgentStatus, 'conditions'> };
