@@ -7,7 +7,7 @@ import { eventually, namespace, type Stage } from './stage.ts';
 
 interface EscalationObject extends KubeObject {
   readonly spec: EscalationSpec;
-  readonly status?: { readonly state?: string };
+  readonly status?: { readonly state?: string; readonly queue?: string };
 }
 interface DecisionObject extends KubeObject {
   readonly status?: { readonly state?: string; readonly message?: string };
@@ -35,7 +35,7 @@ export async function openEscalation(stage: Stage, kube: OpenKube, run: string):
 export async function answer(stage: Stage, { who, run, option, reason }: Answer): Promise<EscalationSpec> {
   const kube = await connectAs(stage, who);
   try {
-    const { metadata, spec } = await openEscalation(stage, kube, run);
+    const { metadata, spec, status } = await openEscalation(stage, kube, run);
     const name = `${metadata.name}-by-${who}`.slice(0, 63);
     const decision: KubeObject = {
       apiVersion: apiVersionOf(DECISION),
@@ -43,6 +43,7 @@ export async function answer(stage: Stage, { who, run, option, reason }: Answer)
       metadata: { name, namespace },
       spec: {
         escalationRef: { name: metadata.name },
+        queue: status?.queue ?? spec.queue,
         option,
         reason,
         digest: spec.digest,
