@@ -82,7 +82,9 @@ export const toolSpecSchema = z
       .object({
         query: z
           .object({
-            tool: name().describe('A Tool with effect read.'),
+            tool: name().describe(
+              'A Tool with effect read. Bundles pin it with this one; they need not list it, and no model is offered it.',
+            ),
             by: z.enum(['idempotencyKey', 'arguments']).describe('What it is asked with.'),
           })
           .optional()

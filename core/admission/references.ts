@@ -103,7 +103,7 @@ export function checkBundleReferences(spec: BundleSpec, existing: Lookups): read
       ...found,
       severity: 'warning' as const,
     })),
-    ...spec.tools.flatMap((tool, index) => noTool(`spec.tools[${index}]`, tool, existing.tool(tool))),
+    ...spec.tools.flatMap((tool, index) => bundleTool(`spec.tools[${index}]`, tool, existing)),
     ...model('spec.models.start', start),
     ...model('spec.models.backup', backup),
     ...model('spec.models.planner', planner),
@@ -111,15 +111,29 @@ export function checkBundleReferences(spec: BundleSpec, existing: Lookups): read
   ];
 }
 
+/** A bundle holds the contract of a listed tool, and that of the tool it is looked up with. */
+function bundleTool(field: string, name: string, existing: Lookups): readonly Finding[] {
+  const spec = existing.tool(name);
+  const unfit = spec === undefined ? undefined : unfitQuery(spec, existing);
+  if (unfit === undefined) return noTool(field, name, spec);
+  const found = `Tool ${quote(name)}, whose spec.onAmbiguous.query.tool is ${unfit}`;
+  const what = { found, allowed: 'a Tool whose query tool exists in this namespace and has effect read' };
+  return [finding('queryToolUnfit', field, what, { reason: 'ToolNotFound' })];
+}
+
 export function checkToolReferences(spec: ToolSpec, existing: Lookups): readonly Finding[] {
-  const name = spec.onAmbiguous?.query?.tool;
-  if (name === undefined) return [];
-  const effect = existing.tool(name)?.effect;
-  if (effect === 'read') return [];
-  const found =
-    effect === undefined ? `Tool ${quote(name)}, which does not exist` : `Tool ${quote(name)} with effect ${effect}`;
+  const found = unfitQuery(spec, existing);
+  if (found === undefined) return [];
   const what = { found, allowed: 'a Tool of this namespace with effect read' };
   return [finding('queryToolUnfit', 'spec.onAmbiguous.query.tool', what, { reason: 'ToolNotFound' })];
+}
+
+function unfitQuery(spec: ToolSpec, existing: Lookups): string | undefined {
+  const name = spec.onAmbiguous?.query?.tool;
+  if (name === undefined) return undefined;
+  const effect = existing.tool(name)?.effect;
+  if (effect === undefined) return `Tool ${quote(name)}, which does not exist`;
+  return effect === 'read' ? undefined : `Tool ${quote(name)} with effect ${effect}`;
 }
 
 export function checkPolicyReferences(spec: EscalationPolicySpec, existing: Lookups): readonly Finding[] {

@@ -19,8 +19,9 @@ import {
 } from '../catalog/objects.ts';
 import { type Caches, type Controller, planned } from '../controller/controller.ts';
 import { conditionOf } from '../controller/status.ts';
+import { askersOf, toolQueryIndex } from '../tool/query-index.ts';
 import { type BundleObserved, configMapName, planBundle } from './plan.ts';
-import { modelNames } from './resolve.ts';
+import { modelNames, queriesOf } from './resolve.ts';
 
 const inNamespace = ({ metadata }: KubeObject, name: string): string => `${metadata.namespace}/${name}`;
 
@@ -31,10 +32,11 @@ export function pinsBundle(run: RunSummary, agent: string, digest: string): bool
 }
 
 export function bundleController(perform: (command: BusCommand) => Promise<void>): Controller {
+  const bundlesOf = (index: string, part: KubeObject, caches: Caches): readonly ObjectKey[] =>
+    caches.of(BUNDLE).indexed(index, inNamespace(part, part.metadata.name)).map(keyOf);
   const byPart = (resource: Resource, index: string) => ({
     resource,
-    map: (part: KubeObject, caches: Caches): readonly ObjectKey[] =>
-      caches.of(BUNDLE).indexed(index, inNamespace(part, part.metadata.name)).map(keyOf),
+    map: (part: KubeObject, caches: Caches) => bundlesOf(index, part, caches),
   });
   return planned<BundleObserved, BusCommand>({
     name: 'bundle',
@@ -42,6 +44,7 @@ export function bundleController(perform: (command: BusCommand) => Promise<void>
     fenced: true,
     owns: [CONFIG_MAP],
     indexes: [
+      toolQueryIndex,
       {
         resource: BUNDLE,
         name: 'tool',
@@ -60,7 +63,11 @@ export function bundleController(perform: (command: BusCommand) => Promise<void>
       { resource: BUNDLE, name: 'agent', values: (bundle: BundleObject) => [inNamespace(bundle, bundle.spec.agent)] },
     ],
     watches: [
-      byPart(TOOL, 'tool'),
+      {
+        resource: TOOL,
+        map: (tool: ToolObject, caches: Caches) =>
+          [tool, ...askersOf(tool, caches)].flatMap((part) => bundlesOf('tool', part, caches)),
+      },
       byPart(MODEL, 'model'),
       byPart(AGENT, 'agent'),
       { resource: CONFIG_MAP, map: ({ metadata }: KubeObject) => bundleOfConfigMap(metadata) },
@@ -88,9 +95,9 @@ function bundleOfConfigMap({ namespace = '', name }: KubeObject['metadata']): re
 function observe(root: BundleObject, caches: Caches): BundleObserved | undefined {
   const { namespace = '', name } = root.metadata;
   if (!isDeleting(root) && isNamespaceGoing(namespace, caches)) return undefined;
-  const tools = Object.fromEntries(
-    root.spec.tools.map((tool) => [tool, caches.of<ToolObject>(TOOL).get({ namespace, name: tool })]),
-  );
+  const toolOf = (tool: string): ToolObject | undefined => caches.of<ToolObject>(TOOL).get({ namespace, name: tool });
+  const names = [...root.spec.tools, ...queriesOf(root.spec.tools, toolOf).map(({ asked }) => asked)];
+  const tools = Object.fromEntries(names.map((tool) => [tool, toolOf(tool)]));
   const models = Object.fromEntries(
     modelNames(root.spec).map((model) => [model, caches.of<ModelObject>(MODEL).get({ namespace, name: model })]),
   );

@@ -74,6 +74,44 @@ test('a new bundle is written down and published', () => {
   expect(condition(plan, 'Ready')).toMatchObject({ status: 'True', reason: 'Published' });
 });
 
+describe('a tool that another is looked up with', () => {
+  const asking = bundle('receptionist-1', { spec: { tools: ['book'] } });
+  const book = tool('book', {
+    spec: { effect: 'write', onAmbiguous: { query: { tool: 'find-booking', by: 'arguments' } } },
+  });
+  const found = tool('find-booking', { spec: { description: 'Finds a booking.' } });
+  const partsOf = (asked?: typeof found) => ({ ...parts, tools: { book, 'find-booking': asked } });
+  test('is pinned and digested, and not listed', () => {
+    const whole = resolve(asking, partsOf(found));
+    expect(Object.keys(whole?.tools ?? {})).toEqual(['book', 'find-booking']);
+    expect(whole?.spec.tools).toEqual(['book']);
+    const edited = tool('find-booking', { spec: { description: 'Looks up a booking.' } });
+    expect(resolve(asking, partsOf(edited))?.digest).not.toBe(whole?.digest);
+    expect(unsealed(sealed(whole as ResolvedBundle))).toEqual(whole);
+  });
+  test.each([
+    ['absent', undefined],
+    ['a writer', tool('find-booking', { spec: { effect: 'write' } })],
+  ])('%s: nothing is published, and the condition says why', (_name, asked) => {
+    const plan = planBundle(observed({ root: asking, parts: partsOf(asked) }), now);
+    expect(plan.commands).toEqual([]);
+    expect(plan.status).not.toHaveProperty('digest');
+    expect(condition(plan, 'Ready')).toMatchObject({ status: 'False', reason: 'ReferenceNotAccepted' });
+    expect(condition(plan, 'Ready')?.message).toContain(
+      'Tool find-booking with effect read (spec.onAmbiguous.query.tool of Tool book)',
+    );
+  });
+  test('that came after publication drifts it', () => {
+    const before = resolve(asking, { ...parts, tools: { book: tool('book', { spec: { effect: 'write' } }) } });
+    const root = bundle('receptionist-1', { ...asking, status: { digest: before?.digest ?? '' } } as never);
+    const plan = planBundle(
+      observed({ root, parts: partsOf(found), configMap: configMap(sealed(before as ResolvedBundle)) }),
+      now,
+    );
+    expect(condition(plan, 'Drifted')?.message).toContain('Tool book and Tool find-booking changed');
+  });
+});
+
 describe('once published', () => {
   const published = entry(`bundle.${content.digest.slice(7)}`, content);
   const entryOf = (digest: string): CatalogEntry | undefined => (digest === content.digest ? published : undefined);

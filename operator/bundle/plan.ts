@@ -126,7 +126,7 @@ function drift({ root, parts }: BundleObserved, content: ResolvedBundle): readon
   const current = resolve(root, parts);
   if (current?.digest === content.digest) return [];
   const changed = [
-    ...Object.keys(content.tools)
+    ...Object.keys({ ...content.tools, ...current?.tools })
       .filter((name) => current?.tools[name]?.digest !== content.tools[name]?.digest)
       .map((name) => `Tool ${name}`),
     ...Object.keys(content.models)

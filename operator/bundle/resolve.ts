@@ -1,6 +1,8 @@
 // Owns: what a bundle is made of, and its identity. Pure.
 //   I1: the digest is over agent, spec, tool contracts and models; not over names, namespaces or dates.
-//   I2: what workers mount holds no reference to a credential; the references are kept beside it, so nothing is lost.
+//   I2: a tool that a listed one is looked up with belongs to the content, but not to `spec.tools`: no model is offered it,
+//       no call of it is permitted; only the gateway asks it.
+//   I3: what workers mount holds no reference to a credential; the references are kept beside it, so nothing is lost.
 import type { ResolvedBundle } from '../../api/messages/catalog.ts';
 import type { BundleSpec } from '../../api/v1alpha1/bundle.ts';
 import type { ModelSpec } from '../../api/v1alpha1/model.ts';
@@ -9,6 +11,7 @@ import { canonicalJson, digest } from '../../core/canonical/canonical.ts';
 import type { BundleObject, ModelObject, ToolObject } from '../catalog/objects.ts';
 
 export interface Parts {
+  /** The listed tools and those they are looked up with. */
   readonly tools: Readonly<Record<string, ToolObject | undefined>>;
   readonly models: Readonly<Record<string, ModelObject | undefined>>;
 }
@@ -17,10 +20,24 @@ export const modelNames = ({ models, verifier }: BundleSpec): readonly string[] 
   ...new Set([models.start, models.backup, models.planner, verifier.model].filter((name) => name !== undefined)),
 ];
 
-/** Which named objects do not exist, in words. */
+/** Which of the listed tools are looked up with another one after a call without an answer, and with which. */
+export function queriesOf(
+  listed: readonly string[],
+  toolOf: (name: string) => ToolObject | undefined,
+): readonly { readonly tool: string; readonly asked: string }[] {
+  return listed.flatMap((tool) => {
+    const asked = toolOf(tool)?.spec.onAmbiguous?.query?.tool;
+    return asked === undefined ? [] : [{ tool, asked }];
+  });
+}
+
+/** Which named objects do not exist or cannot serve, in words. */
 export function missingParts(spec: BundleSpec, { tools, models }: Parts): readonly string[] {
   return [
     ...spec.tools.filter((name) => tools[name] === undefined).map((name) => `Tool ${name} (spec.tools)`),
+    ...queriesOf(spec.tools, (name) => tools[name])
+      .filter(({ asked }) => tools[asked]?.spec.effect !== 'read')
+      .map(({ tool, asked }) => `Tool ${asked} with effect read (spec.onAmbiguous.query.tool of Tool ${tool})`),
     ...modelNames(spec)
       .filter((name) => models[name] === undefined)
       .map((name) => `Model ${name} (${fieldsNaming(spec, name).join(', ')})`),
@@ -41,7 +58,10 @@ function fieldsNaming({ models, verifier }: BundleSpec, name: string): readonly 
 export function resolve(root: BundleObject, parts: Parts): ResolvedBundle | undefined {
   const { spec, metadata } = root;
   if (missingParts(spec, parts).length > 0) return undefined;
-  const tools = Object.fromEntries(spec.tools.map((name) => [name, pin<ToolSpec>(parts.tools[name]?.spec)]));
+  const asked = queriesOf(spec.tools, (name) => parts.tools[name]).map((query) => query.asked);
+  const tools = Object.fromEntries(
+    [...spec.tools, ...asked].map((name) => [name, pin<ToolSpec>(parts.tools[name]?.spec)]),
+  );
   const models = Object.fromEntries(modelNames(spec).map((name) => [name, pin<ModelSpec>(parts.models[name]?.spec)]));
   return {
     namespace: metadata.namespace ?? '',

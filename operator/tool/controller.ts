@@ -7,6 +7,7 @@ import type { ToolObject } from '../catalog/objects.ts';
 import { findingsOf, lookups } from '../catalog/findings.ts';
 import type { SecretLook } from '../catalog/secrets.ts';
 import { type Caches, type Controller, planned } from '../controller/controller.ts';
+import { askersOf, toolQueryIndex } from './query-index.ts';
 
 /** Identity of the contract: a Bundle pins it. */
 export const toolDigest = (spec: ToolSpec): string => digest(spec);
@@ -16,14 +17,8 @@ export function toolController(look: SecretLook): Controller {
     name: 'tool',
     root: TOOL,
     fenced: true,
-    indexes: [{ resource: TOOL, name: 'query', values: (tool: ToolObject) => queried(tool) }],
-    watches: [
-      {
-        resource: TOOL,
-        map: ({ metadata }: ToolObject, caches: Caches) =>
-          caches.of(TOOL).indexed('query', `${metadata.namespace}/${metadata.name}`).map(keyOf),
-      },
-    ],
+    indexes: [toolQueryIndex],
+    watches: [{ resource: TOOL, map: (tool: ToolObject, caches: Caches) => askersOf(tool, caches).map(keyOf) }],
     async observe(root, caches) {
       const tool = root as ToolObject;
       const { namespace = '', name } = tool.metadata;
@@ -45,10 +40,4 @@ export function toolController(look: SecretLook): Controller {
     },
     plan: planEndpoint,
   });
-}
-
-/** The tool that is asked whether a call took effect. */
-function queried({ metadata, spec }: ToolObject): readonly string[] {
-  const name = spec.onAmbiguous?.query?.tool;
-  return name === undefined ? [] : [`${metadata.namespace}/${name}`];
 }

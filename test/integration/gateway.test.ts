@@ -49,6 +49,8 @@ const permissions: readonly Permission[] = [
   { tool: 'approve-me', mode: 'approve', queue: 'desk' },
   { tool: 'suggest', mode: 'recommendOnly' },
   { tool: 'secret', mode: 'write' },
+  { tool: 'charge', mode: 'write' },
+  { tool: 'unlisted', mode: 'read' },
 ];
 
 beforeAll(async () => {
@@ -60,22 +62,28 @@ beforeAll(async () => {
     prices,
     limits: { timeout: '10s' },
   });
+  const tools: Readonly<Record<string, ToolSpec>> = {
+    look: tool('/look', 'read'),
+    find: tool('/find', 'read', { input: { type: 'object' }, http: { url: `${server.url}/find`, method: 'GET' } }),
+    pay: tool('/pay', 'idempotentWrite', { idempotency }),
+    book: tool('/book', 'write', { idempotency, onAmbiguous: byKey }),
+    send: tool('/send', 'irreversible'),
+    'huge-read': tool('/huge', 'read'),
+    'huge-write': tool('/huge', 'write'),
+    'approve-me': tool('/approved', 'write'),
+    suggest: tool('/suggest', 'write'),
+    secret: tool('/secret', 'write', { credential: { secretRef: { name: 'tools', key: 'token' } } }),
+    ungranted: tool('/ungranted', 'write'),
+    charge: tool('/charge', 'write', { onAmbiguous: { query: { tool: 'unlisted', by: 'arguments' } } }),
+    unlisted: tool('/unlisted', 'read'),
+  };
   stage = await startGatewayStage({
-    tools: {
-      look: tool('/look', 'read'),
-      find: tool('/find', 'read', { input: { type: 'object' }, http: { url: `${server.url}/find`, method: 'GET' } }),
-      pay: tool('/pay', 'idempotentWrite', { idempotency }),
-      book: tool('/book', 'write', { idempotency, onAmbiguous: byKey }),
-      send: tool('/send', 'irreversible'),
-      'huge-read': tool('/huge', 'read'),
-      'huge-write': tool('/huge', 'write'),
-      'approve-me': tool('/approved', 'write'),
-      suggest: tool('/suggest', 'write'),
-      secret: tool('/secret', 'write', { credential: { secretRef: { name: 'tools', key: 'token' } } }),
-      ungranted: tool('/ungranted', 'write'),
-    },
+    tools,
     models: { main: endpoint(vendor.url), spare: endpoint(`${vendor.url}/spare`) },
-    spec: { models: { start: 'main', backup: 'spare' } },
+    spec: {
+      models: { start: 'main', backup: 'spare' },
+      tools: Object.keys(tools).filter((name) => name !== 'unlisted'),
+    },
     secrets: { models: { apiKey: plantedKey }, tools: { token: planted } },
     permissions,
   });
@@ -376,6 +384,26 @@ describe('effects', () => {
     expect((await resultOf(askTool('send', { id: 'x' }, { attempt: 2 }))).outcome).toBe('ambiguous');
     expect([...server.effects.values()].every((count) => count === 1)).toBe(true);
     expect(acted()).toBe(3);
+  });
+
+  it('a query tool that the bundle does not list settles an unknown call, and is nobody else’s', async () => {
+    server.on('/charge', (call, answer) => {
+      answer.effect(call.body);
+      answer.reset();
+    });
+    server.on('/unlisted', (_call, answer) => answer.json(200, { charged: true }));
+    expect(await resultOf(askTool('charge'))).toMatchObject({
+      outcome: 'ok',
+      result: { charged: true },
+      receipt: { committed: true, note: expect.stringContaining('unlisted') },
+    });
+    expect(acted()).toBe(1);
+    const asked = server.calls.length;
+    expect(await resultOf(askTool('unlisted', { id: 'x' }, { turn: 2 }))).toMatchObject({
+      outcome: 'denied',
+      result: { error: expect.stringContaining('has only') },
+    });
+    expect(server.calls).toHaveLength(asked);
   });
 
   it('a query that cannot answer leaves it to a person', async () => {
