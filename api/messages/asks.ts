@@ -208,6 +208,8 @@ export interface DecideRequest {
   readonly namespace: string;
   readonly run: string;
   readonly escalation: string;
+  /** The queue in which `by` was found entitled to answer. */
+  readonly queue: string;
   readonly option: 'approve' | 'reject';
   readonly by: string;
   readonly reason: string;

@@ -33,7 +33,7 @@ export const escalationSpecSchema = z
       .enum([...signals, 'approval'])
       .describe('Why: a signal, or `approval` where a workflow or a permission asks for one.'),
     action: z.enum(actions).describe('What the policy does about it.'),
-    queue: name().describe('Who is asked.'),
+    queue: name().describe('Who is asked first; `status.queue` says who is asked now.'),
     question: text(2048).describe('What the person is asked, in a sentence.'),
     evidence: z.array(z.string().max(2048)).max(32).optional().describe('What led to it, one fact each.'),
     proposal: z
@@ -44,7 +44,9 @@ export const escalationSpecSchema = z
     requestedBy: z.string().max(256).optional().describe('Who started the run; may not decide.'),
     costMicros: micros().optional().describe('Spent by the run until then, in micro-units.'),
     openedAt: text(64).describe('RFC 3339.'),
-    deadline: text(64).describe('RFC 3339; then onExpiry of the queue.'),
+    deadline: text(64).describe(
+      'RFC 3339; then onExpiry of the queue. `status.deadline` holds after the question moved on.',
+    ),
   })
   .meta(
     validations({
@@ -60,6 +62,8 @@ export const escalationStatusSchema = z.object({
     .enum(['Open', 'Decided', 'Expired', 'Closed'])
     .optional()
     .describe('Closed: the run ended before an answer.'),
+  queue: name().optional().describe('Who is asked now.'),
+  deadline: z.string().max(64).optional().describe('RFC 3339: until when that queue may answer.'),
   option: z.enum(decisionOptions).optional().describe('The answer.'),
   decidedBy: z.string().max(256).optional().describe('Whose answer it is.'),
   reason: z.string().max(2048).optional().describe('Why.'),
@@ -77,10 +81,10 @@ export const escalationKind = {
   rules: [nameRule],
   printerColumns: [
     { name: 'State', type: 'string', jsonPath: '.status.state' },
-    { name: 'Queue', type: 'string', jsonPath: '.spec.queue' },
+    { name: 'Queue', type: 'string', jsonPath: '.status.queue' },
     { name: 'Signal', type: 'string', jsonPath: '.spec.signal' },
     { name: 'Run', type: 'string', jsonPath: '.spec.run' },
-    { name: 'Deadline', type: 'string', jsonPath: '.spec.deadline' },
+    { name: 'Deadline', type: 'string', jsonPath: '.status.deadline' },
     { name: 'Question', type: 'string', jsonPath: '.spec.question', priority: 1 },
     ...tailColumns,
   ],
@@ -91,6 +95,9 @@ export type EscalationStatus = z.infer<typeof escalationStatusSchema>;
 export const decisionSpecSchema = z
   .object({
     escalationRef: localRef('Escalation').describe('What is answered.'),
+    queue: name().describe(
+      'The queue the question is in (status.queue). Admission asks whether you may `decide` in it.',
+    ),
     option: z.enum(decisionOptions).describe('The answer.'),
     reason: text(2048).describe('Why; kept in the journal.'),
     digest: text(80).describe('The digest of the Escalation that was read: an answer to anything else is refused.'),

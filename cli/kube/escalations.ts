@@ -14,13 +14,14 @@ export type EscalationState = NonNullable<EscalationStatus['state']>;
 /** An Escalation nobody has looked at yet is open. */
 export const stateOf = (escalation: EscalationObject): EscalationState => escalation.status?.state ?? 'Open';
 
+/** Who is asked, and until when: a question that nobody answered may have moved to another queue. */
+export const queueOf = ({ spec, status }: EscalationObject): string => status?.queue ?? spec.queue;
+export const deadlineOf = ({ spec, status }: EscalationObject): number => Date.parse(status?.deadline ?? spec.deadline);
+
 /** Open ones first, those that must be decided soonest before the others. */
 export function inOrder(items: readonly EscalationObject[]): readonly EscalationObject[] {
   const rank = (item: EscalationObject): number => (stateOf(item) === 'Open' ? 0 : 1);
-  return items.toSorted(
-    (a, b) =>
-      rank(a) - rank(b) || Date.parse(a.spec.deadline) - Date.parse(b.spec.deadline) || (named(a) < named(b) ? -1 : 1),
-  );
+  return items.toSorted((a, b) => rank(a) - rank(b) || deadlineOf(a) - deadlineOf(b) || (named(a) < named(b) ? -1 : 1));
 }
 
 const named = (item: EscalationObject): string => item.metadata.name;

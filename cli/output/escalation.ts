@@ -1,5 +1,5 @@
 // Owns: how an escalation looks to the person who is asked.
-import { type EscalationObject, stateOf } from '../kube/escalations.ts';
+import { deadlineOf, type EscalationObject, queueOf, stateOf } from '../kube/escalations.ts';
 import { moment, money, until } from './quantity.ts';
 import { oneLine, type Paint } from './style.ts';
 import type { Column } from './table.ts';
@@ -8,7 +8,7 @@ import { wrap } from './width.ts';
 export function escalationColumns(now: number): readonly Column<EscalationObject>[] {
   return [
     { title: 'ESCALATION', value: (item) => item.metadata.name },
-    { title: 'QUEUE', value: (item) => item.spec.queue, shrinkTo: 10 },
+    { title: 'QUEUE', value: queueOf, shrinkTo: 10 },
     {
       title: 'STATE',
       value: stateOf,
@@ -26,7 +26,7 @@ export function escalationColumns(now: number): readonly Column<EscalationObject
 
 function decideWords(item: EscalationObject, now: number): string {
   if (stateOf(item) !== 'Open') return item.status?.option ?? '-';
-  return until(Date.parse(item.spec.deadline), now);
+  return until(deadlineOf(item), now);
 }
 
 interface Look {
@@ -55,7 +55,7 @@ export function escalationText(item: EscalationObject, now: number, look: Look):
 
 function facts(item: EscalationObject, now: number): readonly (readonly [string, string])[] {
   const { spec, status } = item;
-  const deadline = Date.parse(spec.deadline);
+  const deadline = deadlineOf(item);
   const answer =
     status?.option === undefined
       ? undefined
@@ -65,7 +65,7 @@ function facts(item: EscalationObject, now: number): readonly (readonly [string,
     ['state', stateOf(item)],
     ['answer', answer],
     ['reason', status?.reason],
-    ['queue', spec.queue],
+    ['queue', queueOf(item)],
     ['because of', becauseOf(item)],
     ['run', `${spec.run} of ${spec.workflow}, state ${spec.state}`],
     ['agent', spec.agent],

@@ -6,7 +6,7 @@ import type { Kube, KubeObject } from '../../ports/kube.ts';
 import { apiVersionOf, DECISION, ESCALATION, SELF_SUBJECT_REVIEW } from '../../ports/resources.ts';
 import { VerbError } from '../failure.ts';
 import type { Host } from '../host.ts';
-import { type EscalationObject, findEscalation, stateOf } from '../kube/escalations.ts';
+import { type EscalationObject, findEscalation, queueOf, stateOf } from '../kube/escalations.ts';
 import { type Session, withSession } from '../kube/session.ts';
 import { type ClusterOptions, withCluster, withExamples } from '../options.ts';
 import { escalationText } from '../output/escalation.ts';
@@ -93,6 +93,7 @@ async function answer(
     metadata: { namespace, name: `${name.slice(0, 54).replace(/-+$/, '')}-${randomBytes(4).toString('hex')}` },
     spec: {
       escalationRef: { name },
+      queue: queueOf(escalation),
       option: given.option,
       reason: given.reason,
       digest: escalation.spec.digest,

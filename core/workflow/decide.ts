@@ -1,6 +1,6 @@
 // Owns: a person's answer, cancellation, and what happens when nobody answers.
 //   D1: an escalation is decided at most once; the same decision again gets the same answer.
-//   D2: the decision names the digest of what was shown, and its author is not who asked for the run.
+//   D2: the decision names the digest of what was shown and the queue it is in; its author is not who asked for the run.
 import type { CancelRequest, DecideRequest, EngineReply } from '../../api/messages/asks.ts';
 import { durationMs } from '../routing/duration.ts';
 import { askForCall } from './approval.ts';
@@ -61,6 +61,12 @@ function whyNot(
     return no(
       'DENIED',
       `the decision is for digest ${request.digest}, but the escalation asks about ${open.facts.digest}`,
+    );
+  }
+  if (request.queue !== open.facts.queue) {
+    return no(
+      'DENIED',
+      `the decision is for queue ${request.queue}, but the question is in queue ${open.facts.queue} now`,
     );
   }
   if (request.by === state.requestedBy) {

@@ -467,6 +467,7 @@ describe('decisions', () => {
   test.each([
     ['an unknown escalation', { escalation: 'other-1' }, 'NOT_FOUND'],
     ['another digest', { digest: 'sha256:other' }, 'DENIED'],
+    ['another queue', { queue: 'night' }, 'DENIED'],
     ['by who asked for the run', { by: 'ann' }, 'DENIED'],
   ])('D2: %s is refused', (_, more, code) => {
     const play = started(approval);

@@ -20,6 +20,7 @@ test('is sent to the engine, bound to what was read', () => {
         namespace: 'demo',
         run: 'run1',
         escalation: 'run1-1',
+        queue: 'desk',
         option: 'approve',
         by: 'bob',
         reason: 'Looks right.',
@@ -48,6 +49,7 @@ test.each([
   ],
   ['refused', { answer: { kind: 'Refused', code: 'DENIED', message: 'no' } }, ['apply'], 'Refused', 'Refused'],
   ['about something else', { root: decision('d1', { spec: { digest: digestB } }) }, [], 'Refused', 'DigestMismatch'],
+  ['for another queue', { root: decision('d1', { spec: { queue: 'night' } }) }, [], 'Refused', 'NotEntitled'],
   ['by who asked for the run', { root: decision('d1', { spec: { decidedBy: 'ann' } }) }, [], 'Refused', 'NotEntitled'],
   ['about an escalation that is not seen yet', { escalation: undefined }, [], undefined, 'Deciding'],
 ] as const)('%s', (_, differing, commands, state, reason) => {

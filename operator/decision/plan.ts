@@ -94,6 +94,13 @@ function mistakeIn({ spec }: DecisionObject, escalation: EscalationObject): Mist
         'Read it again and decide about what it says now.',
     };
   }
+  const queue = escalation.status?.queue ?? escalation.spec.queue;
+  if (spec.queue !== queue) {
+    return {
+      reason: 'NotEntitled',
+      message: `spec.queue is ${spec.queue}, but the question is in queue ${queue} now. Answer for that queue, if you may.`,
+    };
+  }
   if (escalation.spec.requestedBy === spec.decidedBy) {
     return {
       reason: 'NotEntitled',
@@ -126,6 +133,7 @@ function requestOf({ spec, metadata }: DecisionObject, escalation: EscalationObj
     namespace: metadata.namespace ?? '',
     run: escalation.spec.run,
     escalation: escalation.spec.id,
+    queue: spec.queue,
     option: spec.option,
     by: spec.decidedBy,
     reason: spec.reason,

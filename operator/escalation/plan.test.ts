@@ -72,3 +72,9 @@ test('an object whose record is forgotten goes by its own dates; an open one sta
     commands: [],
   });
 });
+
+test('a question that moved on says whom it asks now, and until when', () => {
+  const moved = { ...record, escalation: { ...record.escalation, queue: 'night', deadline: now + 5_000 } };
+  const plan = planEscalation({ record: moved, object }, now);
+  expect(plan.status).toMatchObject({ queue: 'night', deadline: new Date(now + 5_000).toISOString() });
+});

@@ -85,9 +85,11 @@ const evidenceMax = 32;
 const textMax = 2_048;
 const cut = (text: string): string => (text.length > textMax ? `${text.slice(0, textMax - 1)}…` : text);
 
-function fieldsOf({ status, option, decidedBy, reason, decidedAt }: EscalationRecord): Status {
+function fieldsOf({ status, escalation, option, decidedBy, reason, decidedAt }: EscalationRecord): Status {
   const fields = {
     state: status,
+    queue: escalation.queue,
+    deadline: time(escalation.deadline),
     option,
     decidedBy,
     reason,

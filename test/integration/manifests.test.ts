@@ -25,6 +25,9 @@ beforeAll(async () => {
   agent = new Agent({ keepAlive: true, maxSockets: 4, ca: plane.kube.caPem });
   await plane.kubectl(['apply', '-f', join(root, 'deploy/admission-decision.yaml')]);
   await plane.kubectl(['create', 'clusterrolebinding', 'alice', '--clusterrole=cluster-admin', '--user=alice']);
+  const answers = ['--verb=get,create,patch', '--resource=decisions.signalbox.dev'];
+  await plane.kubectl(['create', 'clusterrole', 'answers', ...answers]);
+  await plane.kubectl(['create', 'clusterrolebinding', 'carol', '--clusterrole=answers', '--user=carol']);
   await policiesAreActive();
 });
 afterAll(async () => {

@@ -268,6 +268,7 @@ describe('an escalation and its answer', () => {
       escalationRef: { name: id },
       option: 'approve',
       reason: 'It is owed.',
+      queue: 'desk',
       digest: digestA,
       ...spec,
     });
@@ -292,10 +293,11 @@ describe('an escalation and its answer', () => {
 
   test.each([
     ['about something else', 'bob', { decidedBy: 'bob', digest: digestB }, 'DigestMismatch'],
+    ['for another queue', 'bob', { decidedBy: 'bob', queue: 'night' }, 'NotEntitled'],
     ['by who asked for the run', 'ann', { decidedBy: 'ann' }, 'NotEntitled'],
-  ])('an answer %s is refused without asking', async (_, user, spec, reason) => {
+  ])('an answer %s is refused without asking', async (what, user, spec, reason) => {
     const stand = engine<DecideRequest>('decide', async () => ok);
-    const name = `wrong-${reason.toLowerCase()}`;
+    const name = `wrong-${what.replaceAll(' ', '-')}`;
     await applyAs(user, decide(name, spec));
     const refused = await until('Refused', async () => {
       const one = await get(`decision ${name}`);
@@ -333,6 +335,7 @@ describe('an escalation and its answer', () => {
       namespace,
       run: 'Run9',
       escalation: id,
+      queue: 'desk',
       option: 'approve',
       by: 'bob',
       reason: 'It is owed.',

@@ -188,6 +188,7 @@ describe('a run', () => {
       namespace: stageNamespace,
       run: run(),
       escalation: waiting.escalation,
+      queue: 'desk',
       option: 'approve',
       by: 'lead',
       reason: 'seen',

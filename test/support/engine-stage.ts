@@ -350,6 +350,7 @@ export class EngineStage {
         namespace,
         run,
         escalation,
+        queue: opened?.escalation.queue ?? '',
         option: 'approve',
         by: 'bob',
         reason: 'looks right',

@@ -113,6 +113,7 @@ export const decision = maker<DecisionObject>('Decision', {
   option: 'approve',
   reason: 'Looks right.',
   digest: digestA,
+  queue: 'desk',
   decidedBy: 'bob',
 });
 

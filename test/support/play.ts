@@ -125,6 +125,7 @@ export class Play {
         namespace: 'ns',
         run,
         escalation: facts?.id ?? 'none',
+        queue: facts?.queue ?? 'none',
         option,
         by: 'bob',
         reason: 'because',
