@@ -40,7 +40,10 @@ export interface Receipt {
   readonly outputTokens?: number;
   readonly confidence?: number;
   readonly effect?: Effect;
-  /** True when this call made a new effect at the tool; false when a stored result was returned. */
+  /**
+   * True when the call of this turn made the effect; false when an earlier turn or attempt did, and its stored result was
+   * returned. It says who; how many there were is counted by distinct digests.
+   */
   readonly committed?: boolean;
   /** True when the model's backup answered. */
   readonly backup?: boolean;

@@ -324,7 +324,11 @@ export const workflowRunStatusSchema = z.object({
     .describe('Waiting: for a person, an event or time.'),
   outcome: z.string().max(32).optional().describe('How it ended.'),
   costMicros: micros().optional().describe('Money spent so far, in micro-units.'),
-  effects: z.int().min(0).optional().describe('Calls with an effect that were done.'),
+  effects: z
+    .int()
+    .min(0)
+    .optional()
+    .describe('Calls with an effect that were done; a call whose result was returned again counts once.'),
   escalation: z.string().max(63).optional().describe('Name of the open Escalation.'),
   startedAt: z.string().max(64).optional().describe('RFC 3339.'),
   closedAt: z.string().max(64).optional().describe('RFC 3339.'),

@@ -76,7 +76,7 @@ export function callWords(result: ToolResult): string {
     receipt?.committed === true
       ? 'new effect'
       : receipt?.committed === false && isWrite(receipt)
-        ? 'no new effect'
+        ? 'made by an earlier call'
         : undefined;
   const parts = [
     endings[result.outcome],

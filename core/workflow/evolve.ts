@@ -1,6 +1,7 @@
 // Owns: folding one event into a run.
 //   F1: total: an event of an unknown type parks the run instead of being guessed at.
 //   F2: needs no definition, clock or policy: an old history folds the same way in every release.
+//   F3: an effect counts once, by the digest of its call: whichever attempt reports it, and however often.
 import type { HistoryEvent, Receipt, Turn } from '../../api/messages/history.ts';
 import type { ActivityState, EscalationHistory, RunState } from './state.ts';
 
@@ -8,6 +9,8 @@ type Of<T extends HistoryEvent['type']> = Extract<HistoryEvent, { readonly type:
 type Folders = { readonly [T in HistoryEvent['type']]: (state: RunState, event: Of<T>) => RunState };
 
 const busEventsMax = 64;
+/** A stored result comes back within its activity, so the newest are enough. */
+const effectDigestsMax = 512;
 
 export function evolve(state: RunState, event: HistoryEvent): RunState {
   const fold = folders[event.type] as ((state: RunState, event: HistoryEvent) => RunState) | undefined;
@@ -147,11 +150,13 @@ function withTurn(state: RunState, turn: Turn, proposed: boolean): RunState {
   if (activity === undefined) return state;
   const before = activity.turns.find((known) => known.turn === turn.turn);
   const { proposed: _proposed, ...rest } = activity;
+  const added = effectsOf(turn).filter((digest) => !state.effectDigests.includes(digest));
   const rejected = turn.role === 'verifier' && turn.feedback !== undefined && before === undefined;
   return {
     ...state,
     costMicros: state.costMicros + costOf(turn) - (before === undefined ? 0 : costOf(before)),
-    effects: state.effects + effectsOf(turn) - (before === undefined ? 0 : effectsOf(before)),
+    effects: state.effects + added.length,
+    effectDigests: [...state.effectDigests, ...added].slice(-effectDigestsMax),
     repairs: state.repairs + (rejected ? 1 : 0),
     activity: {
       ...rest,
@@ -166,8 +171,14 @@ const receiptsOf = (turn: Turn): readonly Receipt[] =>
 
 const costOf = (turn: Turn): number => receiptsOf(turn).reduce((sum, receipt) => sum + (receipt.costMicros ?? 0), 0);
 
-const effectsOf = (turn: Turn): number =>
-  receiptsOf(turn).filter((receipt) => receipt.committed === true && receipt.effect !== 'read').length;
+/** Digests of the calls that changed the world, each once. Also of stored results: whoever made the call may have died. */
+const effectsOf = (turn: Turn): readonly string[] => [
+  ...new Set(
+    receiptsOf(turn)
+      .filter(({ outcome, effect }) => outcome === 'ok' && effect !== undefined && effect !== 'read')
+      .map(({ digest }) => digest),
+  ),
+];
 
 function settleRule(state: RunState, rule: string | undefined): RunState {
   if (rule === undefined) return state;
@@ -214,6 +225,7 @@ function closed(state: RunState, event: Of<'RunClosed'>): RunState {
     closing: event.message,
     closedAt: event.at,
     result: {},
+    effectDigests: [],
     escalations: state.escalations.map((known) =>
       known.facts.id === escalation?.facts.id ? { ...known, status: 'Closed' } : known,
     ),

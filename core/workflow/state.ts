@@ -111,7 +111,10 @@ export interface RunState {
   readonly settledRules: readonly string[];
   readonly readOnly: boolean;
   readonly costMicros: number;
+  /** Calls with an effect that were done and reported, each once. */
   readonly effects: number;
+  /** Which of them are counted, the newest last; bounded, empty once closed. */
+  readonly effectDigests: readonly string[];
   readonly attempts: number;
   readonly repairs: number;
   readonly fallback?: { readonly workflow: string; readonly run: string; readonly reason: string };
@@ -152,6 +155,7 @@ export function initialState(run: string): RunState {
     readOnly: false,
     costMicros: 0,
     effects: 0,
+    effectDigests: [],
     attempts: 0,
     repairs: 0,
   };

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
-import type { HistoryEvent } from '../../api/messages/history.ts';
+import type { HistoryEvent, Turn } from '../../api/messages/history.ts';
 import type { EscalationRule } from '../../api/v1alpha1/escalation-policy.ts';
 import { Play, run, type Setting, taskState } from '../../test/support/play.ts';
 import { digest } from '../canonical/canonical.ts';
@@ -183,6 +183,43 @@ describe('turns', () => {
       'TurnCompleted',
     ]);
     expect(play.state).toMatchObject({ costMicros: 20, effects: 1 });
+  });
+
+  describe('F3: an effect counts once', () => {
+    const stored = (play: Play, turn: number): Turn => {
+      const called = play.called(turn, 'pay', 'ok');
+      const results = called.results.map(({ receipt, ...result }) => ({
+        ...result,
+        ...(receipt === undefined ? {} : { receipt: { ...receipt, committed: false } }),
+      }));
+      return { ...called, results };
+    };
+    test('that the first attempt made and only the second could report', () => {
+      const play = started();
+      play.turn(play.said(1, { calls: [{ id: 'c1', tool: 'pay', args: {} }] }), true);
+      play.fail();
+      play.now = play.state.activity?.notBefore ?? 0;
+      expect(play.turn(stored(play, 1))).toEqual({ kind: 'Go' });
+      expect(play.state).toMatchObject({ effects: 1, activity: { attempt: 2 } });
+    });
+    test('that is reported again, by this attempt or the next', () => {
+      const play = started();
+      play.turn(play.called(1, 'pay', 'ok'));
+      play.turn(stored(play, 2));
+      play.fail();
+      play.now = play.state.activity?.notBefore ?? 0;
+      play.turn(stored(play, 1));
+      expect(play.state.effects).toBe(1);
+    });
+    test('each of two calls, no read, nothing that was refused', () => {
+      const play = started();
+      play.turn(play.called(1, 'pay', 'ok', { args: { cents: 1 } }));
+      play.turn(play.called(2, 'pay', 'ok', { args: { cents: 2 } }));
+      play.turn(play.called(3, 'pay', 'error', { args: { cents: 3 } }));
+      expect(play.state.effects).toBe(2);
+      play.complete({});
+      expect(play.state).toMatchObject({ status: 'Closed', effects: 2, effectDigests: [] });
+    });
   });
 
   test.each([
