@@ -23,7 +23,9 @@ const subjectWidth = 12;
 export function openBoard(screen: Screen): Board {
   const lines = new Map<string, Line>();
   const drawn = (subject: string, { text, tone }: Line): string => {
-    const shown = cut(oneLine(text), screen.columns - subjectWidth - 4);
+    // A line that is redrawn must not fold; a log keeps everything.
+    const whole = oneLine(text);
+    const shown = screen.terminal ? cut(whole, screen.columns - subjectWidth - 4) : whole;
     const name = subject.padEnd(subjectWidth);
     return `  ${name} ${tone === undefined ? shown : screen.paint(tone, shown)}`;
   };

@@ -118,7 +118,7 @@ async function raise(host: Host, board: Board, instance: string): Promise<UpAnsw
   board.heading('1  A control plane on this machine', `signalbox up --name ${instance}`);
   const began = host.clock.now();
   const plane = await host.local();
-  const say = (line: string): void => board.show('plane', line);
+  const say = (line: string): void => board.show('plane', line.replace(/: go build \S+/, ': building with Go'));
   await plane.down({ name: instance }, () => undefined);
   const up = await plane.up({ name: instance, foreground: true }, say);
   const versions = up.status.servers.flatMap(({ name, version }) =>
