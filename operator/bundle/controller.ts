@@ -19,7 +19,7 @@ import {
 } from '../catalog/objects.ts';
 import { type Caches, type Controller, planned } from '../controller/controller.ts';
 import { conditionOf } from '../controller/status.ts';
-import { askersOf, toolQueryIndex } from '../tool/query-index.ts';
+import { askersOf, toolQueryIndex } from '../tool/askers.ts';
 import { type BundleObserved, configMapName, planBundle } from './plan.ts';
 import { modelNames, queriesOf } from './resolve.ts';
 

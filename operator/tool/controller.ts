@@ -7,7 +7,7 @@ import type { ToolObject } from '../catalog/objects.ts';
 import { findingsOf, lookups } from '../catalog/findings.ts';
 import type { SecretLook } from '../catalog/secrets.ts';
 import { type Caches, type Controller, planned } from '../controller/controller.ts';
-import { askersOf, toolQueryIndex } from './query-index.ts';
+import { askersOf, toolQueryIndex } from './askers.ts';
 
 /** Identity of the contract: a Bundle pins it. */
 export const toolDigest = (spec: ToolSpec): string => digest(spec);
