@@ -5,6 +5,7 @@ import { connectNats, natsBusAdmin, type NatsBus } from '../../adapters/nats/nat
 import type { AgentSnapshot, ResolvedBundle, ResolvedWorkflow } from '../../api/messages/catalog.ts';
 import type { Bucket, BusAdmin } from '../../ports/bus.ts';
 import type { KubeObject } from '../../ports/kube.ts';
+import { agent, bundle, model, policy, tool, workflow } from '../support/objects.ts';
 import { startOperator, type TestOperator } from '../support/operator.ts';
 import { startPlane, type TestPlane } from '../support/plane.ts';
 import { until } from '../support/until.ts';
@@ -32,58 +33,31 @@ afterAll(async () => {
   await plane?.stop();
 });
 
-const manifest = (namespace: string, { tool = 'Finds a patient.', model = 'Hello.' } = {}): readonly object[] => [
-  object('Tool', 'find-patient', namespace, {
-    description: tool,
-    http: { url: 'http://clinic-tools/find' },
-    input: { type: 'object' },
-    effect: 'read',
-    credential: { secretRef: { name: 'clinic', key: 'token' } },
-  }),
-  object('Model', 'small', namespace, { scripted: { replies: [{ text: model }] } }),
-  object('Bundle', 'receptionist-1', namespace, {
-    agent: 'receptionist',
-    prompts: { executor: { text: 'Do it.' } },
-    models: { start: 'small' },
-    tools: ['find-patient'],
-    verifier: { rules: [{ name: 'is-there', cel: 'true' }] },
-  }),
-  object('EscalationPolicy', 'safety', namespace, {
-    rules: [{ name: 'unsure', signal: 'lowConfidence', below: '0.6', action: 'humanQueue', queue: 'desk' }],
-    queues: [{ name: 'desk', deadline: '15m' }],
-  }),
-  object('Agent', 'receptionist', namespace, {
-    role: 'Answers calls.',
-    bundleRef: { name: 'receptionist-1' },
-    permissions: [{ tool: 'find-patient', mode: 'read' }],
-    escalationPolicyRef: { name: 'safety' },
-  }),
-  object('Workflow', 'calls', namespace, {
-    input: { type: 'object' },
-    escalationPolicyRef: { name: 'safety' },
-    start: 'talk',
-    states: {
-      talk: {
-        type: 'task',
-        agent: 'receptionist',
-        goal: 'Talk.',
-        timeout: '1m',
-        backup: 'none',
-        exits: { error: 'failed', timeout: 'failed' },
-      },
-      done: { type: 'terminal', outcome: 'success' },
-      failed: { type: 'terminal', outcome: 'failed' },
-    },
-    transitions: [{ from: 'talk', to: 'done' }],
-  }),
-];
+interface Applied {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace: string };
+  readonly spec: object;
+}
 
-const object = (kind: string, name: string, namespace: string, spec: object) => ({
-  apiVersion: 'signalbox.dev/v1alpha1',
-  kind,
-  metadata: { name, namespace },
-  spec,
-});
+/** What somebody would apply: the objects without what a server adds. */
+const manifest = (
+  namespace: string,
+  { tool: description = 'Finds a patient.', model: text = 'Hello.' } = {},
+): readonly Applied[] =>
+  [
+    tool('find-patient', { spec: { description, credential: { secretRef: { name: 'clinic', key: 'token' } } } }),
+    model('small', { spec: { scripted: { replies: [{ text }] } } }),
+    bundle('receptionist-1'),
+    policy('safety'),
+    agent('receptionist', { spec: { escalationPolicyRef: { name: 'safety' } } }),
+    workflow('calls', { spec: { escalationPolicyRef: { name: 'safety' } } }),
+  ].map(({ apiVersion, kind, metadata: { name }, spec }) => ({
+    apiVersion,
+    kind,
+    metadata: { name, namespace },
+    spec,
+  }));
 
 async function apply(...objects: readonly object[]): Promise<void> {
   await plane.kubectl(['apply', '-f', '-'], objects.map((one) => JSON.stringify(one)).join('\n---\n'));
@@ -269,9 +243,9 @@ describe('an agent and all that belongs to it', () => {
   });
 
   test('a new bundle gets workers; the old ones go when nothing needs them', async () => {
-    const [, , first, , agent] = manifest(namespace) as readonly ReturnType<typeof object>[];
+    const [, , first, , owner] = manifest(namespace);
     const next = { ...first, metadata: { name: 'receptionist-2', namespace } };
-    await apply(next as object, { ...agent, spec: { ...agent?.spec, bundleRef: { name: 'receptionist-2' } } });
+    await apply(next, { ...owner, spec: { ...owner?.spec, bundleRef: { name: 'receptionist-2' } } });
     const second = await until('the new digest', async () => {
       const status = (await get<Told>(namespace, 'agent receptionist'))?.status;
       return status?.['bundle'] === 'receptionist-2' ? (status['bundleDigest'] as string) : undefined;
