@@ -41,23 +41,26 @@ interface Applied {
 }
 
 /** What somebody would apply: the objects without what a server adds. */
+const applied = (namespace: string, objects: readonly (KubeObject & { readonly spec: object })[]): readonly Applied[] =>
+  objects.map(({ apiVersion, kind, metadata: { name }, spec }) => ({
+    apiVersion,
+    kind,
+    metadata: { name, namespace },
+    spec,
+  }));
+
 const manifest = (
   namespace: string,
   { tool: description = 'Finds a patient.', model: text = 'Hello.' } = {},
 ): readonly Applied[] =>
-  [
+  applied(namespace, [
     tool('find-patient', { spec: { description, credential: { secretRef: { name: 'clinic', key: 'token' } } } }),
     model('small', { spec: { scripted: { replies: [{ text }] } } }),
     bundle('receptionist-1'),
     policy('safety'),
     agent('receptionist', { spec: { escalationPolicyRef: { name: 'safety' } } }),
     workflow('calls', { spec: { escalationPolicyRef: { name: 'safety' } } }),
-  ].map(({ apiVersion, kind, metadata: { name }, spec }) => ({
-    apiVersion,
-    kind,
-    metadata: { name, namespace },
-    spec,
-  }));
+  ]);
 
 async function apply(...objects: readonly object[]): Promise<void> {
   await plane.kubectl(['apply', '-f', '-'], objects.map((one) => JSON.stringify(one)).join('\n---\n'));
@@ -284,6 +287,33 @@ describe('an agent and all that belongs to it', () => {
     await until('the ConfigMap is gone', async () =>
       (await get(namespace, 'configmap bundle-receptionist-1')) ? undefined : true,
     );
+  });
+});
+
+describe('a tool that is looked up with another one', () => {
+  const namespace = 'asking';
+  test('its bundle waits for that tool, and pins it unlisted', async () => {
+    await plane.kubectl(['create', 'namespace', namespace]);
+    const query = { tool: 'find-booking', by: 'arguments' as const };
+    const [book, find, small, booking] = applied(namespace, [
+      tool('book', { spec: { effect: 'write', onAmbiguous: { query } } }),
+      tool('find-booking'),
+      model('small'),
+      bundle('booking-1', { spec: { tools: ['book'] } }),
+    ]);
+    await apply(book as Applied, small as Applied, booking as Applied);
+    const reasonIs = async (reason: string) => {
+      const found = await get<Told>(namespace, 'bundle booking-1');
+      return readyReason(found) === reason ? found : undefined;
+    };
+    const waiting = await until('the bundle says what it lacks', async () => await reasonIs('ToolNotFound'));
+    expect(waiting.status?.conditions?.find(({ type }) => type === 'Ready')?.message).toContain('"find-booking"');
+    await apply(find as Applied);
+    const published = await until('the bundle is published', async () => await reasonIs('Published'));
+    const digest = String(published.status?.['digest']);
+    const content = (await catalog.get(`bundle.${digest.slice(7)}`))?.value as ResolvedBundle;
+    expect(Object.keys(content.tools).toSorted()).toEqual(['book', 'find-booking']);
+    expect(content.spec.tools).toEqual(['book']);
   });
 });
 
