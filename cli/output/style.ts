@@ -20,8 +20,7 @@ export const coloured: Paint = (tone, text) => {
 };
 
 // C0 (but tab and newline), DEL, C1, zero-width and bidirectional controls: they can rewrite or hide what is on the screen.
-// oxlint-disable-next-line no-control-regex
-const unsafe = /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu;
+const unsafe = /(?![\t\n])[\p{Cc}\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]/gu;
 
 /** The text with everything a terminal would obey replaced by a visible escape. */
 export function printable(text: string): string {

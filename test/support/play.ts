@@ -249,3 +249,22 @@ function bundleOf(spec: Partial<BundleSpec> = {}): ResolvedBundle {
     models: {},
   };
 }
+
+/** One task, then the end. */
+export const simple = (more: Partial<Setting> = {}): Setting => ({
+  states: { work: taskState },
+  transitions: [{ from: 'work', to: 'done' }],
+  ...more,
+});
+
+export const started = (setting: Setting = simple(), input = {}): Play => {
+  const play = new Play(setting);
+  play.start(input);
+  return play;
+};
+
+export const rule = (fields: Partial<EscalationRule> & Pick<EscalationRule, 'signal' | 'action'>): EscalationRule => ({
+  name: 'rule',
+  queue: 'desk',
+  ...fields,
+});
