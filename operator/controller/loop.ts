@@ -31,6 +31,8 @@ const WORKERS = 8;
 const TIMEOUT_MS = 60_000;
 /** After a conflict: the cache is about to have the newer object. */
 const CONFLICT_WAIT_MS = 100;
+/** While nobody can say whether we lead. Where leadership is lost, the process ends before this. */
+const DOUBT_WAIT_MS = 1_000;
 /** Failures in a row before the object's conditions say so: one may be chance. */
 const REPORT_AFTER = 3;
 const KSTATUS = new Set(['Ready', 'Reconciling', 'Stalled']);
@@ -154,7 +156,11 @@ export class ControllerLoop {
       this.queue.addAfter(key, CONFLICT_WAIT_MS);
       return;
     }
-    if (isSignalboxError(error, 'STALE') && !this.#options.leadership.isLeader()) return;
+    if (isSignalboxError(error, 'STALE') && !this.#options.leadership.isLeader()) {
+      // A doubt may pass (the API server was away for a moment), and then nobody else knows of this key.
+      this.queue.addAfter(key, DOUBT_WAIT_MS);
+      return;
+    }
     if (namespaceEnds(error)) {
       this.#meter.result('success');
       return;
