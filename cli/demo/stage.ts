@@ -61,6 +61,7 @@ export async function eventually<T>(
     try {
       const answer = await look();
       if (answer !== undefined) return answer;
+      found = 'nothing';
     } catch (error) {
       if (error instanceof DemoFailure) throw error;
       found = isSignalboxError(error) ? `${error.code}: ${error.message}` : String(error);
