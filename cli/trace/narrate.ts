@@ -29,13 +29,26 @@ type Tellers = { readonly [Type in HistoryEventType]: (event: Of<Type>, telling:
 
 /** One entry per event. `whole`: nothing is cut. */
 export function narrate(events: readonly HistoryEvent[], whole = false): readonly Entry[] {
+  const workers = new Map<string, string>();
   return events.map((event) => {
     const tell = tellers[event.type] as ((event: HistoryEvent, telling: Telling) => Words) | undefined;
     const telling = { whole, show: shower(whole), at: event.at };
     // A newer engine may know more facts than this program.
     const words = tell?.(event, telling) ?? { mark: 'plain', title: oneLine(JSON.stringify(event)), details: [] };
-    return { seq: event.seq, at: event.at, ...words, title: oneLine(words.title) };
+    const details = [...takeover(event, workers), ...words.details];
+    return { seq: event.seq, at: event.at, ...words, details, title: oneLine(words.title) };
   });
+}
+
+/** An attempt that goes on with another worker than before: the first one died, or was drained. */
+function takeover(event: HistoryEvent, workers: Map<string, string>): readonly string[] {
+  if (event.type !== 'TurnProposed' && event.type !== 'TurnCompleted' && event.type !== 'ActivityCompleted') return [];
+  const attempt = `${event.activity}/${event.attempt}`;
+  const before = workers.get(attempt);
+  workers.set(attempt, event.worker);
+  return before === undefined || before === event.worker
+    ? []
+    : [`worker ${event.worker} took over from ${before}, after its last turn`];
 }
 
 const say = (mark: Mark, title: string, ...details: readonly (string | undefined)[]): Words => ({

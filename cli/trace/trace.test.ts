@@ -32,6 +32,13 @@ describe('a trace', () => {
     expect(narrate(events).map((entry) => entry.seq)).toEqual(events.map((event) => event.seq));
   });
 
+  test('says when another worker goes on with an attempt', () => {
+    const [, second] = read('billing').filter((event) => event.type === 'TurnCompleted');
+    if (second?.type !== 'TurnCompleted') throw new Error('no second turn');
+    const entries = narrate([second, { ...second, seq: second.seq + 1, worker: 'w9' }]);
+    expect(entries[1]?.details[0]).toBe(`worker w9 took over from ${second.worker}, after its last turn`);
+  });
+
   test('cuts long values, and shows them whole when asked', () => {
     expect(page('every-kind')).toContain('…');
     expect(page('every-kind', 80, true)).not.toContain('…');

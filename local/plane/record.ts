@@ -8,7 +8,7 @@ import type { KubeConnection, NatsUser, PlaneConnection } from '../contract.ts';
 import type { ProcessIdentity } from './identity.ts';
 import type { InstancePaths } from './paths.ts';
 import { issue, newAuthority, newKey, privatePem } from './pki.ts';
-import { freePorts } from './ports.ts';
+import { canBind, freePorts } from './ports.ts';
 
 export interface Ports {
   readonly etcdClient: number;
@@ -102,7 +102,7 @@ export async function openRecord(
   const record: InstanceRecord = {
     name: paths.name,
     createdAt: existing?.createdAt ?? new Date().toISOString(),
-    ports: existing?.ports ?? (await choosePorts()),
+    ports: await portsFor(existing?.ports),
     podNetwork: await podNetwork(existing?.podNetwork),
   };
   await writeRecord(paths, record);
@@ -133,9 +133,15 @@ export async function writeSecret(path: string, content: string): Promise<void> 
   await rename(aside, path);
 }
 
-async function choosePorts(): Promise<Ports> {
-  const free = await freePorts(portNames.length);
-  return Object.fromEntries(portNames.map((name, index) => [name, free[index]])) as unknown as Ports;
+/** The kept ports, but for those that somebody else has taken while the instance was stopped. */
+export async function portsFor(kept: Ports | undefined): Promise<Ports> {
+  const taken = new Set(Object.values(kept ?? {}));
+  const free = (await freePorts(2 * portNames.length)).filter((port) => !taken.has(port));
+  const chosen = portNames.map(async (name, index): Promise<[string, number | undefined]> => {
+    const port = kept?.[name];
+    return [name, port !== undefined && (await canBind('127.0.0.1', port)) ? port : free[index]];
+  });
+  return Object.fromEntries(await Promise.all(chosen)) as unknown as Ports;
 }
 
 async function writeKeys(paths: InstancePaths): Promise<void> {
