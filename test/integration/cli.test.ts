@@ -567,6 +567,7 @@ describe('escalations and decide', () => {
     expect(code).toBe(0);
     expect(decision.spec).toEqual({
       escalationRef: { name },
+      queue: 'billing',
       option: 'approve',
       reason: 'checked',
       digest: `sha256:${'9a'.repeat(32)}`,
