@@ -46,8 +46,10 @@ test('following survives a cut and ends when the Pod is gone', async () => {
   await cutLog(file, 1);
   await appendFile(file, 'after\n');
   await expect.poll(() => seen.at(-1)).toBe('after');
+  await appendFile(file, 'last words\n');
   await removeLogs(instancePaths({ stateDir }), pod);
   await following;
+  expect(seen.at(-1)).toBe('last words');
 });
 
 test('an unknown Pod or container is named', async () => {

@@ -1,7 +1,7 @@
 // Owns: the logs of containers: one file each, cut at 10 MiB with one older file kept. The process appends by itself, so
 // a busy supervisor never slows a Pod; the cut copies and truncates, and may lose lines written in that instant.
 import { createReadStream } from 'node:fs';
-import { copyFile, mkdir, open, readdir, rm, stat, truncate } from 'node:fs/promises';
+import { copyFile, type FileHandle, mkdir, open, readdir, rm, stat, truncate } from 'node:fs/promises';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -93,31 +93,34 @@ async function keptLines(file: string): Promise<{ readonly lines: readonly strin
   return { lines, bytes };
 }
 
+/** The file stays open: what was written right before its Pod went is read although the name is gone. */
 async function* followFrom(file: string, from: number, signal: AbortSignal | undefined): AsyncGenerator<string> {
+  const source = await open(file, 'r').catch(() => undefined);
+  if (source === undefined) return;
   let at = from;
   let rest = '';
   const decoder = new TextDecoder();
-  while (signal?.aborted !== true) {
-    const size = await sizeOf(file);
-    if (size === undefined) return;
-    if (size < at) at = 0;
-    if (size > at) {
-      const chunk = await readRange(file, at, size);
-      at += chunk.length;
-      const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
-      rest = lines.pop() ?? '';
-      yield* lines;
-    }
-    await sleep(followPollMs, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
-  }
-}
-
-async function readRange(file: string, from: number, to: number): Promise<Buffer> {
-  const source = await open(file, 'r');
   try {
-    const { buffer, bytesRead } = await source.read(Buffer.alloc(to - from), 0, to - from, from);
-    return buffer.subarray(0, bytesRead);
+    while (signal?.aborted !== true) {
+      const gone = (await sizeOf(file)) === undefined;
+      const { size } = await source.stat();
+      if (size < at) at = 0;
+      if (size > at) {
+        const chunk = await readRange(source, at, size);
+        at += chunk.length;
+        const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+        rest = lines.pop() ?? '';
+        yield* lines;
+      }
+      if (gone) return;
+      await sleep(followPollMs, undefined, signal === undefined ? {} : { signal }).catch(() => undefined);
+    }
   } finally {
     await source.close();
   }
+}
+
+async function readRange(source: FileHandle, from: number, to: number): Promise<Buffer> {
+  const { buffer, bytesRead } = await source.read(Buffer.alloc(to - from), 0, to - from, from);
+  return buffer.subarray(0, bytesRead);
 }
