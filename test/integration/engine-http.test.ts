@@ -107,6 +107,13 @@ async function call(
   return { status: answer.status, body: (await answer.json()) as Answer['body'] };
 }
 
+test('a token that comes through the API server’s proxy, in a header of its own, counts the same', async () => {
+  const look = async (token: string): Promise<number> =>
+    (await fetch(`${base}clinic/runs`, { headers: { 'x-signalbox-token': token } })).status;
+  expect(await look(tokens['starter'] ?? '')).toBe(200);
+  expect(await look('abc')).toBe(401);
+});
+
 test('start, look, history, cancel, as who asks', async () => {
   const started = await call('POST', 'clinic/workflows/visit/runs', { body: { input: { callId: 'c1' } } });
   expect(started).toMatchObject({

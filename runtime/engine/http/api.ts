@@ -69,8 +69,10 @@ export function engineApi(options: ApiOptions): Express {
   return app;
 }
 
+/** Through the API server's service proxy, which keeps Authorization for itself, the token comes in a header of its own. */
 function bearer(request: Request): string | undefined {
-  return /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
+  const forwarded = request.get('x-signalbox-token');
+  return forwarded ?? /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
 }
 
 function parse<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
