@@ -1,17 +1,10 @@
-// Owns: the runs of one partition, and the order in which their events become facts.
-//   P1: a reply is given after the commit of everything it rests on.
-//   P2: while one append is in flight the next record fills: under load many runs share one fsync, alone a run waits for nobody.
-//   P3: when an append fails, everything in memory is dropped and the partition is folded again.
-import { isSignalboxError, SignalboxError } from '../../api/errors.ts';
-import type { CommitRecord, HistoryEvent } from '../../api/messages/history.ts';
-import { foldHistory } from '../../core/workflow/evolve.ts';
+// Owns: driving the writer of one partition (`core/journal/writer.ts`): promises for its tickets, and appends to the journal.
+import { isSignalboxError, type SignalboxError } from '../../api/errors.ts';
+import type { HistoryEvent } from '../../api/messages/history.ts';
+import { type NextRecord, notOwner, PartitionWriter } from '../../core/journal/writer.ts';
 import type { Reaction } from '../../core/workflow/draft.ts';
-import { initialState, type RunState } from '../../core/workflow/state.ts';
+import type { RunState } from '../../core/workflow/state.ts';
 import type { PartitionJournal } from '../../ports/journal.ts';
-
-/** Bound of one commit record, far below the server's 1 MB. */
-const batchBytesMax = 400_000;
-const waitingMax = 10_000;
 
 export interface PartitionEvents {
   /** These runs have new facts. */
@@ -29,82 +22,55 @@ export interface PartitionOptions {
   readonly events: PartitionEvents;
 }
 
-interface Batch {
-  readonly runs: Map<string, HistoryEvent[]>;
-  readonly done: PromiseWithResolvers<void>;
-  bytes: number;
-  waiting: number;
-}
-
 export class Partition {
   readonly number: number;
   readonly #options: PartitionOptions;
-  readonly #states = new Map<string, RunState>();
-  /** Where in the journal a run's events are. */
-  readonly #records = new Map<string, number[]>();
-  readonly #uncommitted = new Map<string, Batch>();
-  #queue: Batch[] = [];
-  #inFlight = false;
-  #seq = 0;
-  #epoch = 0;
-  #serving = false;
+  readonly #writer: PartitionWriter;
+  /** Who waits for which commit. */
+  readonly #tickets = new Map<number, PromiseWithResolvers<void>>();
+  #flushing = false;
 
   constructor(options: PartitionOptions) {
     this.#options = options;
     this.number = options.journal.partition;
+    this.#writer = new PartitionWriter({ partition: this.number, owner: options.owner });
   }
 
   /** Folds the whole partition; serves from then on. */
   async load(): Promise<void> {
-    for await (const { seq, record } of this.#options.journal.read(1)) {
-      for (const { run, events } of record.runs) {
-        this.#states.set(run, foldHistory(this.#states.get(run) ?? initialState(run), events));
-        this.#remember(run, seq);
-      }
-      this.#seq = seq;
-    }
-    this.#epoch = this.#seq;
-    this.#serving = true;
+    for await (const { seq, record } of this.#options.journal.read(1)) this.#writer.fold(seq, record);
+    this.#writer.serve();
   }
 
   get seq(): number {
-    return this.#seq;
+    return this.#writer.seq;
   }
 
   get serving(): boolean {
-    return this.#serving && this.#options.holding();
+    return this.#writer.serving && this.#options.holding();
   }
 
   /** True when nothing is waiting to be written. */
   get idle(): boolean {
-    return !this.#inFlight && this.#queue.length === 0;
+    return this.#writer.idle;
   }
 
   state(run: string): RunState | undefined {
-    return this.#states.get(run);
+    return this.#writer.state(run);
   }
 
   runs(): IterableIterator<RunState> {
-    return this.#states.values();
+    return this.#writer.runs();
   }
 
   /** Lets `react` look at the run and resolves with its reply when its events are facts. */
   async submit<R>(run: string, react: (state: RunState | undefined) => Reaction<R>): Promise<R> {
-    if (!this.serving) throw this.#notOwner();
-    const state = this.#states.get(run);
-    const { events, reply } = react(state);
-    if (events.length === 0) {
-      await this.#uncommitted.get(run)?.done.promise;
-      return reply;
-    }
-    this.#states.set(run, foldHistory(state ?? initialState(run), events));
-    const batch = this.#batchFor(JSON.stringify(events).length);
-    const waiting = batch.runs.get(run);
-    if (waiting === undefined) batch.runs.set(run, [...events]);
-    else waiting.push(...events);
-    this.#uncommitted.set(run, batch);
-    void this.#flush();
-    await batch.done.promise;
+    if (!this.serving) throw notOwner(this.number);
+    const { reply, ticket } = this.#writer.submit(run, react);
+    if (ticket === 0) return reply;
+    const committed = this.#committed(ticket);
+    if (!this.#flushing) void this.#flush();
+    await committed;
     return reply;
   }
 
@@ -112,7 +78,7 @@ export class Partition {
   async history(run: string, afterSeq: number, bytesMax: number): Promise<{ events: HistoryEvent[]; more: boolean }> {
     const events: HistoryEvent[] = [];
     let bytes = 0;
-    for (const seq of this.#records.get(run) ?? []) {
+    for (const seq of this.#writer.recordsOf(run)) {
       const stored = await this.#options.journal.at(seq);
       for (const event of stored?.record.runs.find((entry) => entry.run === run)?.events ?? []) {
         if (event.seq <= afterSeq) continue;
@@ -126,83 +92,63 @@ export class Partition {
 
   /** Stops answering; what is in flight is settled by the journal. */
   stop(): void {
-    this.#fail(this.#notOwner());
+    const served = this.#writer.serving;
+    this.#reject(notOwner(this.number), this.#writer.stop());
+    if (served) this.#options.events.lost(notOwner(this.number));
   }
 
-  #batchFor(bytes: number): Batch {
-    const last = this.#queue.at(-1);
-    if (last !== undefined && last.bytes + bytes <= batchBytesMax) {
-      last.bytes += bytes;
-      last.waiting += 1;
-      return last;
-    }
-    if (this.#queue.length > waitingMax) {
-      throw new SignalboxError('TIMEOUT', `partition ${this.number} has too much waiting to be written; try again`);
-    }
-    const done = Promise.withResolvers<void>();
-    // A failure reaches those who wait; without waiters it is no news.
-    done.promise.catch(() => undefined);
-    const batch: Batch = { runs: new Map(), done, bytes, waiting: 1 };
-    this.#queue.push(batch);
-    return batch;
+  #committed(ticket: number): Promise<void> {
+    const known = this.#tickets.get(ticket);
+    if (known !== undefined) return known.promise;
+    const waiting = Promise.withResolvers<void>();
+    this.#tickets.set(ticket, waiting);
+    return waiting.promise;
   }
 
   async #flush(): Promise<void> {
-    if (this.#inFlight) return;
-    this.#inFlight = true;
+    this.#flushing = true;
     try {
-      for (let batch = this.#queue.shift(); batch !== undefined; batch = this.#queue.shift()) await this.#write(batch);
+      for (let next = this.#next(); next !== undefined; next = this.#next()) await this.#write(next);
     } finally {
-      this.#inFlight = false;
+      this.#flushing = false;
     }
   }
 
-  async #write(batch: Batch): Promise<void> {
-    const record: CommitRecord = {
-      v: 1,
-      id: this.#options.newId(),
-      owner: this.#options.owner,
-      epoch: this.#epoch,
-      runs: [...batch.runs].map(([run, events]) => ({ run, events })),
-    };
+  #next(): NextRecord | undefined {
+    return this.#writer.idle ? undefined : this.#writer.next(this.#options.newId());
+  }
+
+  async #write({ record, expectedSeq }: NextRecord): Promise<void> {
+    let seq: number;
     try {
-      if (!this.#serving) throw this.#notOwner();
-      this.#seq = await this.#options.journal.append(record, this.#seq);
+      seq = await this.#options.journal.append(record, expectedSeq);
     } catch (error) {
-      batch.done.reject(this.#replyFor(error));
       this.#fail(error);
       return;
     }
-    let events = 0;
-    for (const [run, added] of batch.runs) {
-      this.#remember(run, this.#seq);
-      events += added.length;
-      if (this.#uncommitted.get(run) === batch) this.#uncommitted.delete(run);
-    }
-    batch.done.resolve();
-    if (this.#serving) this.#options.events.committed([...batch.runs.keys()], events);
+    const { ticket, runs, events } = this.#writer.appended(seq);
+    this.#tickets.get(ticket)?.resolve();
+    this.#tickets.delete(ticket);
+    if (this.#writer.serving) this.#options.events.committed(runs, events);
   }
 
   #fail(error: unknown): void {
-    const served = this.#serving;
-    this.#serving = false;
-    for (const batch of this.#queue) batch.done.reject(this.#replyFor(error));
-    this.#queue = [];
+    const served = this.#writer.serving;
+    this.#writer.failed();
+    this.#reject(this.#replyFor(error));
     if (served) this.#options.events.lost(error);
+  }
+
+  #reject(error: SignalboxError, except = 0): void {
+    for (const [ticket, waiting] of this.#tickets) {
+      if (ticket === except) continue;
+      waiting.reject(error);
+      this.#tickets.delete(ticket);
+    }
   }
 
   /** Whoever asked asks again: of this engine after a reload, or of the next owner. */
   #replyFor(error: unknown): SignalboxError {
-    return isSignalboxError(error, 'JOURNAL_FULL') ? error : this.#notOwner();
-  }
-
-  #notOwner(): SignalboxError {
-    return new SignalboxError('NOT_OWNER', `partition ${this.number} has no owner here right now; ask again`);
-  }
-
-  #remember(run: string, seq: number): void {
-    const seqs = this.#records.get(run);
-    if (seqs === undefined) this.#records.set(run, [seq]);
-    else if (seqs.at(-1) !== seq) seqs.push(seq);
+    return isSignalboxError(error, 'JOURNAL_FULL') ? error : notOwner(this.number);
   }
 }

@@ -1,0 +1,188 @@
+// Owns: the order in which events of one partition become facts: the partition's only writer, as a synchronous state machine.
+//   P1: a reply is given after the commit of everything it rests on: its ticket says which commit that is.
+//   P2: while one append is in flight the next record fills: under load many runs share one fsync, alone a run waits for nobody.
+//   P3: when an append fails, everything in memory is dropped; the partition is folded again by a new writer.
+// Whoever drives it: `submit` → `next` → append → `appended` or `failed`.
+import { SignalboxError } from '../../api/errors.ts';
+import type { CommitRecord, HistoryEvent } from '../../api/messages/history.ts';
+import type { Reaction } from '../workflow/draft.ts';
+import { foldHistory } from '../workflow/evolve.ts';
+import { initialState, type RunState } from '../workflow/state.ts';
+
+/** Bound of one commit record, far below the server's 1 MB. */
+export const recordBytesMax = 400_000;
+/** Bound of the records that wait to be written. */
+export const recordsWaitingMax = 10_000;
+
+export interface WriterOptions {
+  readonly partition: number;
+  readonly owner: string;
+}
+
+export interface Submitted<R> {
+  readonly reply: R;
+  /** The reply may be given when this ticket is committed; 0: it rests on facts alone. */
+  readonly ticket: number;
+}
+
+export interface NextRecord {
+  readonly record: CommitRecord;
+  /** The sequence to write after: the fence. */
+  readonly expectedSeq: number;
+}
+
+export interface Committed {
+  /** Replies up to this ticket may be given. */
+  readonly ticket: number;
+  readonly seq: number;
+  readonly runs: readonly string[];
+  readonly events: number;
+}
+
+interface Batch {
+  readonly ticket: number;
+  readonly runs: Map<string, HistoryEvent[]>;
+  bytes: number;
+}
+
+export class PartitionWriter {
+  readonly #options: WriterOptions;
+  readonly #states = new Map<string, RunState>();
+  /** Where in the journal a run's events are. */
+  readonly #records = new Map<string, number[]>();
+  /** The last ticket that a run's state rests on, while it is no fact yet. */
+  readonly #uncommitted = new Map<string, number>();
+  #queue: Batch[] = [];
+  #inFlight: Batch | undefined;
+  #lastTicket = 0;
+  #seq = 0;
+  #epoch = 0;
+  #serving = false;
+
+  constructor(options: WriterOptions) {
+    this.#options = options;
+  }
+
+  /** Folds one record of the journal, in order, before the writer serves. */
+  fold(seq: number, record: CommitRecord): void {
+    for (const { run, events } of record.runs) {
+      this.#states.set(run, foldHistory(this.#states.get(run) ?? initialState(run), events));
+      this.#remember(run, seq);
+    }
+    this.#seq = seq;
+  }
+
+  /** Everything is folded: causes may act from now on. */
+  serve(): void {
+    this.#epoch = this.#seq;
+    this.#serving = true;
+  }
+
+  /** Sequence of the last fact. */
+  get seq(): number {
+    return this.#seq;
+  }
+
+  get serving(): boolean {
+    return this.#serving;
+  }
+
+  /** True when nothing is waiting to be written. */
+  get idle(): boolean {
+    return this.#inFlight === undefined && this.#queue.length === 0;
+  }
+
+  state(run: string): RunState | undefined {
+    return this.#states.get(run);
+  }
+
+  runs(): IterableIterator<RunState> {
+    return this.#states.values();
+  }
+
+  /** Sequences of the records that carry the run's events, in order. */
+  recordsOf(run: string): readonly number[] {
+    return this.#records.get(run) ?? [];
+  }
+
+  /** Lets `react` look at the run; its events are folded at once, so that the next cause sees them. */
+  submit<R>(run: string, react: (state: RunState | undefined) => Reaction<R>): Submitted<R> {
+    if (!this.#serving) throw notOwner(this.#options.partition);
+    const state = this.#states.get(run);
+    const { events, reply } = react(state);
+    if (events.length === 0) return { reply, ticket: this.#uncommitted.get(run) ?? 0 };
+    const batch = this.#batchFor(JSON.stringify(events).length);
+    this.#states.set(run, foldHistory(state ?? initialState(run), events));
+    const waiting = batch.runs.get(run);
+    if (waiting === undefined) batch.runs.set(run, [...events]);
+    else waiting.push(...events);
+    this.#uncommitted.set(run, batch.ticket);
+    return { reply, ticket: batch.ticket };
+  }
+
+  /** The record to append now under this id; undefined while one is in flight, or when nothing waits. */
+  next(id: string): NextRecord | undefined {
+    if (!this.#serving || this.#inFlight !== undefined) return undefined;
+    const batch = this.#queue.shift();
+    if (batch === undefined) return undefined;
+    this.#inFlight = batch;
+    const runs = [...batch.runs].map(([run, events]) => ({ run, events }));
+    const record: CommitRecord = { v: 1, id, owner: this.#options.owner, epoch: this.#epoch, runs };
+    return { record, expectedSeq: this.#seq };
+  }
+
+  /** The record in flight is on disk at `seq`. */
+  appended(seq: number): Committed {
+    const batch = this.#inFlight;
+    if (batch === undefined) throw new Error(`record ${seq} was not given out by this writer`);
+    this.#inFlight = undefined;
+    this.#seq = seq;
+    let events = 0;
+    for (const [run, added] of batch.runs) {
+      this.#remember(run, seq);
+      events += added.length;
+      if (this.#uncommitted.get(run) === batch.ticket) this.#uncommitted.delete(run);
+    }
+    return { ticket: batch.ticket, seq, runs: [...batch.runs.keys()], events };
+  }
+
+  /** P3: nobody knows what became of the record in flight: nothing more is taken, everything that waits is dropped. */
+  failed(): void {
+    this.stop();
+    this.#inFlight = undefined;
+  }
+
+  /** Nothing more is taken, what waits is dropped. Returns the ticket in flight, which may still be a fact; 0: none is. */
+  stop(): number {
+    this.#serving = false;
+    this.#queue = [];
+    return this.#inFlight?.ticket ?? 0;
+  }
+
+  #batchFor(bytes: number): Batch {
+    const last = this.#queue.at(-1);
+    if (last !== undefined && last.bytes + bytes <= recordBytesMax) {
+      last.bytes += bytes;
+      return last;
+    }
+    if (this.#queue.length >= recordsWaitingMax) {
+      const { partition } = this.#options;
+      throw new SignalboxError('TIMEOUT', `partition ${partition} has too much waiting to be written; try again`);
+    }
+    this.#lastTicket += 1;
+    const batch: Batch = { ticket: this.#lastTicket, runs: new Map(), bytes };
+    this.#queue.push(batch);
+    return batch;
+  }
+
+  #remember(run: string, seq: number): void {
+    const seqs = this.#records.get(run);
+    if (seqs === undefined) this.#records.set(run, [seq]);
+    else if (seqs.at(-1) !== seq) seqs.push(seq);
+  }
+}
+
+/** Whoever asked asks again: of this engine after a reload, or of the next owner. */
+export function notOwner(partition: number): SignalboxError {
+  return new SignalboxError('NOT_OWNER', `partition ${partition} has no owner here right now; ask again`);
+}
