@@ -13,6 +13,7 @@ export const errorCodes = {
   BUS_NOT_DURABLE: 'JetStream does not fsync before it acknowledges (sync_interval is not "always").',
   JOURNAL_FENCED: 'Another owner wrote to the partition; this one must stop and reload.',
   JOURNAL_FULL: 'The journal is near its bound; new runs are refused.',
+  OVERLOADED: 'More is waiting than its bound allows; try again later.',
   JOURNAL_CORRUPT: 'A commit record could not be read.',
   NOT_FOUND: 'What was named does not exist.',
   NOT_OWNER: 'This engine does not own the partition of the run; ask again.',

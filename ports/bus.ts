@@ -10,7 +10,10 @@ export interface Subscription {
 }
 
 export interface Task {
+  readonly subject: string;
   readonly payload: unknown;
+  /** Why the payload cannot be read; then `payload` is the text as it came. */
+  readonly malformed?: string;
   readonly deliveries: number;
   ack(): void;
   /** Give it back, to be delivered again after `delayMs`. */

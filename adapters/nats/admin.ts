@@ -10,6 +10,7 @@ import {
   type StreamConfig,
 } from '@nats-io/jetstream';
 import { buckets, journalStream, journalSubject, streams } from '../../api/messages/subjects.ts';
+import { lettersMax } from '../../core/dead-letter/letter.ts';
 import type { BusAdmin } from '../../ports/bus.ts';
 import type { NatsBus } from './bus.ts';
 import { apiCode, apiCodes, busFailure, isMissingStream } from './failure.ts';
@@ -47,6 +48,7 @@ export function natsBusAdmin(options: AdminOptions): BusAdmin {
         await ensureStream(control, journal(partition, options.journalBytesMax ?? 2 * GiB));
       }
       await ensureStream(control, ledger(options.ledgerBytesMax ?? 2 * GiB));
+      await ensureStream(control, deadLetters);
       // Gateways read and write these, and may not make them.
       for (const name of [buckets.catalog, buckets.keys, buckets.spend]) await control.bucket(name);
     },
@@ -130,6 +132,18 @@ const ledger = (bytesMax: number): Wanted => ({
   deny_delete: true,
   allow_direct: false,
 });
+
+const deadLetters: Wanted = {
+  name: streams.deadLetters,
+  subjects: ['deadletter.>'],
+  retention: RetentionPolicy.Limits,
+  storage: StorageType.File,
+  discard: DiscardPolicy.New,
+  max_msgs: lettersMax,
+  max_msgs_per_subject: 1,
+  max_bytes: 64 * 1024 * 1024,
+  allow_direct: false,
+};
 
 const tasks: Wanted = {
   name: streams.tasks,

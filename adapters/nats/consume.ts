@@ -136,12 +136,22 @@ function taskOf(message: Msg, { link, stream }: ConsumeOptions): Task {
     link.connection.publish(reply, verb);
   };
   return {
-    payload: decode(message.data, stream),
+    subject: message.subject,
+    ...payloadOf(message, stream),
     deliveries: deliveriesOf(reply),
     ack: () => say('+ACK', true),
     nak: (delayMs) => say(`-NAK ${JSON.stringify({ delay: nanos(delayMs) })}`, true),
     working: () => say('+WPI', false),
   };
+}
+
+/** What cannot be read is given to the worker all the same: only there can it be told from what merely fails. */
+function payloadOf(message: Msg, stream: string): Pick<Task, 'payload' | 'malformed'> {
+  try {
+    return { payload: decode(message.data, stream) };
+  } catch (error) {
+    return { payload: message.string(), malformed: error instanceof Error ? error.message : String(error) };
+  }
 }
 
 /** `$JS.ACK.<stream>.<consumer>.<delivered>.…`, with domain and account before the stream in the long form. */

@@ -3,6 +3,7 @@
 // Account CONTROL (operator, engine, gateway only):
 //   journal.<partition>                              stream JOURNAL_<partition>: commit records
 //   ledger.<ns>.<run>.<key>                          stream LEDGER: effects, compare-and-set per subject
+//   deadletter.<ns>.<group>.<id>                     stream DEADLETTERS: what was given up, compare-and-set per subject
 //   engine.<partition>.<verb>                        request/reply to the owner of a partition
 //   buckets: catalog (what operators resolved), owners (leases), runs and escalations (projections), spend; objects: blobs
 // Account WORK (workers, and the engine's and gateway's second connection):
@@ -12,7 +13,7 @@
 //   start.<ns>.<workflow>                            request: starts a run, answered after the commit
 //   event.<ns>.<subject…>                            stream EVENTS: bus events
 
-export const streams = { ledger: 'LEDGER', tasks: 'TASKS', events: 'EVENTS' } as const;
+export const streams = { ledger: 'LEDGER', tasks: 'TASKS', events: 'EVENTS', deadLetters: 'DEADLETTERS' } as const;
 export const buckets = {
   catalog: 'catalog',
   owners: 'owners',
@@ -34,6 +35,9 @@ export const journalStream = (partition: number): string => `JOURNAL_${partition
 export const journalSubject = (partition: number): string => `journal.${partition}`;
 export const ledgerSubject = (namespace: string, run: string, key: string): string =>
   `ledger.${namespace}.${run}.${key}`;
+/** `*` for every group, or for every letter of one. */
+export const deadLetterSubject = (namespace: string, group: string, id: string): string =>
+  `deadletter.${namespace}.${group}.${id}`;
 export const engineSubject = (partition: number, verb: EngineVerb): string => `engine.${partition}.${verb}`;
 
 /** First 12 hex digits of a bundle digest (`sha256:<hex>`): the subject token and label of a bundle. */

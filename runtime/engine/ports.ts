@@ -1,5 +1,6 @@
 // Owns: what an engine is made of.
 import type { Bus } from '../../ports/bus.ts';
+import type { DeadLetters } from '../../ports/dead-letters.ts';
 import type { Journal, Ownership } from '../../ports/journal.ts';
 import type { Clock, Ids, Log, Metrics } from '../../ports/system.ts';
 
@@ -10,6 +11,7 @@ export interface EnginePorts {
   readonly work: Bus;
   readonly journal: Journal;
   readonly ownership: Ownership;
+  readonly deadLetters: DeadLetters;
   readonly clock: Clock;
   readonly ids: Ids;
   readonly log: Log;

@@ -2,7 +2,14 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { connectNats, natsBusAdmin, type NatsBus, natsJournal, natsOwnership } from '../../adapters/nats/nats.ts';
+import {
+  connectNats,
+  natsBusAdmin,
+  type NatsBus,
+  natsDeadLetters,
+  natsJournal,
+  natsOwnership,
+} from '../../adapters/nats/nats.ts';
 import { systemClock } from '../../adapters/system/clock.ts';
 import { systemIds } from '../../adapters/system/ids.ts';
 import { jsonLog } from '../../adapters/system/log.ts';
@@ -375,6 +382,7 @@ export class EngineStage {
       work,
       journal: natsJournal(control, { appendTimeoutMs: 1_000 }),
       ownership: await natsOwnership(control),
+      deadLetters: natsDeadLetters(control, () => systemClock().now()),
       clock: systemClock(),
       ids: systemIds(),
       log: jsonLog({ name, level: process.env['LOG_LEVEL'] ?? 'silent' }),
