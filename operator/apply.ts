@@ -10,6 +10,7 @@ import { canonical, foreignStatus, isPartOf, sameJson } from './controller/compa
 import type { Leadership } from './controller/guard.ts';
 import type { Command, Intent, Status } from './controller/plan.ts';
 import { Exactness } from './exact.ts';
+import { failpoint } from '../ports/failpoint.ts';
 
 /** Holds the digest of the intent last applied: a field we no longer want shows as a different digest. */
 export const INTENT_ANNOTATION = `${SIGNALBOX_GROUP}/intent`;
@@ -81,7 +82,9 @@ export class Applier {
     const intent = statusIntent(object, this.#withEpoch(wanted, fenced));
     try {
       const options = { fieldManager: `${this.#manager}-status`, force: true, subresource: 'status' as const };
+      failpoint('operator.status.before', resource.kind);
       this.#remember(resource, await this.#options.kube.apply(resource, intent, options));
+      failpoint('operator.status.written', resource.kind);
       this.#count('status', 'written');
     } catch (error) {
       this.#statuses.delete(id);
@@ -131,7 +134,9 @@ export class Applier {
         return this.#count('apply', restored === undefined ? 'same' : 'written');
       }
     }
+    failpoint('operator.apply.before', resource.kind);
     const written = await this.#options.kube.apply(resource, wanted, { fieldManager: this.#manager, force: true });
+    failpoint('operator.apply.written', resource.kind);
     this.#count('apply', 'written');
     this.#note(id, { resource, wanted, digest, written });
     this.#remember(resource, written);
@@ -160,7 +165,9 @@ export class Applier {
     if (live === undefined || live.metadata.uid !== uid || live.metadata.deletionTimestamp !== undefined) {
       return this.#count('delete', 'same');
     }
+    failpoint('operator.delete.before', resource.kind);
     await this.#options.kube.delete(resource, key, { uid });
+    failpoint('operator.delete.done', resource.kind);
     this.#count('delete', 'written');
     this.#written.delete(idOf(resource, key));
   }
@@ -174,8 +181,11 @@ export class Applier {
     const patch = {
       metadata: { uid, resourceVersion, finalizers: present ? [...finalizers, this.#finalizer] : others },
     };
+    const moment = `${resource.kind}/${present ? 'added' : 'removed'}`;
     try {
+      failpoint('operator.finalizer.before', moment);
       const answer = await this.#options.kube.mergePatch(resource, keyOf(object), patch);
+      failpoint('operator.finalizer.written', moment);
       // The answer to a removal may describe an object that is gone already: wait for the watch.
       if (present) this.#remember(resource, answer);
       this.#count('finalizer', 'written');

@@ -5,6 +5,7 @@ import { connectKube } from '../adapters/kube/kube.ts';
 import { createInformers } from '../adapters/kube/reflector.ts';
 import { connectNats, natsBusAdmin } from '../adapters/nats/nats.ts';
 import { systemClock } from '../adapters/system/clock.ts';
+import { armFromEnvironment } from '../adapters/system/failpoints.ts';
 import { serveHealth } from '../adapters/system/http-health.ts';
 import { systemIds } from '../adapters/system/ids.ts';
 import { jsonLog } from '../adapters/system/log.ts';
@@ -19,6 +20,7 @@ import { createManager, shutdownSignal } from './controller/manager.ts';
 import { startIdentity } from './identity/review.ts';
 import { assemble } from './kinds.ts';
 import { readSettings, type Settings } from './settings.ts';
+import { failpoint } from '../ports/failpoint.ts';
 
 async function run(log: Log): Promise<'stopped' | 'lost'> {
   const settings = readSettings(process.env);
@@ -85,6 +87,7 @@ async function connectBuses({ natsUrl: url, control, work, podName, partitions }
   };
   const admin = natsBusAdmin(buses);
   await admin.ensureStreams(partitions);
+  failpoint('operator.streams.made');
   await admin.ensureTaskStreams();
   return { ...buses, admin };
 }
@@ -105,6 +108,7 @@ async function startWebhook({ podNamespace, podIp, webhookPort, webhook }: Setti
 
 const log = jsonLog({ name: 'operator' });
 try {
+  armFromEnvironment(process.env);
   const ended = await run(log);
   log.info('ended', { ended });
   process.exit(ended === 'stopped' ? 0 : 1);

@@ -14,6 +14,7 @@ import type { NatsBus } from './bus.ts';
 import { apiCode, apiCodes, busFailure, isMissingStream, isUnknownOutcome, isWrongSequence } from './failure.ts';
 import { inlineFields, outlineFields } from './large-fields.ts';
 import { decode, encode } from './wire.ts';
+import { failpoint } from '../../ports/failpoint.ts';
 
 export interface JournalOptions {
   /** The server's monitoring page, `http://host:8222`: the only place where it says its sync_interval. */
@@ -122,7 +123,9 @@ interface Appending {
 
 async function append(to: Appending, record: CommitRecord, expectedSeq: number): Promise<number> {
   const blobs = (): Promise<Blobs> => to.bus.blobs();
-  const bytes = encode(await outlineFields(record, blobs));
+  const stored = await outlineFields(record, blobs);
+  if (stored !== record) failpoint('engine.blob.stored');
+  const bytes = encode(stored);
   let last: unknown;
   for (let tries = 0; tries < appendTriesMax; tries += 1) {
     try {

@@ -2,6 +2,7 @@
 // twice does no harm.
 import { canonicalJson } from '../../core/canonical/canonical.ts';
 import type { Bucket, BusAdmin } from '../../ports/bus.ts';
+import { failpoint } from '../../ports/failpoint.ts';
 import type { BucketInformer } from './bucket-informer.ts';
 import type { ConsumerInformer } from './consumer-informer.ts';
 import type { CatalogEntry } from './objects.ts';
@@ -31,7 +32,7 @@ export interface BusPerformer {
 }
 
 export function performOnBus(bus: BusPerformer): (command: BusCommand) => Promise<void> {
-  return async (command) => {
+  const perform = async (command: BusCommand): Promise<void> => {
     switch (command.kind) {
       case 'publish': {
         const revision = await (await bus.catalog()).put(command.key, command.value);
@@ -51,5 +52,10 @@ export function performOnBus(bus: BusPerformer): (command: BusCommand) => Promis
         bus.consumers.forgot(command.name);
         return;
     }
+  };
+  return async (command) => {
+    failpoint('operator.bus.before', command.kind);
+    await perform(command);
+    failpoint('operator.bus.done', command.kind);
   };
 }

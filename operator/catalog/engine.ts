@@ -5,6 +5,7 @@ import type { EngineReply } from '../../api/messages/asks.ts';
 import { type EngineVerb, engineSubject } from '../../api/messages/subjects.ts';
 import { partitionOf } from '../../core/workflow/partition.ts';
 import type { Bus } from '../../ports/bus.ts';
+import { failpoint } from '../../ports/failpoint.ts';
 
 export type Answer =
   | { readonly kind: 'Done' }
@@ -43,7 +44,10 @@ export class EngineDesk {
   }
 
   async ask(uid: string, run: string, verb: EngineVerb, payload: unknown): Promise<void> {
-    this.#answers.set(uid, await this.#request(run, verb, payload));
+    failpoint('operator.engine.before', verb);
+    const answer = await this.#request(run, verb, payload);
+    failpoint('operator.engine.answered', verb);
+    this.#answers.set(uid, answer);
   }
 
   async #request(run: string, verb: EngineVerb, payload: unknown): Promise<Answer> {

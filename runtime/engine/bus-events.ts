@@ -9,6 +9,7 @@ import type { Catalog } from './catalog.ts';
 import { type Owners, resultOf } from './forward.ts';
 import type { EnginePorts } from './ports.ts';
 import { start } from './start.ts';
+import { failpoint } from '../../ports/failpoint.ts';
 
 /** Durable consumer of EVENTS that all engines share; the operator makes it. */
 const eventsConsumer = 'engines';
@@ -48,11 +49,13 @@ async function handle(options: BusEventOptions, event: EventMessage, task: Task)
   const { log } = options.ports;
   const { id, namespace, subject } = event;
   try {
+    failpoint('engine.event.received');
     await deliver(options, event);
     for (const workflow of options.catalog.workflows(namespace)) {
       if (!workflow.spec.triggers?.some((trigger) => trigger.event?.subject === subject)) continue;
       await startFrom(options, workflow.name, event);
     }
+    failpoint('engine.event.taken');
     task.ack();
   } catch (error) {
     log.warn('a bus event could not be handled; it comes again', { id, namespace, subject, error });

@@ -22,6 +22,7 @@ import type { Catalog } from './catalog.ts';
 import type { EngineMetrics } from './metrics.ts';
 import type { Serving } from './serving.ts';
 import { checkInput, currentWorkflow } from './start.ts';
+import { failpoint } from '../../ports/failpoint.ts';
 
 export interface ControlOptions {
   readonly catalog: Catalog;
@@ -59,7 +60,9 @@ export function serveControl(bus: Bus, serving: Serving, options: ControlOptions
       engineSubject(serving.partition.number, verb),
       async ({ payload }) => {
         const started = performance.now();
+        failpoint('engine.ask.received', verb);
         const reply = await answer(handlers[verb], serving, payload);
+        failpoint('engine.ask.decided', verb);
         options.metrics.asked(verb, reply.ok ? 'ok' : reply.code);
         options.metrics.seconds(verb, (performance.now() - started) / 1_000);
         return reply;

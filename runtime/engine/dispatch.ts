@@ -5,6 +5,7 @@
 import { taskSubject } from '../../api/messages/subjects.ts';
 import type { TaskHint } from '../../api/messages/asks.ts';
 import type { Log } from '../../ports/system.ts';
+import { failpoint } from '../../ports/failpoint.ts';
 
 export interface Wanted {
   readonly run: string;
@@ -155,8 +156,10 @@ export class Dispatch {
     job.since = this.#options.now();
     job.publishes += 1;
     const { run, activity, attempt } = job;
+    failpoint('engine.task.before');
     this.#options
       .publish(job.subject, { run, activity, attempt, partition: this.#options.partition })
+      .then(() => failpoint('engine.task.published'))
       .catch((error: unknown) => {
         this.#options.log.warn('a task could not be published; it is tried again', { run, activity, error });
         if (job.phase === 'Published') {

@@ -3,6 +3,7 @@ import { connectKube } from '../../adapters/kube/kube.ts';
 import { inClusterConfig } from '../../adapters/kube/access.ts';
 import { connectNats, natsDeadLetters, natsJournal, natsOwnership } from '../../adapters/nats/nats.ts';
 import { systemClock } from '../../adapters/system/clock.ts';
+import { armFromEnvironment } from '../../adapters/system/failpoints.ts';
 import { serveHealth } from '../../adapters/system/http-health.ts';
 import { systemIds } from '../../adapters/system/ids.ts';
 import { jsonLog } from '../../adapters/system/log.ts';
@@ -40,6 +41,7 @@ async function callerConnections(): Promise<(token: string) => CallerKube> {
 }
 
 try {
+  armFromEnvironment(env);
   const name = env['POD_NAME'] ?? `engine-${process.pid}`;
   const health = await serveHealth({
     host: env['POD_IP'] || '0.0.0.0',

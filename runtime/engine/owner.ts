@@ -6,6 +6,7 @@ import type { Catalog } from './catalog.ts';
 import type { EngineMetrics } from './metrics.ts';
 import type { EnginePorts, EngineSettings } from './ports.ts';
 import { type Fallback, Serving } from './serving.ts';
+import { failpoint } from '../../ports/failpoint.ts';
 
 const RENEW_MS = 1_000;
 /** Shorter than the lease: nothing is answered on a lease that may be over. */
@@ -88,8 +89,10 @@ export class PartitionOwner {
     try {
       const held = await ports.ownership.hold(this.number, settings.name);
       this.#asked = true;
-      if (held) this.#heldAt = asked;
-      else {
+      if (held) {
+        this.#heldAt = asked;
+        failpoint('engine.lease.held');
+      } else {
         this.#heldAt = Number.NEGATIVE_INFINITY;
         if (this.#active !== undefined) await this.#letGo();
       }
@@ -118,11 +121,13 @@ export class PartitionOwner {
         startFallback,
       });
       await serving.load();
+      failpoint('engine.load.folded');
       if (this.#stopped) {
         serving.stop();
         return;
       }
       this.#active = { serving, subscriptions: subscribe(serving) };
+      failpoint('engine.load.served');
       const ms = Math.round(performance.now() - started);
       log.info('serving a partition', { records: serving.partition.seq, ms });
     } catch (error) {

@@ -5,6 +5,7 @@ import { type NextRecord, notOwner, PartitionWriter } from '../../core/journal/w
 import type { Reaction } from '../../core/workflow/draft.ts';
 import type { RunState } from '../../core/workflow/state.ts';
 import type { PartitionJournal } from '../../ports/journal.ts';
+import { failpoint } from '../../ports/failpoint.ts';
 
 export interface PartitionEvents {
   /** These runs have new facts. */
@@ -121,7 +122,9 @@ export class Partition {
   async #write({ record, expectedSeq }: NextRecord): Promise<void> {
     let seq: number;
     try {
+      failpoint('engine.append.before');
       seq = await this.#options.journal.append(record, expectedSeq);
+      failpoint('engine.append.after');
     } catch (error) {
       this.#fail(error);
       return;

@@ -6,6 +6,7 @@ import { buckets } from '../../api/messages/subjects.ts';
 import type { RunState } from '../../core/workflow/state.ts';
 import type { Bucket, Bus } from '../../ports/bus.ts';
 import type { Log } from '../../ports/system.ts';
+import { failpoint } from '../../ports/failpoint.ts';
 
 const parallelMax = 16;
 const RETRY_MS = 500;
@@ -74,15 +75,18 @@ export class Projections {
     const state = this.#state(run);
     if (state === undefined) return [];
     try {
+      failpoint('engine.projection.before');
       this.#runs ??= await this.#bus.bucket<RunSummary>(buckets.runs);
       this.#escalations ??= await this.#bus.bucket<EscalationRecord>(buckets.escalations);
       for (const record of escalationsOf(state)) {
         const key = `${record.namespace}.${record.escalation.id}`;
         if (this.#settled.has(key)) continue;
         await this.#escalations.put(key, record);
+        failpoint('engine.projection.escalation');
         if (record.status !== 'Open') this.#settled.add(key);
       }
       await this.#runs.put(`${state.namespace}.${run}`, summaryOf(state));
+      failpoint('engine.projection.run');
       if (state.status === 'Closed') await this.#keepClosed(state);
       return [];
     } catch (error) {

@@ -16,6 +16,7 @@ import type { EngineMetrics } from './metrics.ts';
 import type { EnginePorts, EngineSettings } from './ports.ts';
 import { Projections } from './projections.ts';
 import { Timers } from './timers.ts';
+import { failpoint } from '../../ports/failpoint.ts';
 
 export interface Fallback {
   readonly state: RunState;
@@ -186,7 +187,9 @@ export class Serving {
 
   async #fire(run: string): Promise<void> {
     try {
+      failpoint('engine.timer.due');
       await this.act(run, fireDue);
+      failpoint('engine.timer.fired');
       // Nothing was due after all: a clock that went back, or a state that changed meanwhile.
       if (!this.#stopped) this.#arrange([run]);
     } catch (error) {
@@ -201,7 +204,9 @@ export class Serving {
     this.#fallbacks.add(fallback.run);
     while (!this.#stopped) {
       try {
+        failpoint('engine.fallback.before');
         await this.#options.startFallback(fallback);
+        failpoint('engine.fallback.started');
         return;
       } catch (error) {
         const { run, workflow } = fallback;

@@ -35,6 +35,7 @@ import type { SchemaChecks } from '../json-schema.ts';
 import { isGenuine } from '../receipts.ts';
 import type { EngineMetrics } from './metrics.ts';
 import type { Serving } from './serving.ts';
+import { failpoint } from '../../ports/failpoint.ts';
 
 export interface WorkerAskOptions {
   readonly checks: SchemaChecks;
@@ -60,7 +61,9 @@ export function serveWorkers(bus: Bus, serving: Serving, options: WorkerAskOptio
       const started = performance.now();
       const asked = parseAsk(subject);
       if (asked === undefined || !isVerb(asked.verb)) return no('INVALID_INPUT', `nothing is served at ${subject}`);
+      failpoint('engine.report.received', asked.verb);
       const reply = await answer({ serving, options, worker: asked.worker }, asked.verb, payload);
+      failpoint('engine.report.decided', asked.verb);
       options.metrics.asked(asked.verb, reply.kind === 'Error' ? reply.code : reply.kind);
       options.metrics.seconds(asked.verb, (performance.now() - started) / 1_000);
       return reply;

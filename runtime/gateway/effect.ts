@@ -10,6 +10,7 @@ import type { Admitted } from './admission.ts';
 import type { Gateway } from './ports.ts';
 import { type ToolOutcome } from './read-tool.ts';
 import { enterTool, requestTool, type ToolTarget, toolTimeoutMs, truncated } from './tool-call.ts';
+import { failpoint } from '../../ports/failpoint.ts';
 
 export type EffectCall = Omit<ToolTarget, 'deadline'> & { readonly digest: string };
 
@@ -99,11 +100,14 @@ async function openAndCall(effect: Effect, revision: number, state: Progress): P
       digest: call.digest,
       opener: `${gateway.settings.opener}/${gateway.ids.random()}`,
     };
+    failpoint('gateway.ledger.opening');
     const opened = await persist(effect, () => ledger.write(key, open, revision));
     if (opened === undefined) return undefined;
+    failpoint('gateway.ledger.opened');
     state.tries += 1;
     state.opened = opened;
     const reply = await callWithinEntry(effect, deadline);
+    failpoint('gateway.tool.answered');
     const elapsedMs = clock.now() - at;
     if (reply.kind === 'Unknown') {
       state.error = reply.error;
@@ -154,7 +158,9 @@ async function recover(effect: Effect, revision: number, state: Progress): Promi
     return 'call';
   }
   if (plan.kind === 'GiveUp') return giveUp(effect, revision, plan.reason);
+  failpoint('gateway.query.before');
   const found = await askWhether(effect, plan);
+  failpoint('gateway.query.answered');
   if (found.finding === 'notFound') return 'call';
   if (found.finding === 'found') {
     const { attempt, turn } = effect.admitted.target;
@@ -162,6 +168,7 @@ async function recover(effect: Effect, revision: number, state: Progress): Promi
     const at = gateway.clock.now();
     const entry: LedgerEntry = { state: 'done', at, digest: call.digest, result: kept, elapsedMs: 0 };
     const written = await persist(effect, () => gateway.ledger.write(effect.key, entry, revision));
+    failpoint('gateway.ledger.confirmed');
     if (written === undefined) return 'again';
     return { kind: 'Ok', result: found.result, committed: true, note: `confirmed by tool "${plan.tool}"` };
   }
@@ -172,6 +179,7 @@ async function giveUp(effect: Effect, revision: number, reason: string): Promise
   const { gateway, call, key } = effect;
   const entry: LedgerEntry = { state: 'ambiguous', at: gateway.clock.now(), digest: call.digest, reason };
   const written = await persist(effect, () => gateway.ledger.write(key, entry, revision));
+  failpoint('gateway.ledger.ambiguous');
   return written === undefined ? 'again' : { kind: 'Ambiguous', reason };
 }
 
@@ -203,6 +211,7 @@ async function askWhether(
 /** Writes the end of an open entry; when somebody else already ended it, theirs stands. */
 async function settle(effect: Effect, entry: LedgerEntry, opened: number): Promise<void> {
   const written = await persist(effect, () => effect.gateway.ledger.write(effect.key, entry, opened));
+  failpoint('gateway.ledger.settled');
   if (written !== undefined) return;
   effect.gateway.log.warn('the ledger entry was settled by another gateway', {
     run: effect.key.run,

@@ -16,6 +16,7 @@ import { type Gateway, gatewayMetrics, type GatewayPorts, type GatewaySettings }
 import { spendOf } from './spend.ts';
 import { answerToolAsk } from './tool-ask.ts';
 import { answerVerifyAsk } from './verify-ask.ts';
+import { failpoint } from '../../ports/failpoint.ts';
 
 export type AskReply = ModelAskReply | ToolAskReply | VerifyAskReply;
 
@@ -133,7 +134,10 @@ async function answerAsk(gateway: Gateway, { subject, payload }: Request): Promi
     return { kind: 'Error', code: 'DENIED', message: 'this subject is not served here', retryable: false };
   }
   try {
-    return await dispatch(gateway, asked.worker, { verb: asked.verb, payload });
+    failpoint('gateway.ask.received', asked.verb);
+    const reply = await dispatch(gateway, asked.worker, { verb: asked.verb, payload });
+    failpoint('gateway.ask.answered', asked.verb);
+    return reply;
   } catch (error) {
     const passing = isSignalboxError(error);
     gateway.log.warn('ask failed', { verb: asked.verb, agent: asked.worker.agent, error });

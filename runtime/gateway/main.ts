@@ -3,6 +3,7 @@ import { models } from '../../adapters/model/models.ts';
 import { connectNats, natsLedger } from '../../adapters/nats/nats.ts';
 import { mountedSecrets } from '../../adapters/secrets/mounted.ts';
 import { systemClock } from '../../adapters/system/clock.ts';
+import { armFromEnvironment } from '../../adapters/system/failpoints.ts';
 import { serveHealth } from '../../adapters/system/http-health.ts';
 import { systemIds } from '../../adapters/system/ids.ts';
 import { jsonLog } from '../../adapters/system/log.ts';
@@ -25,6 +26,7 @@ const unready = (): string | undefined => state || undefined;
 let problem: () => string | undefined = unready;
 
 try {
+  armFromEnvironment(env);
   const namespace = required(env, 'SIGNALBOX_NAMESPACE');
   const health = await serveHealth({
     host: env['POD_IP'] || '0.0.0.0',

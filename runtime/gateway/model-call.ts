@@ -9,6 +9,7 @@ import type { ModelReply, ModelRequest } from '../../ports/agent.ts';
 import type { Admitted } from './admission.ts';
 import type { Gateway } from './ports.ts';
 import { redact } from './redact.ts';
+import { failpoint } from '../../ports/failpoint.ts';
 
 export interface ModelCall {
   readonly role: Role;
@@ -53,7 +54,9 @@ export async function callModel(gateway: Gateway, admitted: Admitted, call: Mode
     }
     const logprobs = bundle.spec.policy?.confidenceFrom === 'logprobs';
     const candidate = { name: step.model, spec, deadline: allowed.deadline, logprobs };
+    failpoint('gateway.model.before');
     const tried = await tryModel(gateway, candidate, call);
+    failpoint('gateway.model.answered');
     if ('code' in tried) {
       gateway.log.warn('model call failed', { ...tried, run: admitted.target.run });
       failed.push(tried);

@@ -3,6 +3,7 @@ import type { Receipt } from '../../api/messages/history.ts';
 import { signReceipt } from '../receipts.ts';
 import type { Target } from './admission.ts';
 import type { Gateway } from './ports.ts';
+import { failpoint } from '../../ports/failpoint.ts';
 
 export type ReceiptFacts = Omit<Receipt, 'mac' | 'at' | 'elapsedMs' | keyof Target>;
 
@@ -13,7 +14,7 @@ export function receiptOf(gateway: Gateway, target: Target, startedAt: number, f
   const { note, ...rest } = facts;
   gateway.counted.call({ kind: facts.kind, outcome: facts.outcome });
   gateway.counted.seconds(Math.max(0, now - startedAt) / 1_000, { kind: facts.kind });
-  return signReceipt(gateway.receiptKey, {
+  const receipt = signReceipt(gateway.receiptKey, {
     ...rest,
     run,
     activity,
@@ -23,4 +24,6 @@ export function receiptOf(gateway: Gateway, target: Target, startedAt: number, f
     elapsedMs: Math.max(0, now - startedAt),
     ...(note === undefined ? {} : { note: note.slice(0, 500) }),
   });
+  failpoint('gateway.receipt.signed');
+  return receipt;
 }

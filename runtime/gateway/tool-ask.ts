@@ -12,6 +12,7 @@ import { callEffect, ledgerKeyOf } from './effect.ts';
 import type { Gateway } from './ports.ts';
 import { readTool, type ToolOutcome } from './read-tool.ts';
 import { receiptOf } from './receipt.ts';
+import { failpoint } from '../../ports/failpoint.ts';
 
 interface ToolCallFacts {
   readonly gateway: Gateway;
@@ -55,7 +56,9 @@ export async function answerToolAsk(gateway: Gateway, worker: WorkerIdentity, as
     return reply(facts, { outcome: 'recommended', result: { recommended: true }, spec });
   }
   const stopped = await clear(facts, admitted, { spec, decision });
-  return stopped ?? (await make(facts, admitted, spec));
+  if (stopped !== undefined) return stopped;
+  failpoint('gateway.call.cleared');
+  return make(facts, admitted, spec);
 }
 
 function permissionOf(admitted: Admitted, call: ToolAsk['call']): PermissionDecision {

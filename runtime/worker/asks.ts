@@ -3,7 +3,8 @@ import type { ClaimReply, ModelAskReply, ReportReply, ToolAskReply, VerifyAskRep
 import type { ChatMessage, TaskHint } from '../../api/messages/asks.ts';
 import type { Failure, JsonObject, ToolCall, Turn, Verification } from '../../api/messages/history.ts';
 import { askEngine, askGateway, type WorkerEngineVerb } from '../../api/messages/subjects.ts';
-import { askUntilAnswered } from './persist.ts';
+import { failpoint } from '../../ports/failpoint.ts';
+import { type Asking, askUntilAnswered } from './persist.ts';
 import type { Worker } from './ports.ts';
 
 const engineTimeoutMs = 5_000;
@@ -39,11 +40,22 @@ export function claim(
 ): Promise<ClaimReply> {
   const { bus, clock, identity, settings } = worker;
   const { run, activity, attempt, partition } = hint;
-  return askUntilAnswered<ClaimReply>(
+  return asked<ClaimReply>(
+    'claim',
     { bus, clock, timeoutMs: engineTimeoutMs, ...options },
     askEngine(identity, partition, 'claim'),
     { run, activity, attempt, worker: settings.name },
   );
+}
+
+async function asked<T extends { readonly kind: string }>(
+  moment: string,
+  ...ask: [asking: Asking, subject: string, payload: object]
+): Promise<T> {
+  failpoint('worker.ask.before', moment);
+  const reply = await askUntilAnswered<T>(...ask);
+  failpoint('worker.ask.answered', moment);
+  return reply;
 }
 
 /** `untilMs`: the activity's deadline. */
@@ -51,15 +63,16 @@ export function asksOf(worker: Worker, hint: TaskHint, options: { untilMs: numbe
   const { bus, clock, identity, settings } = worker;
   const { run, activity, attempt, partition } = hint;
   const target = { run, activity, attempt };
-  const report = (verb: WorkerEngineVerb, payload: object): Promise<ReportReply> =>
-    askUntilAnswered<ReportReply>(
+  const report = (verb: WorkerEngineVerb, payload: object, moment: string = verb): Promise<ReportReply> =>
+    asked<ReportReply>(
+      moment,
       { bus, clock, timeoutMs: engineTimeoutMs, ...options },
       askEngine(identity, partition, verb),
       { ...target, worker: settings.name, ...payload },
     );
   const gateway = { bus, clock, timeoutMs: gatewayTimeoutMs, ...options };
   return {
-    turn: (turn, proposed) => report('turn', { proposed, turn }),
+    turn: (turn, proposed) => report('turn', { proposed, turn }, proposed ? 'propose' : 'turn'),
     complete: (done) => report('complete', done),
     fail: (failure, retryable) =>
       report('fail', {
@@ -73,14 +86,13 @@ export function asksOf(worker: Worker, hint: TaskHint, options: { untilMs: numbe
         heartbeatTimeoutMs,
       ),
     model: ({ final, ...ask }) =>
-      askUntilAnswered<ModelAskReply>(gateway, askGateway(identity, 'model'), {
+      asked<ModelAskReply>('model', gateway, askGateway(identity, 'model'), {
         ...target,
         ...ask,
         ...(final ? { final } : {}),
       }),
-    tool: (turn, call) =>
-      askUntilAnswered<ToolAskReply>(gateway, askGateway(identity, 'tool'), { ...target, turn, call }),
+    tool: (turn, call) => asked<ToolAskReply>('tool', gateway, askGateway(identity, 'tool'), { ...target, turn, call }),
     verify: (turn, result) =>
-      askUntilAnswered<VerifyAskReply>(gateway, askGateway(identity, 'verify'), { ...target, turn, result }),
+      asked<VerifyAskReply>('verify', gateway, askGateway(identity, 'verify'), { ...target, turn, result }),
   };
 }

@@ -2,6 +2,7 @@
 import { readFile } from 'node:fs/promises';
 import { connectNats } from '../../adapters/nats/nats.ts';
 import { systemClock } from '../../adapters/system/clock.ts';
+import { armFromEnvironment } from '../../adapters/system/failpoints.ts';
 import { serveHealth } from '../../adapters/system/http-health.ts';
 import { jsonLog } from '../../adapters/system/log.ts';
 import { promMetrics } from '../../adapters/system/metrics.ts';
@@ -42,6 +43,7 @@ async function settingsOf(environment: Environment): Promise<WorkerSettings> {
 }
 
 try {
+  armFromEnvironment(env);
   const settings = await settingsOf(env);
   const health = await serveHealth({
     host: env['POD_IP'] || '0.0.0.0',

@@ -10,6 +10,7 @@ import { schemaChecks } from '../json-schema.ts';
 import { type ActivityEnd, runActivity, type Work } from './activity.ts';
 import { type Asks, asksOf, claim } from './asks.ts';
 import { identityOf, type Worker, type WorkerPorts, type WorkerSettings } from './ports.ts';
+import { failpoint } from '../../ports/failpoint.ts';
 
 const heartbeatMs = 1_000;
 const claimWaitMs = 60_000;
@@ -45,6 +46,7 @@ export function startWorker(ports: WorkerPorts, settings: WorkerSettings): Runni
       return;
     }
     atWork.add(activity);
+    failpoint('worker.task.received');
     try {
       await workOn(worker, { hint, task }, { signal: stopping.signal, draining: () => draining });
     } finally {
@@ -94,6 +96,7 @@ async function workOn(worker: Worker, { hint, task }: Taken, stopping: Stopping)
     worker.ended({ end: end === 'Draining' ? end : end.kind });
     if (end === 'Draining') task.nak(0);
     else task.ack();
+    failpoint('worker.task.acked');
   } catch (error) {
     log.warn('activity given back', { ...about, error });
     worker.ended({ end: 'GivenBack' });
