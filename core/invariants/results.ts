@@ -1,0 +1,80 @@
+// Owns: what must hold of results and money.
+//   I3: nothing committed unverified.   I16: budget overshoot is at most the calls in flight.   I14: planted secrets are nowhere.
+import type { HistoryEvent } from '../../api/messages/history.ts';
+import { digest } from '../canonical/canonical.ts';
+import type { Checker, Report, Rules } from './facts.ts';
+import type { RunTrace } from './trace.ts';
+
+type Completed = Extract<HistoryEvent, { readonly type: 'ActivityCompleted' }>;
+
+export function nothingUnverified(report: Report, rules: Rules): Checker {
+  return {
+    event(trace, event) {
+      if (event.type !== 'ActivityCompleted') return;
+      for (const sentence of unverified(trace, event, rules)) {
+        report({ invariant: 'I3', run: trace.run, sentence: `${event.activity} was committed, but ${sentence}` });
+      }
+    },
+  };
+}
+
+function unverified(trace: RunTrace, event: Completed, rules: Rules): readonly string[] {
+  const { activity } = trace;
+  const { approved, rules: judged } = event.verification;
+  const found = judged.filter(({ passed }) => !passed).map(({ name }) => `rule ${name} does not hold`);
+  if (!approved) found.push('it is not approved');
+  if (activity?.activity !== event.activity || activity.attempt !== event.attempt) {
+    const now = activity === undefined ? 'none' : `${activity.activity}, attempt ${activity.attempt}`;
+    found.push(`attempt ${event.attempt} is not current (${now})`);
+  }
+  const wanted = rules.bundles?.[activity?.bundleDigest ?? ''];
+  const missing = wanted?.rules.filter((name) => !judged.some((rule) => rule.name === name)) ?? [];
+  if (missing.length > 0) found.push(`rule ${missing.join(', ')} was not judged`);
+  return [...found, ...notApprovedByModel(trace.run, event, wanted?.verifierModel === true)];
+}
+
+function notApprovedByModel(
+  run: string,
+  { activity, result, verification }: Completed,
+  must: boolean,
+): readonly string[] {
+  if (verification.model === undefined) return must ? ['the verifier was not asked'] : [];
+  const { kind, outcome, ...receipt } = verification.model.receipt;
+  const about = receipt.run === run && receipt.activity === activity && receipt.digest === digest(result);
+  return kind === 'verify' && outcome === 'ok' && about ? [] : ['the verifier approved something else'];
+}
+
+/** Once the budget is spent no call begins; those in flight may end. */
+export function budgetHolds(report: Report, rules: Rules): Checker {
+  const over = new Map<string, number>();
+  return {
+    event(trace, event) {
+      if (event.type !== 'TurnProposed' && event.type !== 'TurnCompleted') return;
+      const limit = rules.budgets?.[trace.started?.workflow ?? ''];
+      const fresh = !trace.turns.has(event.turn.turn) && event.turn.receipt?.kind === 'model';
+      if (limit === undefined || !fresh || trace.costMicros < limit) return;
+      const calls = (over.get(trace.run) ?? 0) + 1;
+      over.set(trace.run, calls);
+      if (calls < (rules.callsInFlight ?? 1)) return;
+      const sentence = `turn ${event.turn.turn} was paid after ${trace.costMicros} of ${limit} micros were spent`;
+      report({ invariant: 'I16', run: trace.run, sentence });
+    },
+  };
+}
+
+export function secretsStayAway(report: Report, rules: Rules): Checker {
+  const secrets = rules.secrets ?? [];
+  if (secrets.length === 0) return {};
+  return {
+    see(fact) {
+      if (fact.kind !== 'Appended' && fact.kind !== 'Listed') return;
+      const text = JSON.stringify(fact);
+      const found = secrets.find((secret) => text.includes(secret));
+      if (found !== undefined)
+        report({
+          invariant: 'I14',
+          sentence: `a planted secret is in ${fact.kind === 'Appended' ? `record ${fact.seq} of partition ${fact.partition}` : 'a list'}`,
+        });
+    },
+  };
+}

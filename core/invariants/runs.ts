@@ -1,0 +1,130 @@
+// Owns: what must hold of histories as such.
+//   I1: no lost run.   I9: no append by a stale owner.   I10: the same end, whoever folds; no writes at rest.   I7: one bundle.
+import { digest } from '../canonical/canonical.ts';
+import { evolve } from '../workflow/evolve.ts';
+import { initialState, type RunState } from '../workflow/state.ts';
+import type { Checker, FactOf, Report } from './facts.ts';
+import type { RunTrace } from './trace.ts';
+
+/** Every acknowledged run is in the journal as far as was acknowledged, and ends or is with a person. */
+export function noLostRun(report: Report): Checker {
+  const runs = new Map<string, RunTrace>();
+  const told = new Map<string, FactOf<'Acknowledged'>>();
+  const keys = new Map<string, string>();
+  const lost = (run: string, sentence: string): void => report({ invariant: 'I1', run, sentence });
+  return {
+    event(trace, event) {
+      const { run, seq } = trace;
+      runs.set(run, trace);
+      if (event.seq !== seq + 1) lost(run, `event ${event.seq} (${event.type}) follows event ${seq}`);
+      if ((event.type === 'RunStarted') !== (trace.started === undefined))
+        lost(run, `event ${event.seq} is ${event.type}`);
+      if (trace.closed !== undefined) lost(run, `${event.type} after the run was closed`);
+      if (event.type !== 'RunStarted' || event.key === undefined) return;
+      const key = JSON.stringify([event.namespace, event.workflow, event.key]);
+      const other = keys.get(key) ?? run;
+      if (other !== run) lost(run, `business key ${event.key} has a second run: ${other}`);
+      keys.set(key, run);
+    },
+    see(fact) {
+      if (fact.kind !== 'Acknowledged') return;
+      const known = runs.get(fact.run)?.seq ?? 0;
+      if (known < fact.seq) {
+        lost(fact.run, `${fact.what} was acknowledged on ${fact.seq} events, but the journal has ${known} of the run`);
+      }
+      if ((told.get(fact.run)?.seq ?? -1) < fact.seq) told.set(fact.run, fact);
+    },
+    end(healed) {
+      for (const run of told.keys()) {
+        const trace = runs.get(run);
+        const settled = trace !== undefined && (trace.closed !== undefined || trace.openEscalation !== undefined);
+        if (healed && !settled) lost(run, 'is neither closed nor with a person');
+      }
+    },
+  };
+}
+
+interface Written {
+  readonly owner: string;
+  readonly epoch: number;
+  readonly seq: number;
+}
+
+/** Within a partition an owner that was followed by another never writes again, and no record is stored twice. */
+export function onlyTheOwnerWrites(report: Report): Checker {
+  const partitions = new Map<number, Written>();
+  const ids = new Set<string>();
+  const homes = new Map<string, number>();
+  return {
+    see(fact) {
+      if (fact.kind !== 'Appended') return;
+      const { partition, seq, record } = fact;
+      const stale = (sentence: string): void =>
+        report({ invariant: 'I9', sentence: `partition ${partition}: ${sentence}` });
+      const sentence = staleWrite(partitions.get(partition), { seq, owner: record.owner, epoch: record.epoch });
+      if (sentence !== undefined) stale(sentence);
+      if (ids.has(record.id)) stale(`record ${record.id} is stored twice`);
+      ids.add(record.id);
+      partitions.set(partition, { owner: record.owner, epoch: record.epoch, seq });
+      for (const { run } of record.runs) {
+        const home = homes.get(run) ?? partition;
+        if (home !== partition) stale(`has events of run ${run}, which lives in partition ${home}`);
+        homes.set(run, home);
+      }
+    },
+  };
+}
+
+/** An owner's epoch is the end of the journal as it found it: it may write right after that, and then after itself. */
+function staleWrite(last: Written | undefined, now: Written): string | undefined {
+  const who = `${now.owner} wrote record ${now.seq} in epoch ${now.epoch}`;
+  const end = last?.seq ?? 0;
+  if (now.seq !== end + 1) return `${who}, the last one was ${end}`;
+  if (now.owner === last?.owner && now.epoch === last.epoch) return undefined;
+  return now.epoch === end ? undefined : `${who}, although ${last?.owner ?? 'nobody'} had written record ${end} since`;
+}
+
+/** Whoever has a run in memory has what the journal folds to. */
+export function sameEverywhere(report: Report): Checker {
+  const states = new Map<string, RunState>();
+  const digests = new Map<string, string>();
+  let atRest = false;
+  return {
+    event({ run }, event) {
+      states.set(run, evolve(states.get(run) ?? initialState(run), event));
+      digests.delete(run);
+    },
+    see(fact) {
+      if (fact.kind === 'Rested') atRest = true;
+      if (fact.kind === 'Appended' && atRest) {
+        const sentence = `record ${fact.seq} of partition ${fact.partition} was written although nothing was under way`;
+        report({ invariant: 'I10', sentence });
+      }
+      if (fact.kind !== 'Folded') return;
+      const state = states.get(fact.run) ?? initialState(fact.run);
+      if (state.seq !== fact.seq) return;
+      const known = digests.get(fact.run) ?? digest(state);
+      digests.set(fact.run, known);
+      if (known !== fact.digest) {
+        report({
+          invariant: 'I10',
+          run: fact.run,
+          sentence: `is another state in memory than its ${fact.seq} events fold to`,
+        });
+      }
+    },
+  };
+}
+
+/** A run keeps the bundle it pinned for an agent. */
+export function oneBundle(report: Report): Checker {
+  return {
+    event({ run, started }, event) {
+      if (event.type !== 'ActivityScheduled') return;
+      const pinned = started?.pins[event.agent];
+      if (pinned === event.bundleDigest) return;
+      const sentence = `${event.activity} was given to ${event.agent} at ${event.bundleDigest}, pinned is ${pinned ?? 'none'}`;
+      report({ invariant: 'I7', run, sentence });
+    },
+  };
+}
