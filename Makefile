@@ -69,7 +69,7 @@ unit: setup ## tests of single parts, seconds
 
 .PHONY: integration
 integration: build ## tests on a real API server and NATS
-	@$(vitest) --project integration --reporter=default --reporter=json --outputFile.json=$(results)/integration.json test/integration test/contract
+	@$(vitest) --project integration --reporter=default --reporter=json --outputFile.json=$(results)/integration.json test/integration test/contract test/disk
 
 .PHONY: e2e
 e2e: build ## the demo, the tour, and a kill of each process
@@ -78,6 +78,10 @@ e2e: build ## the demo, the tour, and a kill of each process
 .PHONY: workloads
 workloads: build ## work that others made up, where it is present
 	@$(vitest) --project integration --reporter=default --reporter=json --outputFile.json=$(results)/workloads.json test/workloads
+
+.PHONY: powercut
+powercut: assets ## cut the power of the disk under load (root; CUTS=50)
+	@CUTS=$(CUTS) $(node) test/disk/main.ts
 
 .PHONY: format
 format: setup ## format every file

@@ -18,7 +18,7 @@ export default defineConfig({
       {
         test: {
           name: 'integration',
-          include: ['test/{contract,integration,e2e,workloads}/**/*.test.ts'],
+          include: ['test/{contract,integration,disk,e2e,workloads}/**/*.test.ts'],
           isolate: true,
           pool: 'forks',
           fileParallelism: false,

@@ -100,6 +100,7 @@ beforeAll(async () => {
         monitorUrl: '',
         control: users.engine,
         work: users['engine-work'],
+        pid: () => undefined,
         crash: never,
         kill: never,
         start: never,

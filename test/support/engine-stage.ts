@@ -96,8 +96,11 @@ export class EngineStage {
     this.#key = key;
   }
 
-  static async start(options: { readonly journalBytesMax?: number } = {}): Promise<EngineStage> {
-    const nats = await startNats();
+  /** `nats`: one that the caller has started; the stage stops it. */
+  static async start(
+    options: { readonly journalBytesMax?: number; readonly nats?: TestNats } = {},
+  ): Promise<EngineStage> {
+    const nats = options.nats ?? (await startNats());
     const control = await connectNats({ url: nats.url, ...nats.control, name: 'stage' });
     const work = await connectNats({ url: nats.url, ...nats.work, name: 'stage' });
     const admin = natsBusAdmin({
@@ -397,8 +400,8 @@ export class EngineStage {
     return { engine, ports };
   }
 
-  /** The engine as a process that can be killed. */
-  engineProcess(name = 'engine-pod'): EngineProcess {
+  /** The engine as a process that can be killed. A variable of `environment` that is undefined is not set. */
+  engineProcess(name = 'engine-pod', environment: Readonly<Record<string, string | undefined>> = {}): EngineProcess {
     const child: ChildProcess = spawn(
       join(root, 'node_modules', '.bin', 'node'),
       [join(root, 'runtime', 'engine', 'main.ts')],
@@ -417,6 +420,7 @@ export class EngineStage {
           SIGNALBOX_HTTP_PORT: '0',
           POD_IP: '127.0.0.1',
           POD_NAME: name,
+          ...environment,
         },
       },
     );

@@ -8,6 +8,8 @@ import { resolveAssets } from '../../local/assets/resolve.ts';
 
 export interface TestNats {
   readonly url: string;
+  /** Of the server that runs now; undefined while none does. */
+  pid(): number | undefined;
   readonly monitorUrl: string;
   readonly control: { readonly user: string; readonly password: string };
   readonly work: { readonly user: string; readonly password: string };
@@ -21,11 +23,21 @@ export interface TestNats {
 
 const READY_MS = 15_000;
 
-export async function startNats(options: { readonly sync?: 'always' | '2m' } = {}): Promise<TestNats> {
+export interface NatsOptions {
+  readonly sync?: 'always' | '2m';
+  /** Where the store lies; default: in a folder that is removed at the end. */
+  readonly store?: string;
+  /** Bound of what lies on disk; default 16 GB. */
+  readonly fileStoreMax?: string;
+  /** Bound of what lies in memory; default 256 MB. */
+  readonly memoryStoreMax?: string;
+}
+
+export async function startNats(options: NatsOptions = {}): Promise<TestNats> {
   const folder = await mkdtemp(join(tmpdir(), 'signalbox-nats-'));
   const [port, monitor] = [await freePort(), await freePort()];
   const file = join(folder, 'nats.conf');
-  await writeFile(file, config({ folder, port, monitor, sync: options.sync ?? 'always' }));
+  await writeFile(file, config({ ...options, store: options.store ?? join(folder, 'store'), port, monitor }));
   const binary = (await resolveAssets(() => undefined))['nats-server'];
   let child: ChildProcess | undefined;
   const start = async (): Promise<void> => {
@@ -45,6 +57,7 @@ export async function startNats(options: { readonly sync?: 'always' | '2m' } = {
   process.once('exit', onExit);
   return {
     url: `nats://127.0.0.1:${port}`,
+    pid: () => child?.pid,
     monitorUrl: `http://127.0.0.1:${monitor}`,
     control: { user: 'control', password: 'control-password' },
     work: { user: 'work', password: 'work-password' },
@@ -62,11 +75,12 @@ export async function startNats(options: { readonly sync?: 'always' | '2m' } = {
   };
 }
 
-function config(of: { folder: string; port: number; monitor: number; sync: string }): string {
+function config(of: NatsOptions & { readonly store: string; readonly port: number; readonly monitor: number }): string {
+  const { sync = 'always', fileStoreMax = '16GB', memoryStoreMax = '256MB' } = of;
   return `listen: "127.0.0.1:${of.port}"
 http: "127.0.0.1:${of.monitor}"
 max_payload: 1MB
-jetstream { store_dir: ${JSON.stringify(join(of.folder, 'store'))}, sync_interval: ${of.sync}, max_memory_store: 256MB, max_file_store: 16GB }
+jetstream { store_dir: ${JSON.stringify(of.store)}, sync_interval: ${sync}, max_memory_store: ${memoryStoreMax}, max_file_store: ${fileStoreMax} }
 accounts {
   CONTROL { jetstream: enabled, users: [ { user: control, password: control-password } ] }
   WORK { jetstream: enabled, users: [ { user: work, password: work-password } ] }
