@@ -2,6 +2,7 @@
 //   V1: what follows a commit (tasks, timers, projections, fallback runs) is planned from the folded state, so it is the same
 //       after a crash.
 import type { HistoryEvent } from '../../api/messages/history.ts';
+import { defaultPriority } from '../../api/messages/priority.ts';
 import type { Definition, Given } from '../../core/workflow/definition.ts';
 import type { Reaction } from '../../core/workflow/draft.ts';
 import { fireDue } from '../../core/workflow/due.ts';
@@ -178,7 +179,8 @@ export class Serving {
       else if (command.kind === 'StartFallback') void this.#fallBack({ state, ...command });
       else {
         dispatched = true;
-        this.dispatch.want({ ...command, run: state.run, namespace: state.namespace }, graceMsNow);
+        const { run, namespace, workflow } = state;
+        this.dispatch.want({ ...command, run, namespace, workflow, priority: defaultPriority }, graceMsNow);
       }
     }
     this.timers.set(state.run, wakeAt);

@@ -1,6 +1,9 @@
 // Owns: when to look at a run again. One heap and one timer; an entry that was replaced is skipped when it comes up.
+import { Heap } from '../../core/dispatch/heap.ts';
 
 const TIMER_MAX_MS = 1_000_000_000;
+/** Replaced entries are swept when there are this many more than wanted ones. */
+const sweepAbove = 1_024;
 
 interface Entry {
   readonly key: string;
@@ -10,8 +13,8 @@ interface Entry {
 export class Timers {
   readonly #now: () => number;
   readonly #fire: (key: string) => void;
-  readonly #heap: Entry[] = [];
-  readonly #wanted = new Map<string, number>();
+  readonly #heap = new Heap<Entry>(({ at }) => at);
+  readonly #wanted = new Map<string, Entry>();
   #timer: NodeJS.Timeout | undefined;
   #timerAt = Number.POSITIVE_INFINITY;
 
@@ -22,13 +25,17 @@ export class Timers {
 
   /** Replaces what was set for the key; undefined forgets it. */
   set(key: string, at: number | undefined): void {
-    if (this.#wanted.get(key) === at) return;
+    if (this.#wanted.get(key)?.at === at) return;
     if (at === undefined) {
       this.#wanted.delete(key);
       return;
     }
-    this.#wanted.set(key, at);
-    this.#push({ key, at });
+    const entry = { key, at };
+    this.#wanted.set(key, entry);
+    this.#heap.push(entry);
+    if (this.#heap.size > 2 * this.#wanted.size + sweepAbove) {
+      this.#heap.keep((known) => this.#wanted.get(known.key) === known);
+    }
     this.#arm();
   }
 
@@ -39,11 +46,11 @@ export class Timers {
   stop(): void {
     clearTimeout(this.#timer);
     this.#wanted.clear();
-    this.#heap.length = 0;
+    this.#heap.clear();
   }
 
   #arm(): void {
-    const first = this.#heap[0];
+    const first = this.#heap.first;
     if (first === undefined || first.at >= this.#timerAt) return;
     clearTimeout(this.#timer);
     this.#timerAt = first.at;
@@ -53,48 +60,12 @@ export class Timers {
   #due(): void {
     this.#timerAt = Number.POSITIVE_INFINITY;
     const now = this.#now();
-    for (let first = this.#heap[0]; first !== undefined && first.at <= now; first = this.#heap[0]) {
-      this.#pop();
-      if (this.#wanted.get(first.key) !== first.at) continue;
+    for (let first = this.#heap.first; first !== undefined && first.at <= now; first = this.#heap.first) {
+      this.#heap.pop();
+      if (this.#wanted.get(first.key) !== first) continue;
       this.#wanted.delete(first.key);
       this.#fire(first.key);
     }
     this.#arm();
-  }
-
-  #push(entry: Entry): void {
-    const heap = this.#heap;
-    heap.push(entry);
-    for (let at = heap.length - 1; at > 0;) {
-      const parent = (at - 1) >> 1;
-      if (this.#at(parent) <= this.#at(at)) break;
-      this.#swap(parent, at);
-      at = parent;
-    }
-  }
-
-  #pop(): void {
-    const heap = this.#heap;
-    const last = heap.pop();
-    if (last === undefined || heap.length === 0) return;
-    heap[0] = last;
-    for (let at = 0; ;) {
-      const left = 2 * at + 1;
-      const smaller = this.#at(left + 1) < this.#at(left) ? left + 1 : left;
-      if (this.#at(smaller) >= this.#at(at)) break;
-      this.#swap(smaller, at);
-      at = smaller;
-    }
-  }
-
-  #at(index: number): number {
-    return this.#heap[index]?.at ?? Number.POSITIVE_INFINITY;
-  }
-
-  #swap(left: number, right: number): void {
-    const [a, b] = [this.#heap[left], this.#heap[right]];
-    if (a === undefined || b === undefined) return;
-    this.#heap[left] = b;
-    this.#heap[right] = a;
   }
 }

@@ -1,0 +1,269 @@
+// Owns: which task goes to the stream when, and which worker has what. Lost with the engine without harm: workers say so again
+// with their next heartbeat. Time is an argument; what costs is what changed, never the number of tasks.
+//   D1: an activity is claimed by one worker at a time, as long as that worker is heard of.
+//   D2: the stream stays shallow: what cannot be taken soon waits here, where cancel and priority are exact.
+//   D3: what waits here is published by `ReadyList`: nobody starves.
+import { type Priority, priorities } from '../../api/messages/priority.ts';
+import { taskSubject } from '../../api/messages/subjects.ts';
+import { Heap } from './heap.ts';
+import { ReadyList } from './ready-list.ts';
+
+export interface Wanted {
+  readonly run: string;
+  readonly namespace: string;
+  readonly workflow: string;
+  readonly activity: string;
+  readonly attempt: number;
+  readonly agent: string;
+  readonly bundleDigest: string;
+  readonly notBefore: number;
+  readonly priority: Priority;
+}
+
+/** Later: not due yet. Ready: waits here. Published: waits in the stream. Claimed: a worker has it. */
+export const phases = ['Later', 'Ready', 'Published', 'Claimed'] as const;
+export type Phase = (typeof phases)[number];
+
+interface Task extends Wanted {
+  readonly lane: Lane;
+  readonly flow: string;
+  phase: Phase;
+  /** When time alone ends the phase; undefined for Ready. */
+  until: number | undefined;
+  /** Its entry in the heap, which is never after `until`. */
+  entry: Entry | undefined;
+  publishes: number;
+  worker?: string;
+}
+
+interface Entry {
+  readonly task: Task;
+  readonly at: number;
+}
+
+/** The tasks of one agent and bundle. */
+interface Lane {
+  readonly subject: string;
+  readonly ready: ReadyList<Task>;
+  readonly counts: Record<Phase, number>;
+}
+
+export type DispatchCommand =
+  | {
+      readonly kind: 'Publish';
+      readonly subject: string;
+      readonly run: string;
+      readonly activity: string;
+      readonly attempt: number;
+      readonly priority: Priority;
+      /** How often it was published, this time included: names this publication. */
+      readonly publishes: number;
+    }
+  /** Nothing was heard of the worker: its task goes to another. */
+  | { readonly kind: 'Silent'; readonly run: string; readonly activity: string; readonly worker: string };
+
+/** A worker that was not heard of for this long is taken for dead; it says something every second. */
+export const silentMs = 3_000;
+/** A task nobody took is published again, later and later: consumers and streams may have been made anew. */
+export const untakenMs = 4_000;
+export const untakenMaxMs = 60_000;
+/** Tasks in the stream that nobody has taken: this, or twice as many as are at work. */
+export const shallow = 16;
+/** Heap entries of forgotten tasks are swept when there are this many more than tasks. */
+const sweepAbove = 1_024;
+
+export type Counts = Readonly<Record<Priority, Readonly<Record<Phase, number>>>>;
+
+const none = (): Record<Phase, number> => ({ Later: 0, Ready: 0, Published: 0, Claimed: 0 });
+
+export class DispatchCore {
+  readonly #tasks = new Map<string, Task>();
+  readonly #lanes = new Map<string, Lane>();
+  readonly #workers = new Map<string, Set<Task>>();
+  readonly #due = new Heap<Entry>(({ at }) => at);
+  /** Lanes in which something may be published. */
+  readonly #changed = new Set<Lane>();
+  readonly #counts: Record<Priority, Record<Phase, number>> = { high: none(), normal: none(), low: none() };
+
+  /**
+   * What the run needs now; a task of another attempt or activity is forgotten. `graceMs`: a worker may be at it already, and
+   * gets this long to say so.
+   */
+  want(wanted: Wanted, now: number, graceMs = 0): void {
+    const known = this.#tasks.get(wanted.run);
+    if (known?.activity === wanted.activity && known.attempt === wanted.attempt) return;
+    if (known !== undefined) this.#drop(known);
+    const lane = this.#lane(taskSubject(wanted.namespace, wanted.agent, wanted.bundleDigest));
+    const flow = `${wanted.namespace}/${wanted.workflow}`;
+    const task: Task = { ...wanted, lane, flow, phase: 'Later', until: undefined, entry: undefined, publishes: 0 };
+    this.#tasks.set(wanted.run, task);
+    this.#count(task, 1);
+    this.#later(task, Math.max(wanted.notBefore, now + graceMs));
+  }
+
+  forget(run: string): void {
+    const task = this.#tasks.get(run);
+    if (task !== undefined) this.#drop(task);
+  }
+
+  /** True when the worker may have it, or has it: it was heard of now. False: another worker, which was heard of, has it. */
+  claim(run: string, worker: string, now: number): boolean {
+    const task = this.#tasks.get(run);
+    if (task === undefined) return true;
+    if (task.phase === 'Claimed' && task.worker !== worker && now < (task.until ?? 0)) return false;
+    if (task.phase !== 'Claimed' || task.worker !== worker) this.#claimed(task, worker);
+    this.#until(task, now + silentMs);
+    return true;
+  }
+
+  /** The worker's connection is gone: what it had goes to others at once. */
+  workerLost(worker: string): void {
+    for (const task of this.#workers.get(worker) ?? []) this.#ready(task, true);
+  }
+
+  /** A publication failed; a later one may have succeeded meanwhile. */
+  notPublished(run: string, publishes: number, now: number): void {
+    const task = this.#tasks.get(run);
+    if (task?.phase === 'Published' && task.publishes === publishes) this.#later(task, now);
+  }
+
+  /** Everything is published again: the streams may be new. */
+  republish(): void {
+    for (const task of this.#tasks.values()) if (task.phase === 'Published') this.#ready(task, true);
+  }
+
+  /** What is to be done at this time. Cheap when nothing is due and nothing changed. */
+  tick(now: number): readonly DispatchCommand[] {
+    const commands: DispatchCommand[] = [];
+    for (let next = this.#due.first; next !== undefined && next.at <= now; next = this.#due.first) {
+      this.#due.pop();
+      this.#fell(next, now, commands);
+    }
+    for (const lane of this.#changed) this.#fill(lane, now, commands);
+    this.#changed.clear();
+    if (this.#due.size > 2 * this.#tasks.size + sweepAbove) this.#due.keep((entry) => entry.task.entry === entry);
+    return commands;
+  }
+
+  /** When `tick` has something to do: at once, later, or never without a call. */
+  nextAt(): number | undefined {
+    return this.#changed.size > 0 ? Number.NEGATIVE_INFINITY : this.#due.first?.at;
+  }
+
+  counts(): Counts {
+    return this.#counts;
+  }
+
+  get size(): number {
+    return this.#tasks.size;
+  }
+
+  #lane(subject: string): Lane {
+    const known = this.#lanes.get(subject);
+    if (known !== undefined) return known;
+    const lane: Lane = { subject, ready: new ReadyList(), counts: none() };
+    this.#lanes.set(subject, lane);
+    return lane;
+  }
+
+  /** What time alone changes about a task. */
+  #fell(entry: Entry, now: number, commands: DispatchCommand[]): void {
+    const { task } = entry;
+    if (task.entry !== entry) return;
+    task.entry = undefined;
+    if (task.until === undefined) return;
+    if (task.until > now) {
+      this.#enter(task, task.until);
+      return;
+    }
+    const { phase, run, activity, worker } = task;
+    if (phase === 'Claimed' && worker !== undefined) commands.push({ kind: 'Silent', run, activity, worker });
+    this.#ready(task, phase === 'Claimed');
+  }
+
+  #fill(lane: Lane, now: number, commands: DispatchCommand[]): void {
+    const { counts, ready, subject } = lane;
+    while (ready.size > 0 && counts.Published < Math.max(shallow, 2 * counts.Claimed)) {
+      const task = ready.take();
+      if (task === undefined) return;
+      this.#move(task, 'Published');
+      task.publishes += 1;
+      this.#until(task, now + patience(task.publishes));
+      const { run, activity, attempt, priority, publishes } = task;
+      commands.push({ kind: 'Publish', subject, run, activity, attempt, priority, publishes });
+    }
+  }
+
+  #later(task: Task, at: number): void {
+    this.#move(task, 'Later');
+    this.#until(task, at);
+  }
+
+  #ready(task: Task, first: boolean): void {
+    this.#leaveWorker(task);
+    this.#move(task, 'Ready');
+    task.until = undefined;
+    task.lane.ready.add(task, first);
+  }
+
+  #claimed(task: Task, worker: string): void {
+    this.#leaveWorker(task);
+    if (task.phase === 'Ready') task.lane.ready.remove(task);
+    this.#move(task, 'Claimed');
+    task.worker = worker;
+    const has = this.#workers.get(worker);
+    if (has === undefined) this.#workers.set(worker, new Set([task]));
+    else has.add(task);
+  }
+
+  #leaveWorker(task: Task): void {
+    if (task.worker === undefined) return;
+    const has = this.#workers.get(task.worker);
+    has?.delete(task);
+    if (has?.size === 0) this.#workers.delete(task.worker);
+    delete task.worker;
+  }
+
+  #drop(task: Task): void {
+    this.#tasks.delete(task.run);
+    this.#leaveWorker(task);
+    if (task.phase === 'Ready') task.lane.ready.remove(task);
+    this.#count(task, -1);
+    task.until = undefined;
+    task.entry = undefined;
+    const { counts, subject } = task.lane;
+    if (phases.every((phase) => counts[phase] === 0)) {
+      this.#lanes.delete(subject);
+      this.#changed.delete(task.lane);
+    } else this.#changed.add(task.lane);
+  }
+
+  #move(task: Task, phase: Phase): void {
+    this.#count(task, -1);
+    task.phase = phase;
+    this.#count(task, 1);
+    this.#changed.add(task.lane);
+  }
+
+  #count(task: Task, by: 1 | -1): void {
+    task.lane.counts[task.phase] += by;
+    this.#counts[task.priority][task.phase] += by;
+  }
+
+  /** A heartbeat only moves `until`; the heap learns of it when the earlier entry comes up. */
+  #until(task: Task, at: number): void {
+    task.until = at;
+    if (task.entry === undefined || at < task.entry.at) this.#enter(task, at);
+  }
+
+  #enter(task: Task, at: number): void {
+    task.entry = { task, at };
+    this.#due.push(task.entry);
+  }
+}
+
+const patience = (publishes: number): number => Math.min(untakenMaxMs, untakenMs * 2 ** Math.min(8, publishes - 1));
+
+/** Tasks in some phases, over all priorities. */
+export const countOf = (counts: Counts, ...some: readonly Phase[]): number =>
+  priorities.reduce((sum, priority) => sum + some.reduce((part, phase) => part + counts[priority][phase], 0), 0);
