@@ -14,7 +14,9 @@ export const errorCodes = {
   JOURNAL_FENCED: 'Another owner wrote to the partition; this one must stop and reload.',
   JOURNAL_FULL: 'The journal is near its bound; new runs are refused.',
   OVERLOADED: 'More is waiting than its bound allows; try again later.',
-  JOURNAL_CORRUPT: 'A commit record could not be read.',
+  JOURNAL_CORRUPT: 'A record of the journal is missing, changed or unreadable; its partition is not served.',
+  JOURNAL_ROLLED_BACK:
+    'The journal ends before what was committed: an older copy of its store; its partition is not served.',
   NOT_FOUND: 'What was named does not exist.',
   NOT_OWNER: 'This engine does not own the partition of the run; ask again.',
   STALE: 'The report or request names an activity, attempt or escalation that is no longer current.',

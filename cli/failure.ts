@@ -59,6 +59,8 @@ const attempts: Partial<Record<ErrorCode, string>> = {
   BUS_UNREACHABLE: 'signalbox status',
   PLANE_FAILED: 'signalbox status, then the log it names',
   UNAUTHENTICATED: 'kubectl auth whoami',
+  JOURNAL_CORRUPT: 'restore the store of nats-server; what the engine found is in its log',
+  JOURNAL_ROLLED_BACK: 'bring back the newer store of nats-server',
   JOURNAL_FULL: 'wait until runs have ended, or give the journal more room',
 };
 

@@ -5,11 +5,21 @@ export interface StoredRecord {
   /** Sequence of the record in its partition. */
   readonly seq: number;
   readonly record: CommitRecord;
+  /** Of the stored bytes: what the next record names as the one before it. */
+  readonly digest: string;
+}
+
+export interface Appended {
+  readonly seq: number;
+  readonly digest: string;
 }
 
 export interface PartitionJournal {
   readonly partition: number;
-  /** Every record from `fromSeq` on, in order, up to what was the end when it was called. Read from the leader. */
+  /**
+   * Every record from `fromSeq` on, in order, up to what was the end when it was called. Read from the leader. A record that the
+   * store has lost is left out: whoever reads looks for gaps. Rejects with JOURNAL_CORRUPT when the store cannot go on.
+   */
   read(fromSeq: number): AsyncIterable<StoredRecord>;
   /** One record by its sequence: for a run's history. */
   at(seq: number): Promise<StoredRecord | undefined>;
@@ -20,9 +30,10 @@ export interface PartitionJournal {
   /**
    * Appends with fsync before it resolves. Resolves with the record's sequence, also when an earlier try of the same
    * `record.id` is found at the tail after a lost answer. Rejects with JOURNAL_FENCED when another owner has written,
-   * JOURNAL_FULL at the stream's bound, BUS_UNREACHABLE when the outcome is unknown: reload before going on.
+   * JOURNAL_ROLLED_BACK when the store ends before `expectedSeq`, JOURNAL_FULL at the stream's bound, BUS_UNREACHABLE when the
+   * outcome is unknown: reload before going on.
    */
-  append(record: CommitRecord, expectedSeq: number): Promise<number>;
+  append(record: CommitRecord, expectedSeq: number): Promise<Appended>;
 }
 
 export interface Journal {

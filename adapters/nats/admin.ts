@@ -50,7 +50,7 @@ export function natsBusAdmin(options: AdminOptions): BusAdmin {
       await ensureStream(control, ledger(options.ledgerBytesMax ?? 2 * GiB));
       await ensureStream(control, deadLetters);
       // Gateways read and write these, and may not make them.
-      for (const name of [buckets.catalog, buckets.keys, buckets.spend]) await control.bucket(name);
+      for (const name of [buckets.catalog, buckets.keys, buckets.spend, buckets.witness]) await control.bucket(name);
     },
     ensureTaskStreams: () =>
       remember('streams', async () => {

@@ -3,16 +3,18 @@
 //   J2: after 10071, 10164 or no answer, the tail is read from the leader and one's own record looked for by its id.
 //   J3: reads of truth go to the stream's leader; direct get is off.
 //   J4: a field of an event above 64 KiB lies in the object store; it was written there before the record that names it.
-import { DeliverPolicy } from '@nats-io/jetstream';
+import { createHash } from 'node:crypto';
 import { request as httpRequest } from 'undici';
 import { SignalboxError } from '../../api/errors.ts';
 import type { CommitRecord } from '../../api/messages/history.ts';
 import { journalStream, journalSubject } from '../../api/messages/subjects.ts';
 import type { Blobs } from '../../ports/bus.ts';
-import type { Journal, PartitionJournal, StoredRecord } from '../../ports/journal.ts';
+import type { Appended, Journal, PartitionJournal, StoredRecord } from '../../ports/journal.ts';
 import type { NatsBus } from './bus.ts';
+import { rolledBack } from '../../core/journal/chain.ts';
 import { apiCode, apiCodes, busFailure, isMissingStream, isUnknownOutcome, isWrongSequence } from './failure.ts';
 import { inlineFields, outlineFields } from './large-fields.ts';
+import { readStream, streamEnd, unreadable } from './read-stream.ts';
 import { decode, encode } from './wire.ts';
 import { failpoint } from '../../ports/failpoint.ts';
 
@@ -45,15 +47,10 @@ function partitionJournal(bus: NatsBus, partition: number, timeoutMs: number): P
   const stream = journalStream(partition);
   const parse = async (seq: number, bytes: Uint8Array): Promise<StoredRecord> => ({
     seq,
-    record: await inlineFields(asRecord(decode(bytes, `${stream} record ${seq}`), stream, seq), () => bus.blobs()),
+    record: await inlineFields(asRecord(bytes, stream, seq), () => bus.blobs()),
+    digest: digestOf(bytes),
   });
-  const lastSeq = async (): Promise<number> => {
-    try {
-      return (await bus.manager.streams.info(stream)).state.last_seq;
-    } catch (error) {
-      throw busFailure(error, `read the end of ${stream}`);
-    }
-  };
+  const lastSeq = (): Promise<number> => streamEnd(bus, stream);
   const at = async (seq: number): Promise<StoredRecord | undefined> => {
     try {
       const found = await bus.manager.streams.getMessage(stream, { seq });
@@ -68,7 +65,7 @@ function partitionJournal(bus: NatsBus, partition: number, timeoutMs: number): P
     lastSeq,
     fullness: () => fullness(bus, stream),
     at,
-    read: (fromSeq) => readRecords({ bus, stream, parse, lastSeq }, fromSeq),
+    read: (fromSeq) => readRecords(bus, stream, parse, fromSeq),
     append: (record, expectedSeq) => append({ bus, partition, timeoutMs, lastSeq, at }, record, expectedSeq),
   };
 }
@@ -82,35 +79,13 @@ async function fullness(bus: NatsBus, stream: string): Promise<number> {
   }
 }
 
-interface Reading {
-  readonly bus: NatsBus;
-  readonly stream: string;
-  readonly parse: (seq: number, bytes: Uint8Array) => Promise<StoredRecord>;
-  readonly lastSeq: () => Promise<number>;
-}
-
-async function* readRecords(reading: Reading, fromSeq: number): AsyncGenerator<StoredRecord> {
-  const end = await reading.lastSeq();
-  if (fromSeq > end) return;
-  const { bus, stream, parse } = reading;
-  try {
-    const consumer = await bus.jetstream.consumers.get(stream, {
-      deliver_policy: DeliverPolicy.StartSequence,
-      opt_start_seq: Math.max(1, fromSeq),
-    });
-    const messages = await consumer.consume({ max_messages: 500 });
-    try {
-      for await (const message of messages) {
-        yield await parse(message.seq, message.data);
-        if (message.seq >= end) return;
-      }
-    } finally {
-      messages.stop();
-      void consumer.delete().catch(() => false);
-    }
-  } catch (error) {
-    throw busFailure(error, `read ${stream} from ${fromSeq}`);
-  }
+async function* readRecords(
+  bus: NatsBus,
+  stream: string,
+  parse: (seq: number, bytes: Uint8Array) => Promise<StoredRecord>,
+  fromSeq: number,
+): AsyncGenerator<StoredRecord> {
+  for await (const { seq, bytes } of readStream(bus, stream, fromSeq)) yield await parse(seq, bytes);
 }
 
 interface Appending {
@@ -121,7 +96,7 @@ interface Appending {
   readonly at: (seq: number) => Promise<StoredRecord | undefined>;
 }
 
-async function append(to: Appending, record: CommitRecord, expectedSeq: number): Promise<number> {
+async function append(to: Appending, record: CommitRecord, expectedSeq: number): Promise<Appended> {
   const blobs = (): Promise<Blobs> => to.bus.blobs();
   const stored = await outlineFields(record, blobs);
   if (stored !== record) failpoint('engine.blob.stored');
@@ -133,7 +108,7 @@ async function append(to: Appending, record: CommitRecord, expectedSeq: number):
         expect: { lastSequence: expectedSeq },
         timeout: to.timeoutMs,
       });
-      return ack.seq;
+      return { seq: ack.seq, digest: digestOf(bytes) };
     } catch (error) {
       last = error;
       const own = await settle(to, record, { expectedSeq, error });
@@ -143,24 +118,27 @@ async function append(to: Appending, record: CommitRecord, expectedSeq: number):
   throw busFailure(last, `append to ${journalStream(to.partition)}: outcome unknown, reload before going on`);
 }
 
-/** J2: the sequence of one's own record, undefined when the same append may be tried again; rejects when it cannot succeed. */
+/** J2: where one's own record is, undefined when the same append may be tried again; rejects when it cannot succeed. */
 async function settle(
   to: Appending,
   record: CommitRecord,
   failed: { readonly expectedSeq: number; readonly error: unknown },
-): Promise<number | undefined> {
+): Promise<Appended | undefined> {
   const { error, expectedSeq } = failed;
   if (!isWrongSequence(error) && !isUnknownOutcome(error)) throw refusal(to.partition, error);
   const tail = await to.lastSeq();
   if (tail === expectedSeq) return undefined;
+  if (tail < expectedSeq) throw rolledBack(to.partition, expectedSeq, tail);
   const written = await to.at(expectedSeq + 1);
-  if (written?.record.id === record.id) return written.seq;
+  if (written?.record.id === record.id) return written;
   throw new SignalboxError(
     'JOURNAL_FENCED',
     `partition ${to.partition}: expected to write after record ${expectedSeq}, but ${written?.record.owner ?? 'somebody'} wrote up to ${tail}; reload and take over again if this engine is the owner`,
     { cause: error },
   );
 }
+
+const digestOf = (bytes: Uint8Array): string => createHash('sha256').update(bytes).digest('hex');
 
 function refusal(partition: number, error: unknown): SignalboxError {
   const code = apiCode(error);
@@ -174,15 +152,17 @@ function refusal(partition: number, error: unknown): SignalboxError {
   return busFailure(error, `append to ${journalStream(partition)}`);
 }
 
-function asRecord(value: unknown, stream: string, seq: number): CommitRecord {
-  const record = value as Partial<CommitRecord> | null;
+function asRecord(bytes: Uint8Array, stream: string, seq: number): CommitRecord {
+  let record: Partial<CommitRecord> | null;
+  try {
+    record = decode(bytes, `${stream} record ${seq}`) as Partial<CommitRecord> | null;
+  } catch (error) {
+    throw unreadable(stream, seq, error);
+  }
   if (typeof record === 'object' && record?.v === 1 && typeof record.id === 'string' && Array.isArray(record.runs)) {
     return record as CommitRecord;
   }
-  throw new SignalboxError(
-    'JOURNAL_CORRUPT',
-    `${stream} record ${seq} is no commit record of version 1; a newer engine may have written it`,
-  );
+  throw unreadable(stream, seq, new Error('no commit record of version 1; a newer engine may have written it'));
 }
 
 async function assertDurable(monitorUrl: string | undefined): Promise<void> {

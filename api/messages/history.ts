@@ -252,6 +252,8 @@ export interface CommitRecord {
   readonly id: string;
   readonly owner: string;
   readonly epoch: number;
+  /** Digest of the stored bytes of the record before, empty before the first: a changed or lost record is seen. */
+  readonly prev?: string;
   readonly runs: readonly { readonly run: string; readonly events: readonly HistoryEvent[] }[];
 }
 

@@ -8,6 +8,7 @@ import type { CommitRecord, HistoryEvent } from '../../api/messages/history.ts';
 import type { Reaction } from '../workflow/draft.ts';
 import { foldHistory } from '../workflow/evolve.ts';
 import { initialState, type RunState } from '../workflow/state.ts';
+import { type ChainEnd, chainStart, follow } from './chain.ts';
 
 /** Bound of one commit record, far below the server's 1 MB. */
 export const recordBytesMax = 400_000;
@@ -55,7 +56,7 @@ export class PartitionWriter {
   #queue: Batch[] = [];
   #inFlight: Batch | undefined;
   #lastTicket = 0;
-  #seq = 0;
+  #end: ChainEnd = chainStart;
   #epoch = 0;
   #serving = false;
 
@@ -63,24 +64,28 @@ export class PartitionWriter {
     this.#options = options;
   }
 
-  /** Folds one record of the journal, in order, before the writer serves. */
-  fold(seq: number, record: CommitRecord): void {
+  /** Folds one record of the journal, in order, before the writer serves. @throws SignalboxError JOURNAL_CORRUPT at a gap or a broken link. */
+  fold(seq: number, record: CommitRecord, digest = ''): void {
+    this.#end = follow(this.#options.partition, this.#end, { seq, record, digest });
     for (const { run, events } of record.runs) {
       this.#states.set(run, foldHistory(this.#states.get(run) ?? initialState(run), events));
       this.#remember(run, seq);
     }
-    this.#seq = seq;
   }
 
   /** Everything is folded: causes may act from now on. */
   serve(): void {
-    this.#epoch = this.#seq;
+    this.#epoch = this.#end.seq;
     this.#serving = true;
   }
 
   /** Sequence of the last fact. */
   get seq(): number {
-    return this.#seq;
+    return this.#end.seq;
+  }
+
+  get end(): ChainEnd {
+    return this.#end;
   }
 
   get serving(): boolean {
@@ -127,16 +132,17 @@ export class PartitionWriter {
     if (batch === undefined) return undefined;
     this.#inFlight = batch;
     const runs = [...batch.runs].map(([run, events]) => ({ run, events }));
-    const record: CommitRecord = { v: 1, id, owner: this.#options.owner, epoch: this.#epoch, runs };
-    return { record, expectedSeq: this.#seq };
+    const { owner } = this.#options;
+    const record: CommitRecord = { v: 1, id, owner, epoch: this.#epoch, prev: this.#end.digest, runs };
+    return { record, expectedSeq: this.#end.seq };
   }
 
-  /** The record in flight is on disk at `seq`. */
-  appended(seq: number): Committed {
+  /** The record in flight is on disk at `seq`; `digest` is of its stored bytes. */
+  appended(seq: number, digest = ''): Committed {
     const batch = this.#inFlight;
     if (batch === undefined) throw new Error(`record ${seq} was not given out by this writer`);
     this.#inFlight = undefined;
-    this.#seq = seq;
+    this.#end = { seq, digest, linked: true };
     let events = 0;
     for (const [run, added] of batch.runs) {
       this.#remember(run, seq);

@@ -20,6 +20,8 @@ const passing = new Set([
   'TIMEOUT',
   'JOURNAL_FENCED',
   'JOURNAL_FULL',
+  'JOURNAL_CORRUPT',
+  'JOURNAL_ROLLED_BACK',
   'KUBE_UNREACHABLE',
 ]);
 const timeoutMs = 5_000;

@@ -13,6 +13,7 @@ import { PartitionOwner } from './owner.ts';
 import type { EnginePorts, EngineSettings } from './ports.ts';
 import type { Fallback, Serving } from './serving.ts';
 import { start } from './start.ts';
+import { Witnesses } from './witnesses.ts';
 import { serveWorkers } from './worker-asks.ts';
 
 export interface Engine {
@@ -33,6 +34,7 @@ const startMessage = z.object({
 export function startEngine(ports: EnginePorts, settings: EngineSettings): Engine {
   const stopping = new AbortController();
   const metrics = engineMetrics(ports.metrics);
+  const witnesses = new Witnesses(ports.control, ports.log);
   const checks = schemaChecks();
   const owners = ownersOf(ports, settings);
   const each = (action: (serving: Serving) => void): void => {
@@ -49,6 +51,7 @@ export function startEngine(ports: EnginePorts, settings: EngineSettings): Engin
         settings,
         catalog,
         metrics,
+        witnesses,
         startFallback: (fallback) => startFallback(owners, fallback),
         subscribe: (serving) => [
           ...serveControl(ports.control, serving, control),
@@ -74,6 +77,7 @@ export function startEngine(ports: EnginePorts, settings: EngineSettings): Engin
       clearInterval(measuring);
       await Promise.all(subscriptions.map((subscription) => subscription.stop()));
       await Promise.all(partitions.map((partition) => partition.stop()));
+      await witnesses.stop();
       stopping.abort();
       await watching;
     },
@@ -84,6 +88,8 @@ function problemOf(ports: EnginePorts, catalog: Catalog, partitions: readonly Pa
   const bus = ports.control.problem() ?? ports.work.problem();
   if (bus !== undefined) return bus;
   if (!catalog.synced) return 'the catalog is being read';
+  const problem = partitions.find((partition) => partition.problem !== undefined)?.problem;
+  if (problem !== undefined) return problem;
   const unsettled = partitions.filter((partition) => !partition.settled).map((partition) => partition.number);
   return unsettled.length === 0 ? undefined : `partitions ${unsettled.join(', ')} are being taken over`;
 }

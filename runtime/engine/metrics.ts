@@ -8,6 +8,8 @@ export interface EngineMetrics {
   partitions(held: number): void;
   runs(byStatus: Readonly<Record<string, number>>): void;
   tasks(waiting: number, claimed: number): void;
+  /** 1 while the partition's journal is not trusted. */
+  untrusted(partition: number, stopped: boolean): void;
 }
 
 const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
@@ -20,7 +22,13 @@ export function engineMetrics(metrics: Metrics): EngineMetrics {
   const held = metrics.gauge('signalbox_engine_partitions', 'Partitions this engine serves.');
   const runs = metrics.gauge('signalbox_engine_runs', 'Runs of the served partitions by status.', ['status']);
   const tasks = metrics.gauge('signalbox_engine_tasks', 'Activities that wait for or are at a worker.', ['phase']);
+  const untrusted = metrics.gauge(
+    'signalbox_engine_journal_untrusted',
+    'Partitions that are not served because their journal is damaged or an older copy.',
+    ['partition'],
+  );
   return {
+    untrusted: (partition, stopped) => untrusted(stopped ? 1 : 0, { partition: String(partition) }),
     committed(count) {
       commits();
       events({}, count);

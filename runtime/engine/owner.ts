@@ -1,32 +1,41 @@
 // Owns: which partitions this engine serves. A lease is renewed every second and lasts three; while it may be over nothing is
 // answered. Two engines that both believe in theirs are kept apart by the journal's compare-and-set.
-import { isSignalboxError } from '../../api/errors.ts';
+import { isSignalboxError, SignalboxError } from '../../api/errors.ts';
 import type { Subscription } from '../../ports/bus.ts';
 import type { Catalog } from './catalog.ts';
 import type { EngineMetrics } from './metrics.ts';
 import type { EnginePorts, EngineSettings } from './ports.ts';
+import { serveRefusals } from './refusing.ts';
 import { type Fallback, Serving } from './serving.ts';
 import { failpoint } from '../../ports/failpoint.ts';
+import type { Witnesses } from './witnesses.ts';
 
 const RENEW_MS = 1_000;
 /** Shorter than the lease: nothing is answered on a lease that may be over. */
 const TRUST_MS = 2_500;
 const RELOAD_MS = 250;
+/** A journal that is not trusted is looked at again after this: its store may have been brought back. */
+const DISTRUST_MS = 15_000;
 
 export interface OwnerOptions {
   readonly ports: EnginePorts;
   readonly settings: EngineSettings;
   readonly catalog: Catalog;
   readonly metrics: EngineMetrics;
+  readonly witnesses: Witnesses;
   /** Subscribes to everything that is asked of the partition. */
   readonly subscribe: (serving: Serving) => readonly Subscription[];
   readonly startFallback: (fallback: Fallback) => Promise<void>;
 }
 
 interface Active {
-  readonly serving: Serving;
+  /** Undefined: the journal is not trusted, and everybody is told so. */
+  readonly serving?: Serving;
   readonly subscriptions: readonly Subscription[];
 }
+
+const isDistrust = (error: unknown): error is SignalboxError =>
+  isSignalboxError(error, 'JOURNAL_CORRUPT') || isSignalboxError(error, 'JOURNAL_ROLLED_BACK');
 
 /** One partition's life in this engine: take the lease, load, serve; let go, or load again. */
 export class PartitionOwner {
@@ -39,6 +48,8 @@ export class PartitionOwner {
   #asked = false;
   #stopped = false;
   #running: Promise<void> | undefined;
+  #problem: string | undefined;
+  #lookAgainAt = 0;
 
   constructor(number: number, options: OwnerOptions) {
     this.number = number;
@@ -47,6 +58,11 @@ export class PartitionOwner {
 
   get serving(): Serving | undefined {
     return this.#active?.serving;
+  }
+
+  /** Why the partition is not served although it is this engine's. */
+  get problem(): string | undefined {
+    return this.#problem;
   }
 
   /** True once it is known who has the partition. */
@@ -77,6 +93,7 @@ export class PartitionOwner {
       const until = performance.now() + RENEW_MS;
       while (!this.#stopped && performance.now() < until) {
         if (this.#lost && !this.#loading) await this.#letGo();
+        if (this.#problem !== undefined && performance.now() >= this.#lookAgainAt) await this.#letGo();
         if (this.#holding() && this.#active === undefined && !this.#loading) void this.#load();
         await clock.sleep(Math.min(RELOAD_MS, Math.max(1, until - performance.now())));
       }
@@ -102,7 +119,7 @@ export class PartitionOwner {
   }
 
   async #load(): Promise<void> {
-    const { ports, settings, catalog, metrics, startFallback, subscribe } = this.#options;
+    const { ports, settings, catalog, metrics, witnesses, startFallback, subscribe } = this.#options;
     const log = ports.log.child({ partition: this.number });
     this.#loading = true;
     this.#lost = false;
@@ -120,24 +137,44 @@ export class PartitionOwner {
         lost: (error) => this.#lose(error),
         startFallback,
       });
-      await serving.load();
+      const { partition } = serving;
+      await serving.load(await witnesses.known(this.number));
       failpoint('engine.load.folded');
+      witnesses.follow(this.number, () => partition.end);
       if (this.#stopped) {
         serving.stop();
         return;
       }
       this.#active = { serving, subscriptions: subscribe(serving) };
       failpoint('engine.load.served');
+      metrics.untrusted(this.number, false);
       const ms = Math.round(performance.now() - started);
       log.info('serving a partition', { records: serving.partition.seq, ms });
     } catch (error) {
       serving?.stop();
+      if (isDistrust(error)) {
+        this.#distrust(error);
+        return;
+      }
       const level = isSignalboxError(error, 'NOT_FOUND') ? 'debug' : 'warn';
       log[level]('a partition could not be loaded; it is tried again', { error });
       await ports.clock.sleep(RELOAD_MS);
     } finally {
       this.#loading = false;
     }
+  }
+
+  /** A loud stop: the partition stays here and answers everybody with the reason, until its store is whole. */
+  #distrust(error: SignalboxError): void {
+    const { ports, metrics } = this.#options;
+    this.#problem = error.message;
+    this.#lookAgainAt = performance.now() + DISTRUST_MS;
+    metrics.untrusted(this.number, true);
+    ports.log.error('the journal of a partition is not trusted; nothing of it is served', {
+      partition: this.number,
+      error,
+    });
+    this.#active = { subscriptions: serveRefusals(ports, this.number, error) };
   }
 
   #lose(error: unknown): void {
@@ -154,8 +191,10 @@ export class PartitionOwner {
     const active = this.#active;
     this.#active = undefined;
     this.#lost = false;
+    this.#problem = undefined;
     if (active === undefined) return;
-    active.serving.stop();
+    this.#options.witnesses.leave(this.number);
+    active.serving?.stop();
     await Promise.all(active.subscriptions.map((subscription) => subscription.stop()));
   }
 }

@@ -1,11 +1,13 @@
 // Owns: driving the writer of one partition (`core/journal/writer.ts`): promises for its tickets, and appends to the journal.
 import { isSignalboxError, type SignalboxError } from '../../api/errors.ts';
 import type { HistoryEvent } from '../../api/messages/history.ts';
+import { assertReaches } from '../../core/journal/chain.ts';
+import { assertNotBehind, assertSame, type Witness } from '../../core/journal/witness.ts';
 import { type NextRecord, notOwner, PartitionWriter } from '../../core/journal/writer.ts';
 import type { Reaction } from '../../core/workflow/draft.ts';
 import type { RunState } from '../../core/workflow/state.ts';
-import type { PartitionJournal } from '../../ports/journal.ts';
 import { failpoint } from '../../ports/failpoint.ts';
+import type { Appended, PartitionJournal } from '../../ports/journal.ts';
 
 export interface PartitionEvents {
   /** These runs have new facts. */
@@ -37,14 +39,32 @@ export class Partition {
     this.#writer = new PartitionWriter({ partition: this.number, owner: options.owner });
   }
 
-  /** Folds the whole partition; serves from then on. */
-  async load(): Promise<void> {
-    for await (const { seq, record } of this.#options.journal.read(1)) this.#writer.fold(seq, record);
+  /** Folds the whole partition; serves from then on. `witnesses`: what is known to have been committed. */
+  async load(witnesses: readonly Witness[] = []): Promise<void> {
+    const { journal } = this.#options;
+    const lastSeq = await journal.lastSeq();
+    assertNotBehind(this.number, witnesses, lastSeq);
+    for await (const stored of journal.read(1)) {
+      this.#writer.fold(stored.seq, stored.record, stored.digest);
+      assertSame(this.number, witnesses, stored);
+    }
+    assertReaches(this.number, this.#writer.end, lastSeq);
     this.#writer.serve();
   }
 
   get seq(): number {
     return this.#writer.seq;
+  }
+
+  /** The last fact that this engine knows of. */
+  get end(): Witness {
+    return this.#writer.end;
+  }
+
+  /** Rejects with JOURNAL_ROLLED_BACK when the store ends before what was committed here. */
+  async assertNotBehind(): Promise<void> {
+    const known = this.end;
+    assertNotBehind(this.number, [known], await this.#options.journal.lastSeq());
   }
 
   get serving(): boolean {
@@ -120,16 +140,16 @@ export class Partition {
   }
 
   async #write({ record, expectedSeq }: NextRecord): Promise<void> {
-    let seq: number;
+    let stored: Appended;
     try {
       failpoint('engine.append.before');
-      seq = await this.#options.journal.append(record, expectedSeq);
+      stored = await this.#options.journal.append(record, expectedSeq);
       failpoint('engine.append.after');
     } catch (error) {
       this.#fail(error);
       return;
     }
-    const { ticket, runs, events } = this.#writer.appended(seq);
+    const { ticket, runs, events } = this.#writer.appended(stored.seq, stored.digest);
     this.#tickets.get(ticket)?.resolve();
     this.#tickets.delete(ticket);
     if (this.#writer.serving) this.#options.events.committed(runs, events);

@@ -7,6 +7,7 @@ import type { Definition, Given } from '../../core/workflow/definition.ts';
 import type { Reaction } from '../../core/workflow/draft.ts';
 import { fireDue } from '../../core/workflow/due.ts';
 import { plan } from '../../core/workflow/plan.ts';
+import type { Witness } from '../../core/journal/witness.ts';
 import type { RunState } from '../../core/workflow/state.ts';
 import { isSignalboxError, SignalboxError } from '../../api/errors.ts';
 import type { PartitionJournal } from '../../ports/journal.ts';
@@ -92,8 +93,8 @@ export class Serving {
     this.projections = new Projections(control, about, (run) => this.partition.state(run));
   }
 
-  async load(): Promise<void> {
-    await this.partition.load();
+  async load(witnesses: readonly Witness[]): Promise<void> {
+    await this.partition.load(witnesses);
     await this.#measure();
     this.#measuring = setInterval(() => void this.#measure(), MEASURE_MS);
     const runs = [...this.partition.runs()].map((state) => state.run);
@@ -113,6 +114,10 @@ export class Serving {
 
   /** NATS is back: what lives in memory there may be gone. */
   reconnected(): void {
+    // A store that is an older copy stops the partition; anything else shows at the next append.
+    this.partition.assertNotBehind().catch((error: unknown) => {
+      if (isSignalboxError(error, 'JOURNAL_ROLLED_BACK')) this.#options.lost(error);
+    });
     this.dispatch.republish();
     this.projections.rewrite([...this.partition.runs()].map((state) => state.run));
   }

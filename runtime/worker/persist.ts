@@ -19,7 +19,14 @@ const pauseMaxMs = 1_000;
 const waitedMs = 1_000;
 
 /** Codes that say "not now": nothing was decided, the same ask may be answered by another process. */
-export const passingCodes: ReadonlySet<string> = new Set(['BUS_UNREACHABLE', 'TIMEOUT', 'NOT_OWNER', 'JOURNAL_FENCED']);
+export const passingCodes: ReadonlySet<string> = new Set([
+  'BUS_UNREACHABLE',
+  'TIMEOUT',
+  'NOT_OWNER',
+  'JOURNAL_FENCED',
+  'JOURNAL_CORRUPT',
+  'JOURNAL_ROLLED_BACK',
+]);
 
 /** Resolves with the first answer that decides something. Rejects with the last passing error at the deadline, or when aborted. */
 export async function askUntilAnswered<T extends { readonly kind: string }>(

@@ -54,8 +54,8 @@ describe('journal', () => {
   test('appends in order, reads back in order, fences a stale owner', async () => {
     const journal = await natsJournal(control).partition(0);
     expect(await journal.lastSeq()).toBe(0);
-    expect(await journal.append(record('c1'), 0)).toBe(1);
-    expect(await journal.append(record('c2'), 1)).toBe(2);
+    expect((await journal.append(record('c1'), 0)).seq).toBe(1);
+    expect((await journal.append(record('c2'), 1)).seq).toBe(2);
     expect(await codeOf(journal.append(record('c3'), 1))).toBe('JOURNAL_FENCED');
     const read = [];
     for await (const stored of journal.read(1)) read.push([stored.seq, stored.record.id]);
@@ -69,14 +69,14 @@ describe('journal', () => {
 
   test('the same record again is found at the tail, as after a lost answer', async () => {
     const journal = await natsJournal(control).partition(0);
-    expect(await journal.append(record('c2'), 1)).toBe(2);
+    expect((await journal.append(record('c2'), 1)).seq).toBe(2);
     expect(await journal.lastSeq()).toBe(2);
   });
 
   test('a field above 64 KiB goes to the object store and comes back', async () => {
     const journal = await natsJournal(control).partition(0);
     const large = record('large', 300_000);
-    expect(await journal.append(large, 2)).toBe(3);
+    expect((await journal.append(large, 2)).seq).toBe(3);
     const raw = await control.manager.streams.getMessage('JOURNAL_0', { seq: 3 });
     expect(raw?.data.length).toBeLessThan(1_000);
     expect((await journal.at(3))?.record).toEqual(large);
@@ -258,7 +258,7 @@ describe('a server that is killed', () => {
     await nats.crash();
     await expect.poll(() => reconnects, { timeout: 10_000 }).toBe(1);
     expect(control.problem()).toBeUndefined();
-    expect(await journal.append(record('after'), 1)).toBe(2);
+    expect((await journal.append(record('after'), 1)).seq).toBe(2);
     await runs.put('clinic.r2', { n: 2 });
     await expect.poll(() => seen, { timeout: 10_000 }).toContain('clinic.r2=2');
     expect(seen).not.toContain('Delete');

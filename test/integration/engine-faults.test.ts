@@ -123,7 +123,8 @@ test('a stale owner is fenced: what it decides is never a fact', async () => {
   const at = await journal.lastSeq();
   // Somebody else writes to the partition behind the owner's back.
   const stray = { seq: 4, at: Date.now(), cause: 'other', type: 'ReadOnlySet', rule: 'other' } as const;
-  await journal.append({ v: 1, id: 'stray', owner: 'other', epoch: 0, runs: [{ run, events: [stray] }] }, at);
+  const prev = (await journal.at(at))?.digest ?? '';
+  await journal.append({ v: 1, id: 'stray', owner: 'other', epoch: 0, prev, runs: [{ run, events: [stray] }] }, at);
   const cancel = { namespace: 'clinic', run, by: 'ann', reason: 'enough' };
   // The first try meets the fence and is answered NOT_OWNER; after the reload it is taken.
   expect(await stage.ask(run, 'cancel', cancel)).toMatchObject({ ok: true });

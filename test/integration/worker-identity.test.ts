@@ -98,6 +98,7 @@ beforeAll(async () => {
       nats: {
         url: natsUrl,
         monitorUrl: '',
+        store: '',
         control: users.engine,
         work: users['engine-work'],
         pid: () => undefined,

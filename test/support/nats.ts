@@ -11,6 +11,8 @@ export interface TestNats {
   /** Of the server that runs now; undefined while none does. */
   pid(): number | undefined;
   readonly monitorUrl: string;
+  /** JetStream's folder on disk. */
+  readonly store: string;
   readonly control: { readonly user: string; readonly password: string };
   readonly work: { readonly user: string; readonly password: string };
   /** SIGKILL, then a new process on the same port and store. */
@@ -59,6 +61,7 @@ export async function startNats(options: NatsOptions = {}): Promise<TestNats> {
     url: `nats://127.0.0.1:${port}`,
     pid: () => child?.pid,
     monitorUrl: `http://127.0.0.1:${monitor}`,
+    store: join(folder, 'store'),
     control: { user: 'control', password: 'control-password' },
     work: { user: 'work', password: 'work-password' },
     start,

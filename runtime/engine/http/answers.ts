@@ -10,6 +10,8 @@ const statuses: Partial<Readonly<Record<ErrorCode, number>>> = {
   NOT_FOUND: 404,
   STALE: 409,
   JOURNAL_FULL: 429,
+  JOURNAL_CORRUPT: 500,
+  JOURNAL_ROLLED_BACK: 500,
   NOT_OWNER: 503,
   BUS_UNREACHABLE: 503,
   KUBE_UNREACHABLE: 503,
