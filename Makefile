@@ -83,6 +83,10 @@ workloads: build ## work that others made up, where it is present
 powercut: assets ## cut the power of the disk under load (root; CUTS=50)
 	@CUTS=$(CUTS) $(node) test/disk/main.ts
 
+.PHONY: crash-sweep
+crash-sweep: build assets ## kill each process at every moment of its protocols (ONLY=part of a name, LANES=3)
+	@$(node) test/crash/main.ts $(ONLY)
+
 .PHONY: format
 format: setup ## format every file
 	@prettier --write --log-level warn .

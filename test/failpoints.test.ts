@@ -2,7 +2,8 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
-import { type Failpoint, failpoints } from '../ports/failpoint.ts';
+import { type Failpoint, failpoints, moments } from '../ports/failpoint.ts';
+import { cases } from './crash/cases.ts';
 
 const root = join(import.meta.dirname, '..');
 const layers = ['api', 'core', 'adapters', 'operator', 'runtime', 'local', 'cli'];
@@ -25,4 +26,11 @@ function passed(): ReadonlyMap<string, readonly string[]> {
 test('every failpoint of the list is passed in exactly one place, and no other is', () => {
   const listed = Object.entries<Failpoint>(failpoints).map(([name, { file }]) => [name, [file]]);
   expect(Object.fromEntries(passed())).toEqual(Object.fromEntries(listed));
+});
+
+test('every moment is swept, and only moments are', () => {
+  const swept = new Set(cases.flatMap(({ moment, after }) => [moment, ...(after === undefined ? [] : [after])]));
+  // The operator's follow with their own stage.
+  const runtime = moments().filter((moment) => !moment.startsWith('operator.'));
+  expect([...swept].toSorted()).toEqual(runtime.toSorted());
 });

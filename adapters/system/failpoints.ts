@@ -3,7 +3,7 @@
 //   (no mode)      is killed with SIGKILL;
 //   pause=<ms>     stands still for so long, as if stopped;
 //   hold=<path>    makes the file and stands still until somebody removes it, so that a neighbour can be killed meanwhile.
-// It says so on standard error before, since afterwards it cannot.
+// It says so on standard error before and, when it goes on, after.
 import { existsSync, writeFileSync, writeSync } from 'node:fs';
 import { SignalboxError } from '../../api/errors.ts';
 import { armFailpoints, moments } from '../../ports/failpoint.ts';
@@ -30,6 +30,7 @@ export function armFromEnvironment(environment: Readonly<Record<string, string |
     if (passed !== at) return;
     writeSync(2, `failpoint ${text}: reached\n`);
     act();
+    writeSync(2, `failpoint ${text}: over\n`);
   });
 }
 

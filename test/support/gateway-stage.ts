@@ -33,6 +33,8 @@ export interface GatewayProcess {
   readonly pid: number;
   /** Everything it wrote so far. */
   log(): string;
+  /** The exit code, null after a signal. */
+  readonly ended: Promise<number | null>;
   kill(): Promise<void>;
   /** SIGTERM; resolves with the exit code. */
   terminate(): Promise<number | null>;
@@ -234,12 +236,15 @@ export async function startProcess(
   );
   const until = Date.now() + 20_000;
   while (!/"message":"(serving|taking tasks)"/.test(output)) {
+    // One that is killed on purpose may not come so far.
+    if (child.signalCode !== null && environment['SIGNALBOX_FAILPOINT'] !== undefined) break;
     if (child.exitCode !== null || Date.now() > until) throw new Error(`${entry} did not start:\n${output}`);
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   return {
     pid: child.pid ?? 0,
     log: () => output,
+    ended: exited,
     kill: async () => {
       child.kill('SIGKILL');
       await exited;

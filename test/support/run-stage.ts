@@ -16,6 +16,7 @@ import {
   taskConsumer,
   taskSubject,
 } from '../../api/messages/subjects.ts';
+import type { EscalationPolicySpec } from '../../api/v1alpha1/escalation-policy.ts';
 import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
 import { digest } from '../../core/canonical/canonical.ts';
 import { isSignalboxError } from '../../api/errors.ts';
@@ -30,13 +31,17 @@ import {
 } from './gateway-stage.ts';
 import { startNats, type TestNats } from './nats.ts';
 
+type Environment = Readonly<Record<string, string>>;
+
 export interface RunStage {
   readonly nats: TestNats;
+  readonly control: NatsBus;
   readonly work: NatsBus;
   readonly bundle: ResolvedBundle;
-  startEngine(): Promise<GatewayProcess>;
-  startGateway(): Promise<GatewayProcess>;
-  startWorker(name: string): Promise<GatewayProcess>;
+  /** Each process may be given more of an environment. */
+  startEngine(more?: Environment): Promise<GatewayProcess>;
+  startGateway(more?: Environment): Promise<GatewayProcess>;
+  startWorker(name: string, more?: Environment): Promise<GatewayProcess>;
   /** Asks the engine; repeats while none is there. */
   engine<T>(verb: EngineVerb, payload: object): Promise<T>;
   start(run: string, workflow: string, input: JsonObject): Promise<RunSummary>;
@@ -47,6 +52,10 @@ export interface RunStage {
 }
 
 export interface RunStageOptions {
+  /** What is in dist/, as the image has it; default: the sources. */
+  readonly built?: boolean;
+  /** Workflow → its escalation policy. */
+  readonly policies?: Readonly<Record<string, EscalationPolicySpec>>;
   /** Default: a nats-server of its own with static users. */
   readonly nats?: TestNats;
   /** Environment by which gateway and workers prove who they are; default: the static users. */
@@ -71,7 +80,7 @@ export async function startRunStage(
   const bundle = bundleOf(content);
   const consumer = taskConsumer(stageNamespace, stageAgent, bundle.digest);
   await admin.ensureTaskConsumer(consumer, taskSubject(stageNamespace, stageAgent, bundle.digest), 64);
-  await writeCatalog(control, { content, bundle, workflows });
+  await writeCatalog(control, { content, bundle, workflows, policies: options.policies ?? {} });
   const folder = await mkdtemp(join(tmpdir(), 'signalbox-run-'));
   await mkdir(join(folder, 'etc/signalbox'), { recursive: true });
   await writeFile(join(folder, 'etc/signalbox/bundle.json'), JSON.stringify(bundle));
@@ -82,33 +91,38 @@ export async function startRunStage(
     SIGNALBOX_PARTITIONS: '1',
     SIGNALBOX_HTTP_PORT: '0',
   };
+  const entry = (role: string): string => (options.built === true ? `dist/${role}.mjs` : `runtime/${role}/main.ts`);
   const { identity = () => Promise.resolve(natsEnvironment(nats)) } = options;
   const engine: RunStage['engine'] = <T>(verb: EngineVerb, payload: object) => persist<T>(control, verb, payload);
   const show = (run: string) => engine<RunSummary>('show', { run, namespace: stageNamespace });
   return {
     nats,
+    control,
     work,
     bundle,
-    startEngine: () =>
-      startProcess('runtime/engine/main.ts', processes, {
+    startEngine: (more) =>
+      startProcess(entry('engine'), processes, {
         ...environment,
         ...natsEnvironment(nats),
         POD_NAME: 'engine-0',
+        ...more,
       }),
-    startGateway: async () =>
-      startProcess('runtime/gateway/main.ts', processes, {
+    startGateway: async (more) =>
+      startProcess(entry('gateway'), processes, {
         ...environment,
         ...(await identity('gateway', 'gateway-0', bundle)),
         POD_NAME: 'gateway-0',
+        ...more,
       }),
-    startWorker: async (name) =>
-      startProcess('runtime/worker/main.ts', processes, {
+    startWorker: async (name, more) =>
+      startProcess(entry('worker'), processes, {
         ...environment,
         ...(await identity('worker', name, bundle)),
         POD_NAME: name,
         SIGNALBOX_AGENT: stageAgent,
         SIGNALBOX_BUNDLE_DIGEST: bundle.digest,
         SIGNALBOX_SLOTS: '4',
+        ...more,
       }),
     engine,
     start: (run, workflow, input) => {
@@ -147,9 +161,10 @@ async function writeCatalog(
     readonly content: StageContent;
     readonly bundle: ResolvedBundle;
     readonly workflows: Readonly<Record<string, WorkflowSpec>>;
+    readonly policies: Readonly<Record<string, EscalationPolicySpec>>;
   },
 ): Promise<void> {
-  const { content, bundle, workflows } = of;
+  const { content, bundle, workflows, policies } = of;
   const catalog = await control.bucket<unknown>(buckets.catalog);
   await catalog.put(catalogKeys.bundle(bundle.digest), bundle);
   const agent: AgentSnapshot = {
@@ -170,6 +185,7 @@ async function writeCatalog(
       digest: digest({ namespace: stageNamespace, name, spec }),
       spec,
       agents: [stageAgent],
+      ...(policies[name] === undefined ? {} : { policy: { name, spec: policies[name] } }),
     };
     await catalog.put(catalogKeys.workflowAt(workflow.digest), workflow);
     await catalog.put(catalogKeys.workflow(stageNamespace, name), workflow);

@@ -1,0 +1,122 @@
+// Owns: what the sweep's runs are made of: one clerk with a tool of each kind of effect, and a workflow for each protocol.
+import type { EscalationPolicySpec } from '../../api/v1alpha1/escalation-policy.ts';
+import type { ToolSpec } from '../../api/v1alpha1/tool.ts';
+import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
+import { stageAgent, type StageContent } from '../support/gateway-stage.ts';
+
+/** A tool of each kind of effect. `wire` needs a person's approval. */
+export const effectTools = ['pay-key', 'pay-query', 'pay-plain', 'wire'] as const;
+export type EffectTool = (typeof effectTools)[number];
+
+export function contentFor(sinkUrl: string): StageContent {
+  const tool = (path: string, effect: ToolSpec['effect'], more: Partial<ToolSpec> = {}): ToolSpec => ({
+    description: 'A tool.',
+    http: { url: `${sinkUrl}/${path}` },
+    input: { type: 'object' },
+    effect,
+    limits: { timeout: '1s' },
+    ...more,
+  });
+  const permissions = ['pay-key', 'pay-query', 'pay-plain'].map((name) => ({ tool: name, mode: 'write' as const }));
+  return {
+    tools: {
+      look: tool('look', 'read'),
+      paid: tool('paid', 'read'),
+      'pay-key': tool('pay-key', 'idempotentWrite', { idempotency: { header: 'Idempotency-Key' } }),
+      'pay-query': tool('pay-query', 'write', { onAmbiguous: { query: { tool: 'paid', by: 'arguments' } } }),
+      'pay-plain': tool('pay-plain', 'write'),
+      wire: tool('wire', 'irreversible'),
+    },
+    models: {
+      script: {
+        scripted: { replies },
+        prices: { currency: 'USD', inputPerMillion: 1_000_000, outputPerMillion: 1_000_000 },
+      },
+    },
+    spec: { verifier: { model: 'script', rules: [{ name: 'settled', cel: 'result.settled' }] } },
+    permissions: [
+      { tool: 'look', mode: 'read' },
+      { tool: 'paid', mode: 'read' },
+      ...permissions,
+      { tool: 'wire', mode: 'approve', queue: 'desk' },
+    ],
+  };
+}
+
+/** The goal of a task is the name of the tool that it has to call, once; `fail` finds no reply. */
+const called = (tool: string): string => `calls.exists(c, c.tool == '${tool}')`;
+const replies = [
+  { name: 'judge', when: "role == 'verifier'", json: { approved: true, reason: 'fine' } },
+  {
+    name: 'look',
+    when: `goal != 'fail' && !${called('look')}`,
+    calls: [{ tool: 'look', args: { run: '${input.run}' } }],
+  },
+  ...effectTools.map((tool) => ({
+    name: tool,
+    when: `goal == '${tool}' && !calls.exists(c, c.tool == '${tool}' && c.outcome != 'approvalRequired')`,
+    calls: [{ tool, args: { run: '${input.run}' } }],
+  })),
+  { name: 'answer', when: "goal != 'fail'", json: { settled: true }, confidence: '0.9' },
+];
+
+const exits = { error: 'failed', timeout: 'failed' };
+const ends = {
+  done: { type: 'terminal', outcome: 'success' },
+  failed: { type: 'terminal', outcome: 'failed' },
+} as const;
+
+const task = (goal: string) =>
+  ({
+    type: 'task',
+    agent: stageAgent,
+    goal,
+    timeout: '60s',
+    backup: 'none',
+    exits,
+    retry: { max: 1, backoff: '50ms' },
+    output: { type: 'object', required: ['settled'], properties: { settled: { type: 'boolean' } } },
+  }) as const;
+
+function single(state: WorkflowSpec['states'][string], more: Partial<WorkflowSpec> = {}): WorkflowSpec {
+  return {
+    input: { type: 'object' },
+    start: 'work',
+    states: { work: state, ...ends },
+    transitions: [{ from: 'work', to: 'done' }],
+    ...more,
+  };
+}
+
+export const busSubject = 'orders.paid';
+
+export const workflows: Readonly<Record<string, WorkflowSpec>> = {
+  ...Object.fromEntries(effectTools.map((tool) => [tool, single(task(tool))])),
+  fail: single(task('fail')),
+  timer: single({ type: 'wait', for: { duration: '700ms' } }),
+  event: single({
+    type: 'wait',
+    for: { event: busSubject, by: 'input.run' },
+    timeout: '60s',
+    exits: { timeout: 'failed' },
+  }),
+  shipping: single({ type: 'decision' }, { key: 'input.run', triggers: [{ event: { subject: busSubject } }] }),
+  approval: single({
+    type: 'approval',
+    queue: 'desk',
+    question: 'May it?',
+    timeout: '5m',
+    exits: { rejected: 'failed', expired: 'failed' },
+  }),
+  fallback: single(task('look')),
+  desk: single({ type: 'decision' }),
+};
+
+export const policies: Readonly<Record<string, EscalationPolicySpec>> = {
+  fallback: {
+    rules: [
+      { name: 'alarm', signal: 'redFlag', patterns: ['chest pain'], action: 'fallbackWorkflow', workflow: 'desk' },
+    ],
+    queues: [{ name: 'desk', deadline: '5m' }],
+  },
+};

@@ -1,0 +1,213 @@
+// Owns: what is done while a process dies: each scenario drives runs to their end, as people and other systems would, and says
+// how they must have ended.
+import type { EngineReply } from '../../api/messages/asks.ts';
+import type { HistoryEvent, RunSummary } from '../../api/messages/history.ts';
+import { engineSubject, eventSubject } from '../../api/messages/subjects.ts';
+import { fallbackRunOf } from '../../core/workflow/escalate.ts';
+import { runIdFor } from '../../core/workflow/partition.ts';
+import { stageNamespace } from '../support/gateway-stage.ts';
+import { until } from '../support/until.ts';
+import { busSubject, type EffectTool, effectTools } from './content.ts';
+import type { CrashStage } from './stage.ts';
+
+/** How a run must have ended. */
+export interface Ending {
+  readonly run: string;
+  readonly outcome: string;
+  /** The tool that must have acted exactly once; where it is ambiguous, at most once. */
+  readonly tool?: EffectTool;
+  /** Questions to people, the one about an ambiguous effect aside. */
+  readonly questions: number;
+  /** Decisions that were taken, the one about an ambiguous effect aside. */
+  readonly decisions: number;
+}
+
+export interface Scenario {
+  /** Starts the run; asked twice it is the same. */
+  begin(stage: CrashStage, run: string): Promise<void>;
+  /** Does what the run waits for and resolves when everything is closed. */
+  finish(stage: CrashStage, run: string): Promise<readonly Ending[]>;
+}
+
+const CLOSED_MS = 90_000;
+const plain = { outcome: 'success', questions: 0, decisions: 0 } as const;
+
+const begin =
+  (workflow: string, input: object = {}): Scenario['begin'] =>
+  async (stage, run) => {
+    await stage.runs.start(run, workflow, { run, ...input });
+  };
+
+const effect = (tool: EffectTool): Scenario => ({
+  begin: begin(tool),
+  async finish(stage, run) {
+    await closing(stage, run, (escalation) => decide(stage, run, escalation, 'approve'));
+    const asked = tool === 'wire' ? 1 : 0;
+    return [{ ...plain, run, tool, questions: asked, decisions: asked }];
+  },
+});
+
+export const scenarios = {
+  ...(Object.fromEntries(effectTools.map((tool) => [tool, effect(tool)])) as Record<EffectTool, Scenario>),
+  fail: {
+    begin: begin('fail'),
+    async finish(stage, run) {
+      await closing(stage, run);
+      return [{ ...plain, run, outcome: 'failed' }];
+    },
+  },
+  timer: {
+    begin: begin('timer'),
+    async finish(stage, run) {
+      await closing(stage, run);
+      return [{ ...plain, run }];
+    },
+  },
+  /** A field of an event too large for a record. */
+  large: {
+    begin: begin('timer', { text: 'x'.repeat(100_000) }),
+    async finish(stage, run) {
+      await closing(stage, run);
+      return [{ ...plain, run }];
+    },
+  },
+  /** One event wakes a run and starts another. */
+  event: {
+    begin: begin('event'),
+    async finish(stage, run) {
+      await stage.runs.until(run, ({ state }) => state === 'work');
+      const event = { id: `event-${run}`, namespace: stageNamespace, subject: busSubject, key: run, payload: { run } };
+      await publish(stage, event);
+      await closing(stage, run);
+      const shipping = runIdFor(stageNamespace, 'shipping', run);
+      await closing(stage, shipping);
+      return [
+        { ...plain, run },
+        { ...plain, run: shipping },
+      ];
+    },
+  },
+  approval: {
+    begin: begin('approval'),
+    async finish(stage, run) {
+      await closing(stage, run, (escalation) => decide(stage, run, escalation, 'approve'));
+      await refusedLater(stage, run);
+      return [{ ...plain, run, questions: 1, decisions: 1 }];
+    },
+  },
+  cancel: {
+    begin: begin('approval'),
+    async finish(stage, run) {
+      await open(stage, run);
+      const request = { namespace: stageNamespace, run, by: 'ann', reason: 'not needed' };
+      await stage.runs.engine('cancel', request);
+      await closing(stage, run);
+      await stage.runs.engine('cancel', request);
+      await refusedLater(stage, run);
+      return [{ ...plain, run, outcome: 'cancelled', questions: 1 }];
+    },
+  },
+  fallback: {
+    begin: begin('fallback', { said: 'I have chest pain' }),
+    async finish(stage, run) {
+      await closing(stage, run);
+      const next = fallbackRunOf(stageNamespace, 'desk', run);
+      await closing(stage, next);
+      return [
+        { ...plain, run, outcome: 'handedOver' },
+        { ...plain, run: next },
+      ];
+    },
+  },
+} satisfies Readonly<Record<string, Scenario>>;
+
+export type ScenarioName = keyof typeof scenarios;
+
+interface BusEvent {
+  readonly id: string;
+  readonly namespace: string;
+  readonly subject: string;
+  readonly key: string;
+  readonly payload: object;
+}
+
+/** As a producer does: until it is acknowledged. */
+async function publish(stage: CrashStage, event: BusEvent): Promise<void> {
+  await until('the event is published', async () => {
+    await stage.runs.work.publish(eventSubject(event.namespace, event.subject), event, { id: event.id });
+    return true;
+  });
+}
+
+/** Waits until the run is closed; answers each question that comes up meanwhile. */
+async function closing(
+  stage: CrashStage,
+  run: string,
+  answer: (escalation: string) => Promise<void> = async (escalation) => {
+    throw new Error(`nobody should be asked, but ${escalation} is open`);
+  },
+): Promise<void> {
+  await until(
+    `run ${run} is closed`,
+    async () => {
+      const summary = await stage.runs.engine<RunSummary>('show', { run, namespace: stageNamespace });
+      if (summary.status === 'Closed') return summary;
+      if (summary.escalation !== undefined) await answer(summary.escalation);
+      return undefined;
+    },
+    CLOSED_MS,
+  );
+}
+
+async function open(stage: CrashStage, run: string): Promise<string> {
+  return (await stage.runs.until(run, ({ escalation }) => escalation !== undefined)).escalation ?? '';
+}
+
+/** Asked twice, as an operator does whose answer was lost: the second time it must be the same answer. */
+async function decide(stage: CrashStage, run: string, escalation: string, option: string): Promise<void> {
+  const opened = await openedOf(stage, run, escalation);
+  const request = {
+    namespace: stageNamespace,
+    run,
+    escalation,
+    queue: opened.queue,
+    option,
+    by: 'lead',
+    reason: 'seen',
+    digest: opened.digest,
+    decision: `uid-${escalation}`,
+  };
+  await stage.runs.engine('decide', request);
+  await stage.runs.engine('decide', request);
+}
+
+async function openedOf(stage: CrashStage, run: string, escalation: string) {
+  const found = (await stage.runs.history(run)).find(
+    (event): event is Extract<HistoryEvent, { type: 'EscalationOpened' }> =>
+      event.type === 'EscalationOpened' && event.escalation.id === escalation,
+  );
+  if (found === undefined) throw new Error(`${escalation} is open but was never opened`);
+  return found.escalation;
+}
+
+/** Another person's answer after the end must not count. */
+async function refusedLater(stage: CrashStage, run: string): Promise<void> {
+  const escalation = `${run}-1`.toLowerCase();
+  const { queue, digest } = await openedOf(stage, run, escalation);
+  const late = {
+    namespace: stageNamespace,
+    run,
+    escalation,
+    queue,
+    option: 'reject',
+    by: 'eve',
+    reason: 'late',
+    digest,
+  };
+  const reply = await until('a late answer is answered', async () => {
+    const asked = { ...late, decision: `late-${escalation}` };
+    const answered = await stage.runs.control.request<EngineReply<unknown>>(engineSubject(0, 'decide'), asked, 2_000);
+    return !answered.ok && answered.code === 'NOT_OWNER' ? undefined : answered;
+  });
+  if (reply.ok || reply.code !== 'STALE') throw new Error(`a late decision was taken: ${JSON.stringify(reply)}`);
+}

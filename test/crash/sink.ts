@@ -1,0 +1,35 @@
+// Owns: the tools of the sweep as one real server, and the log of what they truly did.
+import { type FaultServer, startFaultServer } from '../support/fault-server.ts';
+import { effectTools } from './content.ts';
+
+export interface Sink {
+  readonly url: string;
+  /** How often the tool acted for the run. */
+  acted(tool: string, run: string): number;
+  stop(): Promise<void>;
+}
+
+export async function startSink(): Promise<Sink> {
+  const server = await startFaultServer();
+  const acted = (tool: string, run: string): number => server.effects.get(`${tool}/${run}`) ?? 0;
+  server.on('/look', (_call, answer) => answer.json(200, { found: 1 }));
+  server.on('/paid', ({ body }, answer) => {
+    if (acted('pay-query', runOf(body)) > 0) answer.json(200, { paid: true });
+    else answer.json(404, {});
+  });
+  const keys = new Set<string>();
+  for (const tool of effectTools) onEffect(server, tool, keys);
+  return { url: server.url, acted, stop: () => server.stop() };
+}
+
+/** Only `pay-key` recognises a repeat; the others act as often as they are called. */
+function onEffect(server: FaultServer, tool: string, keys: Set<string>): void {
+  server.on(`/${tool}`, ({ headers, body }, answer) => {
+    const key = String(headers['idempotency-key'] ?? '');
+    if (tool !== 'pay-key' || !keys.has(key)) answer.effect(`${tool}/${runOf(body)}`);
+    keys.add(key);
+    answer.json(200, { done: true });
+  });
+}
+
+const runOf = (body: string): string => (JSON.parse(body) as { readonly run: string }).run;

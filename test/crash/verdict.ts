@@ -1,0 +1,112 @@
+// Owns: whether everything ended right: from the recorded history, the sink's own log, and what people are shown.
+import type { EscalationRecord, HistoryEvent, RunSummary } from '../../api/messages/history.ts';
+import { buckets } from '../../api/messages/subjects.ts';
+import { stageNamespace } from '../support/gateway-stage.ts';
+import { until } from '../support/until.ts';
+import type { Ending } from './scenarios.ts';
+import type { CrashStage } from './stage.ts';
+
+export interface Verdict {
+  /** What is wrong; empty when all is well. */
+  readonly wrong: readonly string[];
+  /** Effects beyond the first. */
+  readonly duplicates: number;
+  /** Effects that nobody knows of, each asked of a person. */
+  readonly ambiguous: number;
+}
+
+export async function judge(stage: CrashStage, ending: Ending): Promise<Verdict> {
+  const events = await stage.runs.history(ending.run);
+  const ambiguous = openedFor(events, 'ambiguousEffect').length;
+  const acted = ending.tool === undefined ? 0 : stage.sink.acted(ending.tool, ending.run);
+  const wrong = [
+    ...orderOf(events),
+    ...onceOnly(events),
+    ...endOf(events, ending, ambiguous),
+    ...effectsOf(ending, acted, ambiguous),
+    ...(await shownOf(stage, ending.run, events.at(-1)?.seq ?? 0)),
+  ];
+  return { wrong: wrong.map((what) => `${ending.run}: ${what}`), duplicates: Math.max(0, acted - 1), ambiguous };
+}
+
+type Of<T extends HistoryEvent['type']> = Extract<HistoryEvent, { type: T }>;
+const all = <T extends HistoryEvent['type']>(events: readonly HistoryEvent[], type: T): readonly Of<T>[] =>
+  events.filter((event): event is Of<T> => event.type === type);
+
+const openedFor = (events: readonly HistoryEvent[], signal: string): readonly Of<'EscalationOpened'>[] =>
+  all(events, 'EscalationOpened').filter(({ escalation }) => escalation.signal === signal);
+
+function orderOf(events: readonly HistoryEvent[]): readonly string[] {
+  const seqs = events.map(({ seq }) => seq);
+  const whole = seqs.every((seq, index) => seq === index + 1);
+  return [
+    ...(whole ? [] : [`events are lost, doubled or out of place: ${seqs.join(' ')}`]),
+    ...(events[0]?.type === 'RunStarted' ? [] : ['it does not begin with RunStarted']),
+    ...(events.at(-1)?.type === 'RunClosed' ? [] : ['it does not end with RunClosed']),
+  ];
+}
+
+/** Facts of which there may be one for each key. */
+function onceOnly(events: readonly HistoryEvent[]): readonly string[] {
+  const attempt = ({ activity, attempt }: { activity: string; attempt: number }): string => `${activity}/${attempt}`;
+  const keys = [
+    ...all(events, 'RunStarted').map(({ type }) => type),
+    ...all(events, 'RunClosed').map(({ type }) => type),
+    ...all(events, 'CancelRequested').map(({ type }) => type),
+    ...all(events, 'ActivityScheduled').map((event) => `${event.type} ${attempt(event)}`),
+    ...all(events, 'ActivityFailed').map((event) => `${event.type} ${attempt(event)}`),
+    ...all(events, 'ActivityCompleted').map((event) => `${event.type} ${event.activity}`),
+    ...all(events, 'TurnProposed').map(
+      (event) => `${event.type} ${attempt(event)}/${event.turn.turn}/${event.turn.results.length}`,
+    ),
+    ...all(events, 'EscalationOpened').map((event) => `${event.type} ${event.escalation.digest}`),
+    ...all(events, 'EscalationDecided').map((event) => `${event.type} ${event.id}`),
+    ...all(events, 'EscalationExpired').map((event) => `${event.type} ${event.id}`),
+    ...all(events, 'ApprovalConsumed').map((event) => `${event.type} ${event.id}`),
+    ...all(events, 'BusEventReceived').map((event) => `${event.type} ${event.id}`),
+  ];
+  return keys.filter((key, index) => keys.indexOf(key) !== index).map((key) => `${key} happened twice`);
+}
+
+function endOf(events: readonly HistoryEvent[], ending: Ending, ambiguous: number): readonly string[] {
+  const outcome = all(events, 'RunClosed')[0]?.outcome;
+  const asked = all(events, 'EscalationOpened').length - ambiguous;
+  const decided = all(events, 'EscalationDecided').length - ambiguous;
+  return [
+    ...(outcome === ending.outcome ? [] : [`it ended ${outcome}, not ${ending.outcome}`]),
+    ...(asked === ending.questions ? [] : [`${asked} questions were asked, not ${ending.questions}`]),
+    ...(decided === ending.decisions ? [] : [`${decided} decisions were taken, not ${ending.decisions}`]),
+  ];
+}
+
+function effectsOf({ tool }: Ending, acted: number, ambiguous: number): readonly string[] {
+  if (tool === undefined) return [];
+  const knows = tool === 'pay-key' || tool === 'pay-query';
+  return [
+    ...(acted > 1 ? [`${tool} acted ${acted} times`] : []),
+    ...(acted === 0 && ambiguous === 0 ? [`${tool} did not act`] : []),
+    ...(knows && ambiguous > 0 ? [`${tool} can be asked or repeated, but a person was`] : []),
+    ...(knows && acted === 0 ? [`${tool} did not act`] : []),
+  ];
+}
+
+/** What people see catches up with the journal. */
+async function shownOf(stage: CrashStage, run: string, seq: number): Promise<readonly string[]> {
+  const runs = await stage.runs.control.bucket<RunSummary>(buckets.runs);
+  const escalations = await stage.runs.control.bucket<EscalationRecord>(buckets.escalations);
+  try {
+    await until('the projection of the closed run', async () => {
+      const shown = (await runs.get(`${stageNamespace}.${run}`))?.value;
+      if (shown?.status !== 'Closed' || shown.seq !== seq) return undefined;
+      for (let number = 1; number <= shown.escalations; number += 1) {
+        const id = `${run}-${number}`.toLowerCase();
+        const record = (await escalations.get(`${stageNamespace}.${id}`))?.value;
+        if (record === undefined || record.status === 'Open') return undefined;
+      }
+      return true;
+    });
+    return [];
+  } catch (error) {
+    return [`what people see is not the journal: ${String(error)}`];
+  }
+}
