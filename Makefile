@@ -18,7 +18,7 @@ export PATH := $(bin):$(PATH)
 
 .PHONY: help
 help: ## list the targets
-	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk 'BEGIN {FS = ":.*## "} /^[a-z0-9-]+:.*## / {printf "  make %-14s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 $(installed): package.json package-lock.json
 	@command -v npm >/dev/null || { echo "npm is missing: install Node 20 or later, which brings it" >&2; exit 1; }
@@ -86,6 +86,10 @@ powercut: assets ## cut the power of the disk under load (root; CUTS=50)
 .PHONY: crash-sweep
 crash-sweep: build assets ## kill each process at every moment of its protocols (ONLY=part of a name, LANES=3)
 	@$(node) test/crash/main.ts $(ONLY)
+
+.PHONY: bench-runtime
+bench-runtime: build ## five durable steps beside Restate, DBOS, Temporal, JetStream (QUICK=1, PARTS=abcd, WRITE=1, JSON=1)
+	@$(node) bench/runtime/main.ts
 
 .PHONY: format
 format: setup ## format every file

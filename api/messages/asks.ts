@@ -1,7 +1,7 @@
 // Owns: what workers may ask. A worker is not trusted: every ask is parsed here, and its identity comes from the subject.
 import { z } from 'zod';
 import type { AgentSnapshot } from './catalog.ts';
-import type { CallOutcome, Json, JsonObject, Receipt, ToolResult, Turn, Verification } from './history.ts';
+import type { CallOutcome, Json, JsonObject, Receipt, RunSummary, ToolResult, Turn, Verification } from './history.ts';
 
 const runId = z.string().regex(/^[0-9A-Za-z]{1,64}$/);
 const activityId = z.string().min(1).max(80);
@@ -192,7 +192,7 @@ export type AuthorizeReply =
     }
   | { readonly kind: 'Refused'; readonly code: string; readonly message: string };
 
-/** CONTROL: start, cancel, decide, deliver, show, history, list of the partition's owner. */
+/** CONTROL: start, cancel, decide, deliver, show, history, list, await of the partition's owner. */
 export interface StartRequest {
   readonly run: string;
   readonly namespace: string;
@@ -229,6 +229,15 @@ export interface DeliverRequest {
   readonly key: string;
   readonly payload: JsonObject;
 }
+/** Answered when the run has ended, or (`after`) when it has facts beyond that event; at the latest after `waitMs`. */
+export interface AwaitRequest {
+  readonly run: string;
+  readonly namespace: string;
+  readonly waitMs: number;
+  readonly after?: number;
+}
+/** `facts`: what an ended run came to, when it is small enough for one message. */
+export type AwaitedRun = RunSummary & { readonly facts?: JsonObject };
 /** Every engine verb answers with a result or a coded error. */
 export type EngineReply<T> =
   { readonly ok: true; readonly result: T } | { readonly ok: false; readonly code: string; readonly message: string };

@@ -10,7 +10,7 @@
 //   task.<ns>.<agent>.<bundle>                       stream TASKS: work queue in memory; a task is a hint, never evidence
 //   ask.<ns>.<agent>.<bundle>.engine.<partition>.<verb>   worker asks the engine   (identity stamped by permissions)
 //   ask.<ns>.<agent>.<bundle>.gateway.<verb>              worker asks the gateway
-//   start.<ns>.<workflow>                            request: starts a run, answered after the commit
+//   start.<ns>.<workflow>                            request: starts a run, answered after the commit, or (`waitMs`) at its end
 //   event.<ns>.<subject…>                            stream EVENTS: bus events
 
 export const streams = { ledger: 'LEDGER', tasks: 'TASKS', events: 'EVENTS', deadLetters: 'DEADLETTERS' } as const;
@@ -25,7 +25,17 @@ export const buckets = {
 } as const;
 export const objectStore = 'blobs';
 
-export const engineVerbs = ['start', 'cancel', 'decide', 'authorize', 'deliver', 'show', 'history', 'list'] as const;
+export const engineVerbs = [
+  'start',
+  'cancel',
+  'decide',
+  'authorize',
+  'deliver',
+  'show',
+  'history',
+  'list',
+  'await',
+] as const;
 export type EngineVerb = (typeof engineVerbs)[number];
 export const workerEngineVerbs = ['claim', 'turn', 'complete', 'fail', 'heartbeat'] as const;
 export type WorkerEngineVerb = (typeof workerEngineVerbs)[number];

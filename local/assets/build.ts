@@ -10,8 +10,10 @@ import type { Binary } from './binaries.ts';
 const buildTimeoutMs = 30 * 60_000;
 const complaintLines = 12;
 
+type Buildable = Pick<Binary, 'module' | 'goPackage' | 'goLinkerFlags'>;
+
 /** Puts the program at `target`, or throws an Error whose message says why not. */
-export async function buildBinary(binary: Binary, modulesRoot: string, target: string): Promise<void> {
+export async function buildBinary(binary: Buildable, modulesRoot: string, target: string): Promise<void> {
   const folder = join(modulesRoot, binary.module);
   if (!existsSync(join(folder, 'go.mod'))) throw new Error(`${folder}/go.mod does not exist`);
   const scratch = `${target}.build-${process.pid}`;

@@ -3,6 +3,8 @@ import { z } from 'zod';
 import { isSignalboxError, SignalboxError } from '../../api/errors.ts';
 import type {
   AuthorizeRequest,
+  AwaitedRun,
+  AwaitRequest,
   CancelRequest,
   DecideRequest,
   DeliverRequest,
@@ -15,10 +17,12 @@ import { authorizeCall } from '../../core/workflow/authorize.ts';
 import { answerEscalation, cancelRun } from '../../core/workflow/decide.ts';
 import { awaited, deliverEvent } from '../../core/workflow/deliver.ts';
 import { startRun } from '../../core/workflow/start.ts';
+import type { RunState } from '../../core/workflow/state.ts';
 import { summaryOf } from '../../core/workflow/summary.ts';
 import type { Bus, Subscription } from '../../ports/bus.ts';
 import type { SchemaChecks } from '../json-schema.ts';
 import type { Catalog } from './catalog.ts';
+import { waitMsMax } from './endings.ts';
 import type { EngineMetrics } from './metrics.ts';
 import type { Serving } from './serving.ts';
 import { checkInput, currentWorkflow } from './start.ts';
@@ -32,12 +36,16 @@ export interface ControlOptions {
 }
 
 const parallelMax = 512;
+/** Requests that wait for a run cost next to nothing. */
+const waitingMax = 10_000;
+const factsBytesMax = 262_144;
 const historyBytesMax = 500_000;
 export const listMax = 500;
 
 /** Requests come from our own processes: their shape is checked where it decides something. */
 const runOnly = z.object({ run: z.string().max(64), namespace: z.string().max(63).optional() });
 const historyQuery = runOnly.extend({ after: z.int().min(0).default(0) });
+const awaitQuery = runOnly.extend({ waitMs: z.int().min(0).max(waitMsMax), after: z.int().min(0).optional() });
 const listQuery = z.object({
   namespace: z.string().max(63).optional(),
   workflow: z.string().max(63).optional(),
@@ -53,22 +61,27 @@ export interface HistoryPage {
 
 type Handler = (serving: Serving, payload: unknown) => Promise<EngineReply<unknown>>;
 
-export function serveControl(bus: Bus, serving: Serving, options: ControlOptions): readonly Subscription[] {
+/** Answers one request to a partition that this engine serves. */
+export type Control = (serving: Serving, verb: EngineVerb, payload: unknown) => Promise<EngineReply<unknown>>;
+
+export function controlOf(options: ControlOptions): Control {
   const handlers = handlersOf(options);
+  return async (serving, verb, payload) => {
+    const started = performance.now();
+    failpoint('engine.ask.received', verb);
+    const reply = await answer(handlers[verb], serving, payload);
+    failpoint('engine.ask.decided', verb);
+    options.metrics.asked(verb, reply.ok ? 'ok' : reply.code);
+    options.metrics.seconds(verb, (performance.now() - started) / 1_000);
+    return reply;
+  };
+}
+
+export function serveControl(bus: Bus, serving: Serving, control: Control): readonly Subscription[] {
   return engineVerbs.map((verb) =>
-    bus.serve(
-      engineSubject(serving.partition.number, verb),
-      async ({ payload }) => {
-        const started = performance.now();
-        failpoint('engine.ask.received', verb);
-        const reply = await answer(handlers[verb], serving, payload);
-        failpoint('engine.ask.decided', verb);
-        options.metrics.asked(verb, reply.ok ? 'ok' : reply.code);
-        options.metrics.seconds(verb, (performance.now() - started) / 1_000);
-        return reply;
-      },
-      { maxParallel: parallelMax },
-    ),
+    bus.serve(engineSubject(serving.partition.number, verb), ({ payload }) => control(serving, verb, payload), {
+      maxParallel: verb === 'await' ? waitingMax : parallelMax,
+    }),
   );
 }
 
@@ -107,6 +120,7 @@ function handlersOf(options: ControlOptions): Readonly<Record<EngineVerb, Handle
     },
     history: async (serving, payload) => ({ ok: true, result: await history(serving, payload) }),
     list: async (serving, payload) => ({ ok: true, result: list(serving, payload) }),
+    await: async (serving, payload) => ({ ok: true, result: await waitFor(serving, payload as AwaitRequest) }),
   };
 }
 
@@ -148,6 +162,20 @@ async function start(
   const state = serving.partition.state(request.run);
   if (state === undefined) throw new SignalboxError('NOT_OWNER', 'the partition is being reloaded; ask again');
   return { ok: true, result: summaryOf(state) };
+}
+
+/** A run that ends meanwhile is told at once; one that does not, as it is when the time is over. */
+async function waitFor(serving: Serving, payload: unknown): Promise<AwaitedRun> {
+  const { run, namespace, waitMs, after } = awaitQuery.parse(payload);
+  const show = () => serving.act(run, (given) => ({ events: [], reply: inside(given, namespace).state }));
+  const done = (state: RunState): boolean => state.status === 'Closed' || (after !== undefined && state.seq > after);
+  let state = await show();
+  if (!done(state)) {
+    await serving.endings.wait(run, waitMs, done);
+    state = await show();
+  }
+  const small = state.status === 'Closed' && JSON.stringify(state.facts).length <= factsBytesMax;
+  return { ...summaryOf(state), ...(small ? { facts: state.facts } : {}) };
 }
 
 async function deliver(

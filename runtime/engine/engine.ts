@@ -6,7 +6,8 @@ import { isSignalboxError } from '../../api/errors.ts';
 import { schemaChecks, type SchemaChecks } from '../json-schema.ts';
 import { consumeEvents } from './bus-events.ts';
 import { Catalog } from './catalog.ts';
-import { serveControl } from './control.ts';
+import { controlOf, serveControl } from './control.ts';
+import { waitMsMax } from './endings.ts';
 import { type Owners, owners as ownersOf, resultOf } from './forward.ts';
 import { engineMetrics, type EngineMetrics } from './metrics.ts';
 import { PartitionOwner } from './owner.ts';
@@ -29,19 +30,26 @@ const METRICS_MS = 2_000;
 const startMessage = z.object({
   input: z.record(z.string(), z.unknown()).default({}),
   key: z.string().min(1).max(256).optional(),
+  /** Milliseconds: answered when the run has ended, at the latest then. */
+  waitMs: z.int().min(0).max(waitMsMax).optional(),
 });
+/** Starts at work in one engine; those that wait for the end count too. */
+const startsMax = 4_096;
 
 export function startEngine(ports: EnginePorts, settings: EngineSettings): Engine {
   const stopping = new AbortController();
   const metrics = engineMetrics(ports.metrics);
   const witnesses = new Witnesses(ports.control, ports.log);
   const checks = schemaChecks();
-  const owners = ownersOf(ports, settings);
   const each = (action: (serving: Serving) => void): void => {
     for (const { serving } of partitions) if (serving !== undefined) action(serving);
   };
   const catalog = new Catalog(() => each((serving) => serving.catalogChanged()));
-  const control = { catalog, checks, metrics, now: () => ports.clock.now() };
+  const control = controlOf({ catalog, checks, metrics, now: () => ports.clock.now() });
+  const owners = ownersOf(ports, settings, (partition, verb, payload) => {
+    const serving = partitions[partition]?.serving;
+    return serving === undefined ? undefined : control(serving, verb, payload);
+  });
   const workers = { checks, receiptKey: ports.receiptKey, metrics };
   const partitions = Array.from(
     { length: settings.partitions },
@@ -121,9 +129,9 @@ function serveStarts(
       const [, namespace = '', workflow = ''] = subject.split('.');
       const parsed = startMessage.safeParse(payload ?? {});
       if (!parsed.success) return { ok: false, code: 'INVALID_INPUT', message: z.prettifyError(parsed.error) };
-      const { input, key } = parsed.data;
+      const { input, key, waitMs } = parsed.data;
       try {
-        const result = await start(starting, {
+        const started = await start(starting, {
           namespace,
           workflow,
           input: input as Fallback['input'],
@@ -132,13 +140,14 @@ function serveStarts(
           otherwise: `start/${ids.random()}`,
           ...(key === undefined ? {} : { key }),
         });
-        return { ok: true, result };
+        if (waitMs === undefined) return { ok: true, result: started };
+        return await starting.owners.await({ run: started.run, namespace, waitMs });
       } catch (error) {
         if (isSignalboxError(error)) return { ok: false, code: error.code, message: error.message };
         throw error;
       }
     },
-    { queue: 'engines', maxParallel: 256 },
+    { queue: 'engines', maxParallel: startsMax },
   );
 }
 

@@ -1,15 +1,24 @@
 // Owns: asking the owner of a run's partition, wherever it is. What is asked may be asked again, so a partition that moves only
 // costs time.
 import { isSignalboxError, SignalboxError } from '../../api/errors.ts';
-import type { EngineReply } from '../../api/messages/asks.ts';
+import type { AwaitedRun, AwaitRequest, EngineReply } from '../../api/messages/asks.ts';
 import { type EngineVerb, engineSubject } from '../../api/messages/subjects.ts';
 import { partitionOf } from '../../core/workflow/partition.ts';
 import type { EnginePorts, EngineSettings } from './ports.ts';
+
+/** Answers for a partition that this engine serves itself; undefined when another one does. */
+export type Local = (
+  partition: number,
+  verb: EngineVerb,
+  payload: unknown,
+) => Promise<EngineReply<unknown>> | undefined;
 
 export interface Owners {
   readonly partitions: number;
   /** Resolves with the owner's answer; rejects with NOT_OWNER or BUS_UNREACHABLE when none came in time. */
   ask<T>(run: string, verb: EngineVerb, payload: unknown): Promise<EngineReply<T>>;
+  /** Asks the owner to answer when the run has ended, or has facts beyond event `after`; at the latest after `waitMs`. */
+  await(request: AwaitRequest): Promise<EngineReply<AwaitedRun>>;
   askPartition<T>(partition: number, verb: EngineVerb, payload: unknown): Promise<EngineReply<T>>;
 }
 
@@ -18,25 +27,37 @@ const PAUSE_MS = 100;
 const PATIENCE_MS = 10_000;
 const passing = new Set<string>(['NOT_OWNER', 'BUS_UNREACHABLE', 'TIMEOUT', 'JOURNAL_FENCED']);
 
-export function owners({ control, clock }: EnginePorts, { partitions }: EngineSettings): Owners {
-  const askPartition = async <T>(partition: number, verb: EngineVerb, payload: unknown): Promise<EngineReply<T>> => {
-    const until = performance.now() + PATIENCE_MS;
+export function owners({ control, clock }: EnginePorts, { partitions }: EngineSettings, local: Local): Owners {
+  const asked = async <T>(ask: Ask): Promise<EngineReply<T>> => {
+    const until = performance.now() + PATIENCE_MS + ask.waitMs;
     for (;;) {
-      const tried = await attempt<T>(control, engineSubject(partition, verb), payload);
+      const tried = await attempt<T>(control, local, ask);
       if (tried.ok || !passing.has(tried.code) || performance.now() >= until) return tried;
       await clock.sleep(PAUSE_MS);
     }
   };
+  const of = (run: string): number => partitionOf(run, partitions);
   return {
     partitions,
-    askPartition,
-    ask: (run, verb, payload) => askPartition(partitionOf(run, partitions), verb, payload),
+    askPartition: (partition, verb, payload) => asked({ partition, verb, payload, waitMs: 0 }),
+    ask: (run, verb, payload) => asked({ partition: of(run), verb, payload, waitMs: 0 }),
+    await: (request) => asked({ partition: of(request.run), verb: 'await', payload: request, waitMs: request.waitMs }),
   };
 }
 
-async function attempt<T>(bus: EnginePorts['control'], subject: string, payload: unknown): Promise<EngineReply<T>> {
+interface Ask {
+  readonly partition: number;
+  readonly verb: EngineVerb;
+  readonly payload: unknown;
+  readonly waitMs: number;
+}
+
+async function attempt<T>(bus: EnginePorts['control'], local: Local, ask: Ask): Promise<EngineReply<T>> {
+  const { partition, verb, payload, waitMs } = ask;
   try {
-    return await bus.request<EngineReply<T>>(subject, payload, REQUEST_MS);
+    const here = local(partition, verb, payload);
+    if (here !== undefined) return (await here) as EngineReply<T>;
+    return await bus.request<EngineReply<T>>(engineSubject(partition, verb), payload, REQUEST_MS + waitMs);
   } catch (error) {
     if (isSignalboxError(error)) return { ok: false, code: error.code, message: error.message };
     throw error;

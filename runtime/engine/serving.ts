@@ -13,6 +13,7 @@ import { isSignalboxError, SignalboxError } from '../../api/errors.ts';
 import type { PartitionJournal } from '../../ports/journal.ts';
 import type { Catalog } from './catalog.ts';
 import { Dispatch } from './dispatch.ts';
+import { Endings } from './endings.ts';
 import { Partition } from './partition.ts';
 import type { EngineMetrics } from './metrics.ts';
 import type { EnginePorts, EngineSettings } from './ports.ts';
@@ -53,6 +54,7 @@ export class Serving {
   readonly dispatch: Dispatch;
   readonly timers: Timers;
   readonly projections: Projections;
+  readonly endings = new Endings();
   readonly #options: ServingOptions;
   /** Runs whose workflow is not in the catalog yet. */
   readonly #undefined = new Set<string>();
@@ -75,6 +77,7 @@ export class Serving {
           metrics.committed(events);
           this.#arrange(runs);
           this.projections.touch(runs);
+          this.#tell(runs);
         },
         lost,
       },
@@ -142,6 +145,7 @@ export class Serving {
     this.dispatch.stop();
     this.projections.stop();
     this.partition.stop();
+    this.endings.stop();
   }
 
   async #measure(): Promise<void> {
@@ -159,6 +163,13 @@ export class Serving {
       'NOT_OWNER',
       `workflow ${state.workflow} at ${state.workflowDigest} is not in the catalog yet; ask again`,
     );
+  }
+
+  #tell(runs: readonly string[]): void {
+    for (const run of runs) {
+      const state = this.partition.state(run);
+      if (state !== undefined) this.endings.committed(run, state);
+    }
   }
 
   /** Recomputes the commands of these runs. */

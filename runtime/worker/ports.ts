@@ -4,6 +4,7 @@ import { bundleToken, type WorkerIdentity } from '../../api/messages/subjects.ts
 import type { Bus } from '../../ports/bus.ts';
 import type { Clock, Log, Metrics } from '../../ports/system.ts';
 import type { SchemaChecks } from '../json-schema.ts';
+import type { Activity } from './worker.ts';
 
 export interface WorkerPorts {
   /** Account WORK. */
@@ -27,6 +28,7 @@ export interface Worker extends WorkerPorts {
   readonly identity: WorkerIdentity;
   readonly schemas: SchemaChecks;
   readonly ended: (labels: { end: string }) => void;
+  readonly activity: Activity;
 }
 
 export const identityOf = ({ namespace, agent, bundle }: WorkerSettings): WorkerIdentity => ({

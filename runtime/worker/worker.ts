@@ -23,7 +23,14 @@ export interface RunningWorker {
   drain(graceMs: number): Promise<void>;
 }
 
-export function startWorker(ports: WorkerPorts, settings: WorkerSettings): RunningWorker {
+/** What a worker does with its work: the agent's activity, but for benchmarks. */
+export type Activity = typeof runActivity;
+
+export function startWorker(
+  ports: WorkerPorts,
+  settings: WorkerSettings,
+  activity: Activity = runActivity,
+): RunningWorker {
   const { bus, clock, log, metrics } = ports;
   const ended = metrics.counter('signalbox_worker_activities_total', 'Activities ended here, by end.', ['end']);
   const worker: Worker = {
@@ -32,6 +39,7 @@ export function startWorker(ports: WorkerPorts, settings: WorkerSettings): Runni
     identity: identityOf(settings),
     schemas: schemaChecks(),
     ended: (labels) => ended(labels),
+    activity,
   };
   const stopping = new AbortController();
   let draining = false;
@@ -39,18 +47,18 @@ export function startWorker(ports: WorkerPorts, settings: WorkerSettings): Runni
   const consumer = taskConsumer(settings.namespace, settings.agent, settings.bundle.digest);
   const subscription = bus.consume(streams.tasks, consumer, settings.slots, async (task) => {
     const hint = readHint(task.payload);
-    const activity = hint === undefined ? '' : `${hint.run}/${hint.activity}/${hint.attempt}`;
-    if (hint === undefined || atWork.has(activity)) {
+    const which = hint === undefined ? '' : `${hint.run}/${hint.activity}/${hint.attempt}`;
+    if (hint === undefined || atWork.has(which)) {
       if (hint === undefined) log.warn('a task without a readable hint was dropped');
       task.ack();
       return;
     }
-    atWork.add(activity);
+    atWork.add(which);
     failpoint('worker.task.received');
     try {
       await workOn(worker, { hint, task }, { signal: stopping.signal, draining: () => draining });
     } finally {
-      atWork.delete(activity);
+      atWork.delete(which);
     }
   });
   log.info('taking tasks', { consumer, slots: settings.slots });
@@ -117,7 +125,7 @@ async function carryOut(worker: Worker, claimed: Claimed, stopping: Stopping): P
   const asks = asksOf(worker, current, { untilMs: work.deadline, signal });
   const beating = heartbeat(worker, { asks, task, letGo });
   try {
-    return await runActivity(worker, work, asks, stopping.draining);
+    return await worker.activity(worker, work, asks, stopping.draining);
   } catch (error) {
     if (letGo.signal.aborted) return { kind: 'LetGo', message: (letGo.signal.reason as Error).message };
     if (worker.clock.now() >= work.deadline) return { kind: 'LetGo', message: 'the time of the activity is over' };

@@ -88,6 +88,30 @@ describe('the happy path', () => {
     await expect.poll(async () => (await runs.get(`${namespace}.${run}`))?.value.outcome).toBe('success');
   });
 
+  test('a start over NATS is answered at the end of the run, with what it came to', async () => {
+    await stage.workflow('awaited', simple());
+    scripts.set('awaited', async (desk) => void (await desk.complete({ slot: 7 })));
+    const asked = { input: { n: 1 }, waitMs: 20_000 };
+    const reply = await stage.work.request(startSubject(namespace, 'awaited'), asked, 25_000);
+    expect(reply).toMatchObject({ ok: true, result: { status: 'Closed', outcome: 'success', facts: { slot: 7 } } });
+  });
+
+  test('a start that waits is answered when its time is over, and hears of the end of the same run later', async () => {
+    const held = Promise.withResolvers<void>();
+    await stage.workflow('held', simple());
+    scripts.set('held', async (desk) => {
+      await held.promise;
+      await desk.complete({ slot: 8 });
+    });
+    const start = (waitMs: number) =>
+      stage.work.request(startSubject(namespace, 'held'), { input: { n: 1 }, key: 'one', waitMs }, 25_000);
+    expect(await start(50)).toMatchObject({ ok: true, result: { status: 'Running', state: 'work' } });
+    const later = start(20_000);
+    held.resolve();
+    expect(await later).toMatchObject({ ok: true, result: { status: 'Closed', facts: { slot: 8 } } });
+    expect(await start(25_001)).toMatchObject({ ok: false, code: 'INVALID_INPUT' });
+  });
+
   test('the same key is the same run; a wrong input names its field', async () => {
     await stage.workflow('keyed', {
       ...simple(),
