@@ -1,10 +1,12 @@
 // Owns: the static checks of a Bundle.
 import type { BundleSpec } from '../../api/v1alpha1/bundle.ts';
-import { checkExpression, variables } from './expressions.ts';
+import { checkExpression, untyped, variables } from './expressions.ts';
+import { callsType, runOutsideType } from './facts.ts';
 import { type Finding, finding, quote, repeated } from './finding.ts';
 
 export function checkBundle(_name: string, spec: BundleSpec): readonly Finding[] {
   const rules = spec.verifier.rules ?? [];
+  const types = untyped(variables.verifier, { calls: callsType, run: runOutsideType });
   return [
     ...repeated(rules.map(({ name }) => name)).map((name) =>
       finding('ruleNameTwice', 'spec.verifier.rules', {
@@ -12,7 +14,9 @@ export function checkBundle(_name: string, spec: BundleSpec): readonly Finding[]
         allowed: 'each name once: traces and the executor are told a rule by its name',
       }),
     ),
-    ...rules.flatMap(({ cel }, index) => checkExpression(`spec.verifier.rules[${index}].cel`, cel, variables.verifier)),
+    ...rules.flatMap(({ cel }, index) =>
+      checkExpression(`spec.verifier.rules[${index}].cel`, cel, { types, wanted: 'Bool' }),
+    ),
     ...verifierIsExecutor(spec),
   ];
 }

@@ -6,7 +6,11 @@ export const staticChecks = {
   backupUnknown: 'A backup route names an agent that exists.',
   bundleForOtherAgent: 'The bundle of an agent is for that agent.',
   bundleUnknown: 'The bundle that is named exists.',
+  celDoubtful:
+    'An expression can be evaluated on every value that the schemas allow; otherwise the error exit is taken.',
   celInvalid: 'Every CEL expression and template compiles with the variables of its field.',
+  celMistyped:
+    'An expression reads what the schemas promise, combines it by its types, and gives what its field needs.',
   eventMismatch: 'A transition waits for what its state can bring.',
   exitUnknown: 'Every exit names a state.',
   expiryCycle: 'Queues that pass a question on do not pass it round in a circle.',

@@ -1,6 +1,6 @@
 // Owns: the static checks of a Model: the script of a scripted one.
 import type { ModelSpec, ScriptedReply } from '../../api/v1alpha1/model.ts';
-import { checkExpression, checkTemplates, variables } from './expressions.ts';
+import { checkExpression, checkTemplates, untyped, variables } from './expressions.ts';
 import { type Finding, finding } from './finding.ts';
 
 export function checkModel(_name: string, spec: ModelSpec): readonly Finding[] {
@@ -20,13 +20,13 @@ export function checkModel(_name: string, spec: ModelSpec): readonly Finding[] {
   ];
 }
 
+const types = untyped(variables.scripted);
+
 function checkReply(field: string, reply: ScriptedReply): readonly Finding[] {
   return [
-    ...checkExpression(`${field}.when`, reply.when, variables.scripted),
-    ...checkTemplates(`${field}.text`, reply.text, variables.scripted),
-    ...checkTemplates(`${field}.json`, reply.json, variables.scripted),
-    ...(reply.calls ?? []).flatMap(({ args }, index) =>
-      checkTemplates(`${field}.calls[${index}].args`, args, variables.scripted),
-    ),
+    ...checkExpression(`${field}.when`, reply.when, { types, wanted: 'Bool' }),
+    ...checkTemplates(`${field}.text`, reply.text, types),
+    ...checkTemplates(`${field}.json`, reply.json, types),
+    ...(reply.calls ?? []).flatMap(({ args }, index) => checkTemplates(`${field}.calls[${index}].args`, args, types)),
   ];
 }

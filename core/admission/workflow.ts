@@ -1,6 +1,9 @@
 // Owns: the static checks of a Workflow: what its schema cannot state, since it takes the whole graph to see it.
 import type { Transition, WorkflowSpec, WorkflowState } from '../../api/v1alpha1/workflow.ts';
-import { checkExpression, checkTemplates, variables } from './expressions.ts';
+import { typeOfSchema } from '../cel/schema-type.ts';
+import type { Type } from '../cel/type.ts';
+import { checkExpression, checkTemplates, untyped, variables } from './expressions.ts';
+import { type Point, pointsOf, runType } from './facts.ts';
 import { type Finding, finding, quote, quoteAll } from './finding.ts';
 import { checkObjectSchema } from './json-schema.ts';
 
@@ -25,22 +28,41 @@ export function checkWorkflow(_name: string, spec: WorkflowSpec): readonly Findi
     ...checkExits(graph),
     ...checkTransitions(graph),
     ...checkReachability(graph),
-    ...checkExpression('spec.key', spec.key, variables.key),
     ...checkObjectSchema('spec.input', spec.input),
-    ...[...graph.states].flatMap(([name, state]) => checkState(name, state)),
-    ...spec.transitions.flatMap(({ when }, index) =>
-      checkExpression(`spec.transitions[${index}].when`, when, variables.guard),
+    ...[...graph.states].flatMap(([name, { output }]) =>
+      output === undefined ? [] : checkObjectSchema(`spec.states[${name}].output`, output),
     ),
+    ...checkExpressions(spec, graph),
   ];
 }
 
-function checkState(name: string, state: WorkflowState): readonly Finding[] {
+/** Each expression with what the schemas say of the point where it is read. */
+function checkExpressions(spec: WorkflowSpec, { states }: Graph): readonly Finding[] {
+  const input = typeOfSchema(spec.input);
+  const points = pointsOf(spec);
+  return [
+    ...checkExpression('spec.key', spec.key, { types: { input }, wanted: 'Key' }),
+    ...[...states].flatMap(([name, state]) =>
+      checkState(name, state, typesAt(points.in(name), variables.state, input)),
+    ),
+    ...spec.transitions.flatMap(({ from, when }, index) => {
+      const types = typesAt(points.after(from), variables.guard, input);
+      return checkExpression(`spec.transitions[${index}].when`, when, { types, wanted: 'Bool' });
+    }),
+  ];
+}
+
+/** Of a state that no run enters nothing is known. */
+function typesAt(point: Point | undefined, names: readonly string[], input: Type): Readonly<Record<string, Type>> {
+  return point === undefined ? untyped(names) : untyped(names, { input, ...point, run: runType });
+}
+
+function checkState(name: string, state: WorkflowState, types: Readonly<Record<string, Type>>): readonly Finding[] {
   const field = `spec.states[${name}]`;
   return [
-    ...(state.output === undefined ? [] : checkObjectSchema(`${field}.output`, state.output)),
-    ...checkExpression(`${field}.for.by`, state.for?.by, variables.state),
-    ...checkTemplates(`${field}.goal`, state.goal, variables.state),
-    ...checkTemplates(`${field}.question`, state.question, variables.state),
+    ...checkExpression(`${field}.for.by`, state.for?.by, { types, wanted: 'Key' }),
+    ...checkTemplates(`${field}.goal`, state.goal, types),
+    ...checkTemplates(`${field}.question`, state.question, types),
   ];
 }
 

@@ -90,11 +90,13 @@ describe('errors', () => {
     expect(evaluateBoolean('facts.x', { facts: {} }).ok).toBe(false);
   });
   test('deep nesting and long sources are errors, not crashes', () => {
-    expect(compile('('.repeat(2000) + '1' + ')'.repeat(2000), []).kind).toBe('Error');
+    const deep = 'expression is nested deeper than 200 levels';
+    expect(compile('1 + '.repeat(500) + '1', [])).toEqual({ kind: 'Error', message: deep });
+    expect(compile(`${'['.repeat(2000)}1${']'.repeat(2000)}`, []).kind).toBe('Error');
     expect(compile('x'.repeat(5000), []).kind).toBe('Error');
-    let deep: unknown = 1;
-    for (let i = 0; i < 5000; i += 1) deep = { deep };
-    expect(value('facts == 1', { facts: deep })).toBe('Error: input is nested deeper than 64 levels');
+    let input: unknown = 1;
+    for (let i = 0; i < 5000; i += 1) input = { input };
+    expect(value('facts == 1', { facts: input })).toBe('Error: input is nested deeper than 64 levels');
   });
 });
 

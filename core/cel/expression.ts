@@ -23,6 +23,8 @@ type Comprehension = Extract<ExpressionKind, { case: 'comprehensionExpr' }>['val
  * regular expression one per 4 characters.
  */
 export const budgetMax = 100_000;
+/** Levels of an expression: what is deeper could overflow the stack of whoever walks it. */
+const depthMax = 200;
 const unitSize = 64;
 const matchedUnitSize = 4;
 
@@ -94,6 +96,7 @@ class Walk {
   readonly problems: string[] = [];
   readonly #variables: readonly string[];
   readonly #env: CelEnv;
+  #depth = 0;
 
   constructor(variables: readonly string[], env: CelEnv) {
     this.#variables = variables;
@@ -102,6 +105,14 @@ class Walk {
 
   /** `locals` are the variables of the comprehensions around; inside one (not empty) reads are charged. */
   visit(expression: Expression, locals: readonly string[]): Expression {
+    if (this.#depth >= depthMax) throw new Error(`expression is nested deeper than ${depthMax} levels`);
+    this.#depth += 1;
+    const visited = this.#visit(expression, locals);
+    this.#depth -= 1;
+    return visited;
+  }
+
+  #visit(expression: Expression, locals: readonly string[]): Expression {
     const kind = expression.exprKind;
     switch (kind.case) {
       case 'identExpr':

@@ -45,3 +45,12 @@ function closingBrace(template: string, start: number): number {
   }
   throw new Error(`"\${" without its closing "}": ${template.slice(start - 2, start + 60)}`);
 }
+
+/** The sources of all expressions in a JSON value whose templates are well formed. */
+export function expressionsIn(template: unknown): readonly string[] {
+  if (typeof template === 'string') {
+    return splitTemplate(template).flatMap((part) => (part.kind === 'Expression' ? [part.source] : []));
+  }
+  if (typeof template !== 'object' || template === null) return [];
+  return Object.values(template).flatMap(expressionsIn);
+}

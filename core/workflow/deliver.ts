@@ -1,18 +1,17 @@
 // Owns: bus events for runs that wait.
 import type { DeliverRequest } from '../../api/messages/asks.ts';
-import { evaluateValue } from '../cel/cel.ts';
-import { type Given, runBinding, stateOf } from './definition.ts';
+import { awaitedKey } from './awaited.ts';
+import { type Given, stateOf } from './definition.ts';
 import { Draft, type Reaction } from './draft.ts';
 import { leave } from './flow.ts';
 
-/** What the run waits for, undefined when it waits for no event or its key cannot be evaluated. */
+/** What the run waits for, undefined when it waits for no event. */
 export function awaited({ state, definition }: Omit<Given, 'now'>): { subject: string; key: string } | undefined {
   if (state.status !== 'Running' || state.activity !== undefined) return undefined;
   const waiting = stateOf(definition, state.state)?.for;
   if (waiting?.event === undefined || waiting.by === undefined) return undefined;
-  const key = evaluateValue(waiting.by, { input: state.input, facts: state.facts, run: runBinding(state) });
-  if (key.kind === 'Error') return undefined;
-  return { subject: waiting.event, key: typeof key.value === 'string' ? key.value : JSON.stringify(key.value) };
+  const key = awaitedKey({ state }, waiting.by);
+  return key.ok ? { subject: waiting.event, key: key.key } : undefined;
 }
 
 /** Events only for a run that waits for exactly this, and that has not had this event before. */

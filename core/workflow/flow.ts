@@ -1,14 +1,15 @@
 // Owns: moving through the states: entering, leaving by an exit, choosing a transition.
-//   W1: a guard that cannot be evaluated takes exits.error or fails the run, never the happy path.
+//   W1: a guard, goal or key that cannot be evaluated takes exits.error or fails the run, never the happy path.
 //   W2: decisions follow each other within one commit, at most `stepsMax` of them.
 import type { HistoryEvent, JsonObject } from '../../api/messages/history.ts';
 import type { Transition, WorkflowState } from '../../api/v1alpha1/workflow.ts';
 import { evaluateBoolean } from '../cel/cel.ts';
 import { durationMs } from '../routing/duration.ts';
 import { askForApproval } from './approval.ts';
+import { awaitedKey } from './awaited.ts';
 import { runBinding, stateOf } from './definition.ts';
 import type { Draft } from './draft.ts';
-import { schedule } from './schedule.ts';
+import { goalOf, schedule } from './schedule.ts';
 
 export type GoodExit = 'done' | 'approved' | 'received';
 export type BadExit = 'error' | 'timeout' | 'rejected' | 'expired';
@@ -41,15 +42,29 @@ function enterOne(draft: Draft, name: string): string | undefined {
     case 'decision':
       return choose(draft, 'done');
     case 'task':
-      return schedule(draft, { route: 'primary', agent: spec.agent ?? '' }) ? undefined : exitTo(draft, 'error');
+      return enterTask(draft, spec);
     case 'approval':
       return askForApproval(draft, spec) ? undefined : exitTo(draft, 'rejected');
     case 'wait':
-      return undefined;
+      return enterWait(draft, spec);
     case 'terminal':
       close(draft, spec.outcome ?? 'failed', `reached ${name}`);
       return undefined;
   }
+}
+
+function enterTask(draft: Draft, spec: WorkflowState): string | undefined {
+  const goal = goalOf(draft.state, spec);
+  if (!goal.ok) return exitTo(draft, 'error', `state ${draft.state.state}: its goal cannot be filled in: ${goal.text}`);
+  return schedule(draft, { route: 'primary', agent: spec.agent ?? '' }) ? undefined : exitTo(draft, 'error');
+}
+
+function enterWait(draft: Draft, spec: WorkflowState): string | undefined {
+  const by = spec.for?.by;
+  const key = by === undefined ? undefined : awaitedKey(draft, by);
+  if (key === undefined || key.ok) return undefined;
+  const why = `the key "${by}" of its event cannot be evaluated: ${key.message}`;
+  return exitTo(draft, 'error', `state ${draft.state.state}: ${why}`);
 }
 
 /** Leaves the current state by a good exit. */

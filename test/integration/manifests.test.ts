@@ -16,6 +16,7 @@ import { startPlane, type TestPlane } from '../support/plane.ts';
 
 const root = join(import.meta.dirname, '../..');
 const refusedByServer = invalidFixtures().filter(({ check }) => check === undefined);
+const warnedByChecks = invalidFixtures().filter(({ warned }) => warned.length > 0);
 const refusedByChecks = invalidFixtures().filter(({ check, refused }) => check !== undefined && refused.length > 0);
 
 let plane: TestPlane;
@@ -143,6 +144,10 @@ describe('refused by the static checks, through the webhook', () => {
     const [told = '', finding = ''] = first.split(' denied the request: ');
     expect(told).toMatch(/^The request is invalid: .*admission webhook "checks\.signalbox\.dev"$/);
     expect([finding, ...lines.slice(1)]).toEqual(fixture.refused);
+  });
+  test.each(warnedByChecks)('$file is admitted with a warning', async ({ manifest, warned }) => {
+    const said = await plane.kubectlWarnings(['apply', '--dry-run=server', '-f', '-'], JSON.stringify(manifest));
+    expect(said).toEqual(warned);
   });
   test.each(validFixtures())('$file is admitted', async ({ manifest }) => {
     await plane.kubectl(['apply', '--dry-run=server', '-f', '-'], JSON.stringify(manifest));

@@ -27,6 +27,8 @@ export interface TestPlane {
   readonly nats: PlaneConnection;
   /** Runs kubectl with the plane's kubeconfig and returns stdout; `input` goes to stdin (use `-f -`). */
   readonly kubectl: (args: readonly string[], input?: string) => Promise<string>;
+  /** The same, and what the API server warned of. */
+  readonly kubectlWarnings: (args: readonly string[], input?: string) => Promise<readonly string[]>;
   /** Faults: `plane.kill('nats-server')` is SIGKILL; the server comes back on the same port and data. */
   readonly servers: RunningPlane;
   readonly stop: () => Promise<void>;
@@ -40,7 +42,10 @@ export async function startPlane(options: TestPlaneOptions = {}): Promise<TestPl
   const servers = await startServers({ paths, assets, progress: () => undefined, etcdFsync: false });
   const config = join(stateDir, 'kubeconfig');
   await writeFile(config, kubeconfigText('test', servers.kube), { mode: 0o600 });
+  const runKubectl = kubectlOf(assets.kubectl, config, stateDir);
   const kubectl = kubectlWith(assets.kubectl, config, stateDir);
+  const kubectlWarnings: TestPlane['kubectlWarnings'] = async (args, input) =>
+    [...(await runKubectl(args, input)).stderr.matchAll(/^Warning: (.*)$/gm)].map(([, warning = '']) => warning);
   const stop = async (): Promise<void> => {
     await servers.stop();
     await removeInstance(paths);
@@ -53,10 +58,20 @@ export async function startPlane(options: TestPlaneOptions = {}): Promise<TestPl
     await stop();
     throw error;
   }
-  return { kubeconfig: config, kube: servers.kube, nats: servers.nats, kubectl, servers, stop };
+  return { kubeconfig: config, kube: servers.kube, nats: servers.nats, kubectl, kubectlWarnings, servers, stop };
 }
 
 function kubectlWith(program: string, config: string, home: string): TestPlane['kubectl'] {
+  const kubectl = kubectlOf(program, config, home);
+  return async (args, input) => (await kubectl(args, input)).stdout;
+}
+
+type Kubectl = (
+  args: readonly string[],
+  input?: string,
+) => Promise<{ readonly stdout: string; readonly stderr: string }>;
+
+function kubectlOf(program: string, config: string, home: string): Kubectl {
   return async (args, input) => {
     const child = run(program, ['--kubeconfig', config, ...args], {
       env: { PATH: '/usr/bin:/bin', HOME: home },
@@ -64,7 +79,7 @@ function kubectlWith(program: string, config: string, home: string): TestPlane['
       maxBuffer: 64 * 1024 * 1024,
     });
     child.child.stdin?.end(input ?? '');
-    return (await child).stdout;
+    return await child;
   };
 }
 
