@@ -33,6 +33,9 @@ const GiB = 1024 * 1024 * 1024;
 const nanos = (ms: number): number => ms * 1_000_000;
 type Wanted = Partial<StreamConfig> & { readonly name: string };
 
+/** Gateways read and write these, and may not make them. */
+const shared = [buckets.catalog, buckets.keys, buckets.spend, buckets.limits, buckets.witness];
+
 export function natsBusAdmin(options: AdminOptions): BusAdmin {
   const { control, work } = options;
   const again = new Map<string, () => Promise<void>>();
@@ -49,8 +52,7 @@ export function natsBusAdmin(options: AdminOptions): BusAdmin {
       }
       await ensureStream(control, ledger(options.ledgerBytesMax ?? 2 * GiB));
       await ensureStream(control, deadLetters);
-      // Gateways read and write these, and may not make them.
-      for (const name of [buckets.catalog, buckets.keys, buckets.spend, buckets.witness]) await control.bucket(name);
+      for (const name of shared) await control.bucket(name);
     },
     ensureTaskStreams: () =>
       remember('streams', async () => {

@@ -20,6 +20,8 @@ const known: Readonly<Record<string, BucketOptions>> = {
   [buckets.owners]: { memory: true, ttlMs: 3_000 },
   [buckets.runs]: { memory: true },
   [buckets.escalations]: { memory: true },
+  // Twice the minute that counts. On disk: a restarted server must not give a minute's worth again.
+  [buckets.limits]: { ttlMs: 2 * 60_000 },
   // Three days: a day's spending is read until the day is over everywhere.
   [buckets.spend]: { ttlMs: 3 * 24 * 3_600_000 },
 };

@@ -98,7 +98,9 @@ export const modelSpecSchema = z
     limits: z
       .object({
         maxParallel: count(10_000, 1).optional().describe('Calls at once. Default 32.'),
-        requestsPerMinute: count(1_000_000, 1).optional().describe('More of them wait.'),
+        requestsPerMinute: count(1_000_000, 1)
+          .optional()
+          .describe('In any 60 seconds, over all gateways of the namespace; more of them wait.'),
         timeout: duration().optional().describe('One call. Default 60s.'),
         maxOutputTokens: count(1_000_000, 1).optional().describe('Of one answer.'),
       })

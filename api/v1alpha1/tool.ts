@@ -116,7 +116,9 @@ export const toolSpecSchema = z
       .object({
         timeout: duration().optional().describe('One call. Default 10s.'),
         maxResultBytes: count(1_048_576, 256).optional().describe('Default 65536.'),
-        perMinute: count(1_000_000, 1).optional().describe('Calls; more of them wait.'),
+        perMinute: count(1_000_000, 1)
+          .optional()
+          .describe('Calls in any 60 seconds, over all gateways of the namespace; more of them wait.'),
       })
       .optional()
       .describe('What one call and one minute may take.'),

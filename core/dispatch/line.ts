@@ -48,6 +48,11 @@ export class Line<T> {
     return true;
   }
 
+  /** Everybody in it, in order; whoever is looked at may leave. */
+  *members(): Generator<T> {
+    for (let place = this.#head; place !== undefined; place = place.after) yield place.member;
+  }
+
   shift(): T | undefined {
     const member = this.#head?.member;
     if (member !== undefined) this.remove(member);

@@ -79,7 +79,7 @@ function gatewayGrant(pod: PodIdentity, account: string | undefined): GrantDecis
   }
   if (account !== 'CONTROL')
     return refused(`a gateway must ask for account CONTROL or WORK, not ${account ?? '(none)'}`);
-  const readBuckets = ['catalog', 'keys', 'spend'].flatMap((bucket) => [
+  const readBuckets = ['catalog', 'keys', 'spend', 'limits'].flatMap((bucket) => [
     `$JS.API.STREAM.INFO.KV_${bucket}`,
     `$JS.API.STREAM.MSG.GET.KV_${bucket}`,
     `$JS.API.DIRECT.GET.KV_${bucket}`,
@@ -99,6 +99,7 @@ function gatewayGrant(pod: PodIdentity, account: string | undefined): GrantDecis
       `$JS.API.STREAM.INFO.${streams.ledger}`,
       `$JS.API.STREAM.MSG.GET.${streams.ledger}`,
       '$KV.spend.>',
+      `$KV.limits.${pod.namespace}.>`,
       '$KV.keys.receipts',
       '$JS.FC.>',
       ...readBuckets,

@@ -1,7 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import type { Clock } from '../../ports/system.ts';
+import type { Bucket, Bus, Entry } from '../../ports/bus.ts';
+import type { Clock, Log } from '../../ports/system.ts';
 import { schemaChecks } from '../json-schema.ts';
 import { limitsOf } from './limits.ts';
+import { sharedRate } from './shared-rate.ts';
 import { redact } from './redact.ts';
 
 /** Time that passes only when somebody sleeps. */
@@ -16,20 +18,43 @@ function steppedClock(): Clock & { now: () => number } {
   };
 }
 
+/** A bucket of one process. */
+function bucketInMemory(): Pick<Bus, 'bucket'> & { broken: boolean } {
+  const entries = new Map<string, Entry<unknown>>();
+  const bucket = {
+    get: (key: string) => (host.broken ? Promise.reject(new Error('away')) : Promise.resolve(entries.get(key))),
+    update: (key: string, value: unknown, expected: number) => {
+      if ((entries.get(key)?.revision ?? 0) !== expected) return Promise.resolve(undefined);
+      entries.set(key, { key, value, revision: expected + 1 });
+      return Promise.resolve(expected + 1);
+    },
+  };
+  const host = { broken: false, bucket: <T>() => Promise.resolve(bucket as unknown as Bucket<T>) };
+  return host;
+}
+const silent = { warn: () => undefined } as unknown as Log;
+const oneNamespace = (bus: Pick<Bus, 'bucket'>, clock: Clock) =>
+  limitsOf(clock, sharedRate({ bus, namespace: 'clinic', clock, log: silent }));
+
 describe('limits', () => {
-  it('let a minute’s worth through at once, then one by one', async () => {
-    const clock = steppedClock();
-    const limits = limitsOf(clock);
+  it('let a minute’s worth through at once over all processes, the next when the first is a minute old', async () => {
+    const [clock, bus] = [steppedClock(), bucketInMemory()];
+    const [one, two] = [oneNamespace(bus, clock), oneNamespace(bus, clock)];
     const limit = { maxParallel: 100, perMinute: 60 };
-    for (let count = 0; count < 60; count += 1) (await limits.enter('m', limit, 1_000_000))?.();
+    for (let count = 0; count < 30; count += 1) {
+      (await one.enter('tool/m', limit, 1_000_000))?.();
+      (await two.enter('tool/m', limit, 1_000_000))?.();
+    }
     expect(clock.now()).toBe(0);
-    (await limits.enter('m', limit, 1_000_000))?.();
-    expect(clock.now()).toBeGreaterThanOrEqual(1_000);
+    (await two.enter('tool/other', limit, 1_000_000))?.();
+    expect(clock.now()).toBe(0);
+    (await two.enter('tool/m', limit, 1_000_000))?.();
+    expect(clock.now()).toBeGreaterThanOrEqual(60_000);
   });
 
   it('give up when no place comes free in time, and leave the place to others', async () => {
     const clock = steppedClock();
-    const limits = limitsOf(clock);
+    const limits = oneNamespace(bucketInMemory(), clock);
     const limit = { maxParallel: 1, perMinute: 1 };
     const release = await limits.enter('m', limit, 10);
     release?.();
@@ -37,9 +62,18 @@ describe('limits', () => {
     expect(await limits.enter('m', limit, 120_000)).toBeDefined();
   });
 
+  it('are refused, not waved through, while the shared count cannot be read; then all goes on', async () => {
+    const [clock, bus] = [steppedClock(), bucketInMemory()];
+    const limits = oneNamespace(bus, clock);
+    bus.broken = true;
+    expect(await limits.enter('m', { maxParallel: 1, perMinute: 5 }, 2_000)).toBeUndefined();
+    bus.broken = false;
+    expect(await limits.enter('m', { maxParallel: 1, perMinute: 5 }, 9_000)).toBeDefined();
+  });
+
   it('let a waiting call in when another ends, in order', async () => {
     const clock: Clock = { now: () => Date.now(), sleep: (ms) => new Promise((resolve) => setTimeout(resolve, ms)) };
-    const limits = limitsOf(clock);
+    const limits = oneNamespace(bucketInMemory(), clock);
     const first = await limits.enter('m', { maxParallel: 1 }, Date.now() + 5_000);
     const order: number[] = [];
     const waiting = [1, 2].map(async (number) => {

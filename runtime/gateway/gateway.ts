@@ -11,6 +11,7 @@ import type { Bus, Request, Subscription } from '../../ports/bus.ts';
 import { schemaChecks } from '../json-schema.ts';
 import { catalogOf } from './catalog.ts';
 import { limitsOf } from './limits.ts';
+import { sharedRate } from './shared-rate.ts';
 import { answerModelAsk } from './model-ask.ts';
 import { type Gateway, gatewayMetrics, type GatewayPorts, type GatewaySettings } from './ports.ts';
 import { spendOf } from './spend.ts';
@@ -35,7 +36,7 @@ export function gatewayOf(ports: GatewayPorts, settings: GatewaySettings): Gatew
     ...ports,
     settings,
     catalog: catalogOf(control),
-    limits: limitsOf(clock),
+    limits: limitsOf(clock, sharedRate({ bus: control, namespace: settings.namespace, clock, log })),
     spend: spendOf(control, clock, log),
     schemas: schemaChecks(),
     counted: gatewayMetrics(metrics),

@@ -1,5 +1,7 @@
-// Owns: how much a model or tool is asked at once and per minute. Waiting is first come, first served, and bounded.
+// Owns: how much a model or tool is asked at once by this process, and per minute by all. Waiting is first come, first served,
+// and bounded.
 import type { Clock } from '../../ports/system.ts';
+import type { Rate } from './shared-rate.ts';
 
 export interface Limit {
   readonly maxParallel: number;
@@ -13,24 +15,21 @@ export interface Limits {
 
 interface Gate {
   active: number;
-  /** Calls that may start now; refilled with time up to a minute's worth. */
-  tokens: number;
-  refilledAt: number;
   readonly waiting: (() => void)[];
 }
 
-export function limitsOf(clock: Clock): Limits {
+export function limitsOf(clock: Clock, rate: Rate): Limits {
   const gates = new Map<string, Gate>();
-  const gateOf = (name: string, limit: Limit): Gate => {
+  const gateOf = (name: string): Gate => {
     const known = gates.get(name);
     if (known !== undefined) return known;
-    const gate: Gate = { active: 0, tokens: limit.perMinute ?? 0, refilledAt: clock.now(), waiting: [] };
+    const gate: Gate = { active: 0, waiting: [] };
     gates.set(name, gate);
     return gate;
   };
   return {
     async enter(name, limit, untilMs) {
-      const gate = gateOf(name, limit);
+      const gate = gateOf(name);
       if (!(await takeSlot(gate, limit, { clock, untilMs }))) return undefined;
       let released = false;
       const release = (): void => {
@@ -39,7 +38,8 @@ export function limitsOf(clock: Clock): Limits {
         gate.active -= 1;
         gate.waiting.shift()?.();
       };
-      if (await takeToken(gate, limit, { clock, untilMs })) return release;
+      const { perMinute } = limit;
+      if (perMinute === undefined || (await rate.take(name, perMinute, untilMs))) return release;
       release();
       return undefined;
     },
@@ -70,20 +70,4 @@ async function takeSlot(gate: Gate, limit: Limit, { clock, untilMs }: Bound): Pr
   }
   gate.active += 1;
   return true;
-}
-
-async function takeToken(gate: Gate, { perMinute }: Limit, { clock, untilMs }: Bound): Promise<boolean> {
-  if (perMinute === undefined) return true;
-  for (;;) {
-    const now = clock.now();
-    gate.tokens = Math.min(perMinute, gate.tokens + ((now - gate.refilledAt) * perMinute) / 60_000);
-    gate.refilledAt = now;
-    if (gate.tokens >= 1) {
-      gate.tokens -= 1;
-      return true;
-    }
-    const waitMs = Math.ceil(((1 - gate.tokens) * 60_000) / perMinute);
-    if (now + waitMs > untilMs) return false;
-    await clock.sleep(waitMs);
-  }
 }

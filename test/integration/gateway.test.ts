@@ -51,6 +51,7 @@ const permissions: readonly Permission[] = [
   { tool: 'secret', mode: 'write' },
   { tool: 'charge', mode: 'write' },
   { tool: 'unlisted', mode: 'read' },
+  { tool: 'metered', mode: 'read' },
 ];
 
 beforeAll(async () => {
@@ -76,6 +77,7 @@ beforeAll(async () => {
     ungranted: tool('/ungranted', 'write'),
     charge: tool('/charge', 'write', { onAmbiguous: { query: { tool: 'unlisted', by: 'arguments' } } }),
     unlisted: tool('/unlisted', 'read'),
+    metered: tool('/metered', 'read', { limits: { perMinute: 20 } }),
   };
   stage = await startGatewayStage({
     tools,
@@ -442,6 +444,35 @@ describe('effects', () => {
     expect(await second.terminate()).toBe(0);
   });
 });
+
+it('a limit per minute holds over two gateways: the tool is called as often as it says, the others are told', async () => {
+  const second = await stage.startGateway();
+  const before = server.calls.filter(({ path }) => path === '/metered').length;
+  expect(before).toBe(0);
+  server.on('/metered', (_call, answer) => answer.json(200, { ok: true }));
+  const deadline = Date.now() + 6_000;
+  Object.assign(stage.engine, { allowed: { deadline } });
+  const asks = Array.from({ length: 50 }, (_, index) =>
+    stage.ask<ToolAskReply>(
+      'tool',
+      {
+        ...target(),
+        run: `metered${index}`,
+        call: { id: 'c1', tool: 'metered', args: { id: `m${index}` } },
+      },
+      30_000,
+    ),
+  );
+  const replies = await Promise.all(asks);
+  const done = replies.filter((reply) => reply.kind === 'Result' && reply.result.outcome === 'ok');
+  expect(server.calls.filter(({ path }) => path === '/metered')).toHaveLength(20);
+  expect(done).toHaveLength(20);
+  const refused = replies.filter((reply) => reply.kind === 'Error');
+  expect(refused).toHaveLength(30);
+  expect(refused.map((reply) => reply.kind === 'Error' && reply.message).join()).toContain('limits.perMinute');
+  expect(gateway.log() + second.log()).not.toContain('uncaught');
+  expect(await second.terminate()).toBe(0);
+}, 60_000);
 
 describe('kill -9 of the gateway between ledger-open and ledger-done', () => {
   /** The tool acts (or not), then holds its answer until the gateway is dead. */
