@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect, test } from 'vitest';
 import { type Failpoint, failpoints, moments } from '../ports/failpoint.ts';
 import { cases } from './crash/cases.ts';
+import { planeCases } from './crash/plane-cases.ts';
 
 const root = join(import.meta.dirname, '..');
 const layers = ['api', 'core', 'adapters', 'operator', 'runtime', 'local', 'cli'];
@@ -29,8 +30,9 @@ test('every failpoint of the list is passed in exactly one place, and no other i
 });
 
 test('every moment is swept, and only moments are', () => {
-  const swept = new Set(cases.flatMap(({ moment, after }) => [moment, ...(after === undefined ? [] : [after])]));
-  // The operator's follow with their own stage.
-  const runtime = moments().filter((moment) => !moment.startsWith('operator.'));
-  expect([...swept].toSorted()).toEqual(runtime.toSorted());
+  const swept = new Set([
+    ...cases.flatMap(({ moment, after }) => [moment, ...(after === undefined ? [] : [after])]),
+    ...planeCases.flatMap((one) => one.moments),
+  ]);
+  expect([...swept].toSorted()).toEqual(moments().toSorted());
 });

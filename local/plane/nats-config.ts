@@ -30,7 +30,7 @@ max_payload: 1MB
 jetstream {
   store_dir: ${quoted(paths.nats)}
   sync_interval: always
-  max_memory_store: 256MB
+  max_memory_store: 512MB
   max_file_store: 16GB
 }
 accounts {

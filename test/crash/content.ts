@@ -1,12 +1,20 @@
 // Owns: what the sweep's runs are made of: one clerk with a tool of each kind of effect, and a workflow for each protocol.
+import type { Permission } from '../../api/v1alpha1/agent.ts';
 import type { EscalationPolicySpec } from '../../api/v1alpha1/escalation-policy.ts';
 import type { ToolSpec } from '../../api/v1alpha1/tool.ts';
 import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
+import type { Rules } from '../../core/invariants/facts.ts';
 import { stageAgent, type StageContent } from '../support/gateway-stage.ts';
 
 /** A tool of each kind of effect. `wire` needs a person's approval. */
 export const effectTools = ['pay-key', 'pay-query', 'pay-plain', 'wire'] as const;
 export type EffectTool = (typeof effectTools)[number];
+export const effectOf: Readonly<Record<EffectTool, ToolSpec['effect']>> = {
+  'pay-key': 'idempotentWrite',
+  'pay-query': 'write',
+  'pay-plain': 'write',
+  wire: 'irreversible',
+};
 
 export function contentFor(sinkUrl: string): StageContent {
   const tool = (path: string, effect: ToolSpec['effect'], more: Partial<ToolSpec> = {}): ToolSpec => ({
@@ -17,15 +25,16 @@ export function contentFor(sinkUrl: string): StageContent {
     limits: { timeout: '1s' },
     ...more,
   });
-  const permissions = ['pay-key', 'pay-query', 'pay-plain'].map((name) => ({ tool: name, mode: 'write' as const }));
   return {
     tools: {
       look: tool('look', 'read'),
       paid: tool('paid', 'read'),
-      'pay-key': tool('pay-key', 'idempotentWrite', { idempotency: { header: 'Idempotency-Key' } }),
-      'pay-query': tool('pay-query', 'write', { onAmbiguous: { query: { tool: 'paid', by: 'arguments' } } }),
-      'pay-plain': tool('pay-plain', 'write'),
-      wire: tool('wire', 'irreversible'),
+      'pay-key': tool('pay-key', effectOf['pay-key'], { idempotency: { header: 'Idempotency-Key' } }),
+      'pay-query': tool('pay-query', effectOf['pay-query'], {
+        onAmbiguous: { query: { tool: 'paid', by: 'arguments' } },
+      }),
+      'pay-plain': tool('pay-plain', effectOf['pay-plain']),
+      wire: tool('wire', effectOf.wire),
     },
     models: {
       script: {
@@ -34,14 +43,25 @@ export function contentFor(sinkUrl: string): StageContent {
       },
     },
     spec: { verifier: { model: 'script', rules: [{ name: 'settled', cel: 'result.settled' }] } },
-    permissions: [
-      { tool: 'look', mode: 'read' },
-      { tool: 'paid', mode: 'read' },
-      ...permissions,
-      { tool: 'wire', mode: 'approve', queue: 'desk' },
-    ],
+    permissions,
   };
 }
+
+const permissions: readonly Permission[] = [
+  { tool: 'look', mode: 'read' },
+  { tool: 'paid', mode: 'read' },
+  { tool: 'pay-key', mode: 'write' },
+  { tool: 'pay-query', mode: 'write' },
+  { tool: 'pay-plain', mode: 'write' },
+  { tool: 'wire', mode: 'approve', queue: 'desk' },
+];
+
+/** What the checkers of the invariants know beforehand. */
+export const rulesOf = (bundleDigest: string): Rules => ({
+  bundles: { [bundleDigest]: { verifierModel: true, rules: ['settled'] } },
+  permissions: permissions.map(({ tool, mode }) => ({ agent: stageAgent, tool, mode })),
+  entitled: (person) => person === 'lead',
+});
 
 /** The goal of a task is the name of the tool that it has to call, once; `fail` finds no reply. */
 const called = (tool: string): string => `calls.exists(c, c.tool == '${tool}')`;

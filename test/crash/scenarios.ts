@@ -35,7 +35,8 @@ const plain = { outcome: 'success', questions: 0, decisions: 0 } as const;
 const begin =
   (workflow: string, input: object = {}): Scenario['begin'] =>
   async (stage, run) => {
-    await stage.runs.start(run, workflow, { run, ...input });
+    const { seq } = await stage.runs.start(run, workflow, { run, ...input });
+    stage.recording.note({ kind: 'Acknowledged', what: 'start', run, seq });
   };
 
 const effect = (tool: EffectTool): Scenario => ({
@@ -101,6 +102,7 @@ export const scenarios = {
       await open(stage, run);
       const request = { namespace: stageNamespace, run, by: 'ann', reason: 'not needed' };
       await stage.runs.engine('cancel', request);
+      stage.recording.note({ kind: 'Acknowledged', what: 'cancel', run, seq: 0 });
       await closing(stage, run);
       await stage.runs.engine('cancel', request);
       await refusedLater(stage, run);
@@ -177,8 +179,11 @@ async function decide(stage: CrashStage, run: string, escalation: string, option
     digest: opened.digest,
     decision: `uid-${escalation}`,
   };
+  const { decision, by, queue, digest } = request;
+  stage.recording.note({ kind: 'Answered', decision, escalation, by, queue, digest });
   await stage.runs.engine('decide', request);
   await stage.runs.engine('decide', request);
+  stage.recording.note({ kind: 'Acknowledged', what: 'decision', run, seq: 0, id: decision });
 }
 
 async function openedOf(stage: CrashStage, run: string, escalation: string) {

@@ -6,7 +6,8 @@ import { join } from 'node:path';
 import type { GatewayProcess } from '../support/gateway-stage.ts';
 import { type RunStage, startRunStage } from '../support/run-stage.ts';
 import { until } from '../support/until.ts';
-import { contentFor, policies, workflows } from './content.ts';
+import { contentFor, policies, rulesOf, workflows } from './content.ts';
+import { type Acted, Recording } from './recording.ts';
 import { type Sink, startSink } from './sink.ts';
 
 export const owners = ['engine', 'gateway', 'worker'] as const;
@@ -30,20 +31,26 @@ const REACHED_MS = 60_000;
 export class CrashStage {
   readonly runs: RunStage;
   readonly sink: Sink;
+  readonly recording: Recording;
   readonly #folder: string;
   readonly #running = new Map<Owner, GatewayProcess>();
   #workers = 0;
 
-  private constructor(runs: RunStage, sink: Sink, folder: string) {
-    this.runs = runs;
-    this.sink = sink;
-    this.#folder = folder;
+  private constructor(of: { runs: RunStage; sink: Sink; recording: Recording; folder: string }) {
+    this.runs = of.runs;
+    this.sink = of.sink;
+    this.recording = of.recording;
+    this.#folder = of.folder;
   }
 
   static async start(): Promise<CrashStage> {
-    const sink = await startSink();
+    let hear: (acted: Acted) => void = () => undefined;
+    const sink = await startSink((acted) => hear(acted));
     const runs = await startRunStage(contentFor(sink.url), workflows, { built: true, policies });
-    const stage = new CrashStage(runs, sink, await mkdtemp(join(tmpdir(), 'signalbox-crash-')));
+    const recording = new Recording(1, rulesOf(runs.bundle.digest));
+    hear = (acted) => recording.acted(acted);
+    const folder = await mkdtemp(join(tmpdir(), 'signalbox-crash-'));
+    const stage = new CrashStage({ runs, sink, recording, folder });
     await Promise.all(owners.map((owner) => stage.#start(owner)));
     return stage;
   }
@@ -61,7 +68,10 @@ export class CrashStage {
     const mode = { kill: '', nats: `:hold=${held}`, pause: `:pause=${PAUSE_MS}` }[fault];
     await this.#running.get(owner)?.kill();
     const armed = await this.#start(owner, { SIGNALBOX_FAILPOINT: `${at[0]}${at.length === 1 ? mode : ''}` });
-    const taking = this.#take(arming, armed, { held, mode });
+    const taking = this.#take(arming, armed, { held, mode }).then(() => {
+      this.recording.note({ kind: 'Faulted', fault: `${fault} ${at.join(' then ')}` });
+      this.recording.note({ kind: 'Recovered', after: fault });
+    });
     taking.catch(() => undefined);
     return { taken: taking };
   }

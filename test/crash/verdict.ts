@@ -20,13 +20,17 @@ export async function judge(stage: CrashStage, ending: Ending): Promise<Verdict>
   const ambiguous = openedFor(events, 'ambiguousEffect').length;
   const acted = ending.tool === undefined ? 0 : stage.sink.acted(ending.tool, ending.run);
   const wrong = [
-    ...orderOf(events),
-    ...onceOnly(events),
-    ...endOf(events, ending, ambiguous),
+    ...faultsIn(events, ending),
     ...effectsOf(ending, acted, ambiguous),
     ...(await shownOf(stage, ending.run, events.at(-1)?.seq ?? 0)),
   ];
   return { wrong: wrong.map((what) => `${ending.run}: ${what}`), duplicates: Math.max(0, acted - 1), ambiguous };
+}
+
+/** What is wrong with a closed run, from its history alone. */
+export function faultsIn(events: readonly HistoryEvent[], ending: Ending): readonly string[] {
+  const ambiguous = openedFor(events, 'ambiguousEffect').length;
+  return [...orderOf(events), ...onceOnly(events), ...endOf(events, ending, ambiguous)];
 }
 
 type Of<T extends HistoryEvent['type']> = Extract<HistoryEvent, { type: T }>;
@@ -92,10 +96,10 @@ function effectsOf({ tool }: Ending, acted: number, ambiguous: number): readonly
 
 /** What people see catches up with the journal. */
 async function shownOf(stage: CrashStage, run: string, seq: number): Promise<readonly string[]> {
-  const runs = await stage.runs.control.bucket<RunSummary>(buckets.runs);
-  const escalations = await stage.runs.control.bucket<EscalationRecord>(buckets.escalations);
   try {
     await until('the projection of the closed run', async () => {
+      const runs = await stage.runs.control.bucket<RunSummary>(buckets.runs);
+      const escalations = await stage.runs.control.bucket<EscalationRecord>(buckets.escalations);
       const shown = (await runs.get(`${stageNamespace}.${run}`))?.value;
       if (shown?.status !== 'Closed' || shown.seq !== seq) return undefined;
       for (let number = 1; number <= shown.escalations; number += 1) {

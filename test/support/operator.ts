@@ -8,6 +8,7 @@ import type { TestPlane } from './plane.ts';
 
 const root = join(import.meta.dirname, '../..');
 const readyMs = 30_000;
+const isBuilt = process.env['SIGNALBOX_TEST_BUILT'] === '1';
 export const systemNamespace = 'signalbox-system';
 
 export interface TestOperator {
@@ -15,7 +16,10 @@ export interface TestOperator {
   readonly pid: () => number | undefined;
   /** GET of a page of its health port. */
   page(path: string): Promise<{ readonly status: number; readonly body: string }>;
-  start(): Promise<void>;
+  /** With more of an environment, if given. Resolves when it is ready, or was killed on its way by a failpoint. */
+  start(more?: NodeJS.ProcessEnv): Promise<void>;
+  /** Resolves when the process that runs now has ended. */
+  ended(): Promise<void>;
   /** SIGKILL. */
   kill(): Promise<void>;
   /** SIGTERM; resolves with the exit code. */
@@ -24,7 +28,7 @@ export interface TestOperator {
 }
 
 /** Applies deploy/ and starts the operator; resolves when it is ready. */
-export async function startOperator(plane: TestPlane): Promise<TestOperator> {
+export async function startOperator(plane: TestPlane, built = isBuilt): Promise<TestOperator> {
   await plane.kubectl(['create', 'namespace', systemNamespace]);
   await plane.kubectl(['apply', '--server-side', '-n', systemNamespace, '-f', join(root, 'deploy')]);
   await plane.kubectl(['-n', systemNamespace, 'scale', 'deployment', '--all', '--replicas=0']);
@@ -33,6 +37,7 @@ export async function startOperator(plane: TestPlane): Promise<TestOperator> {
   await writeAccount(folder, plane);
   const lines: string[] = [];
   let child: ChildProcess | undefined;
+  let ended = Promise.resolve();
   const end = async (signal: NodeJS.Signals): Promise<number | null> => {
     const running = child;
     child = undefined;
@@ -49,16 +54,20 @@ export async function startOperator(plane: TestPlane): Promise<TestOperator> {
     lines,
     pid: () => child?.pid,
     page,
-    async start() {
-      child = spawn(process.execPath, [entry()], {
-        env: environmentOf(plane, { folder, http, webhook }),
+    async start(more = {}) {
+      child = spawn(process.execPath, [entry(built)], {
+        env: { ...environmentOf(plane, { folder, http, webhook }), ...more },
         stdio: ['ignore', 'pipe', 'pipe'],
       });
       for (const stream of [child.stdout, child.stderr]) {
         stream?.setEncoding('utf8').on('data', (text: string) => lines.push(...text.split('\n').filter(Boolean)));
       }
-      await untilReady(page, lines);
+      const started = child;
+      ended = new Promise((resolve) => started.once('exit', () => resolve()));
+      const killed = (): boolean => more['SIGNALBOX_FAILPOINT'] !== undefined && started.signalCode !== null;
+      await untilReady(page, lines, killed);
     },
+    ended: () => ended,
     async kill() {
       await end('SIGKILL');
     },
@@ -72,9 +81,9 @@ export async function startOperator(plane: TestPlane): Promise<TestOperator> {
   return operator;
 }
 
-async function untilReady(page: TestOperator['page'], lines: readonly string[]): Promise<void> {
+async function untilReady(page: TestOperator['page'], lines: readonly string[], killed: () => boolean): Promise<void> {
   const deadline = Date.now() + readyMs;
-  for (;;) {
+  while (!killed()) {
     const answer = await page('/readyz').catch(() => undefined);
     if (answer?.status === 200) return;
     if (Date.now() > deadline) throw new Error(`the operator is not ready: ${answer?.body}\n${lines.join('\n')}`);
@@ -136,5 +145,4 @@ function freePort(): Promise<number> {
 }
 
 /** The sources; SIGNALBOX_TEST_BUILT=1 takes what is in dist/, as the image does. */
-const entry = (): string =>
-  join(root, process.env['SIGNALBOX_TEST_BUILT'] === '1' ? 'dist/operator.mjs' : 'operator/main.ts');
+const entry = (built: boolean): string => join(root, built ? 'dist/operator.mjs' : 'operator/main.ts');

@@ -78,6 +78,8 @@ function kubectlOf(program: string, config: string, home: string): Kubectl {
       timeout: 60_000,
       maxBuffer: 64 * 1024 * 1024,
     });
+    // A kubectl that was killed or refused at once reads nothing: its exit says so.
+    child.child.stdin?.on('error', () => undefined);
     child.child.stdin?.end(input ?? '');
     return await child;
   };

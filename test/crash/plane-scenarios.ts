@@ -1,0 +1,204 @@
+// Owns: what people do to a control plane while its operator dies: an agent comes and goes, a run asks a person, a run is
+// deleted. Each says what is wrong at its end, in words; empty when all is well.
+import type { HistoryEvent } from '../../api/messages/history.ts';
+import { agent, bundle, model, policy, tool, workflow } from '../support/objects.ts';
+import type { PlaneStage, Told } from './plane-stage.ts';
+import { faultsIn } from './verdict.ts';
+
+export type PlaneScenario = (stage: PlaneStage, namespace: string) => Promise<readonly string[]>;
+
+interface Spec {
+  readonly kind: string;
+  readonly metadata: { readonly name: string };
+  readonly spec: object;
+}
+
+const apiVersion = 'signalbox.dev/v1alpha1';
+const inNamespace = (namespace: string, { kind, metadata: { name }, spec }: Spec): object => ({
+  apiVersion,
+  kind,
+  metadata: { name, namespace },
+  spec,
+});
+const ready = (one: Told | undefined): string | undefined =>
+  one?.status?.conditions?.find(({ type }) => type === 'Ready')?.reason;
+const stateOf = (one: Told | undefined): unknown => one?.status?.['state'];
+
+/** An agent with all that belongs to it is declared, taken on, and deleted: nothing is left. */
+const agentComesAndGoes: PlaneScenario = async (stage, namespace) => {
+  const objects = [
+    tool('find-patient'),
+    model('small', { spec: { scripted: { replies: [{ text: namespace }] } } }),
+    bundle('receptionist-1'),
+    policy('safety'),
+    agent('receptionist', { spec: { escalationPolicyRef: { name: 'safety' }, scaling: { replicas: 0 } } }),
+    workflow('calls', { spec: { escalationPolicyRef: { name: 'safety' } } }),
+  ].map((one) => inNamespace(namespace, one));
+  await createNamespace(stage, namespace);
+  await stage.apply(objects);
+  await stage.wait('the agent is taken on', async () => {
+    const found = await stage.get(namespace, 'agent receptionist');
+    return ready(found) === 'ScaledToZero' ? found : undefined;
+  });
+  await stage.wait('the workflow is published', () => stage.catalog.get(`workflow.${namespace}.calls`));
+  await stage.wait('the gateway is declared', () => stage.get(namespace, 'deployment signalbox-gateway'));
+  const { digest, wrong } = await everythingOf(stage, namespace);
+  await stage.remove(objects.toReversed());
+  return [...wrong, ...(await leftovers(stage, namespace, digest))];
+};
+
+async function everythingOf(stage: PlaneStage, namespace: string) {
+  const found = await stage.get(namespace, 'agent receptionist');
+  const digest = String(found?.status?.['bundleDigest']);
+  const short = digest.slice(7, 19);
+  const consumers = (await stage.admin.taskConsumers()).map(({ name }) => name);
+  const missing = [
+    ...((await stage.get(namespace, `deployment receptionist-${short}`)) === undefined ? ['its Deployment'] : []),
+    ...((await stage.get(namespace, 'configmap bundle-receptionist-1')) === undefined ? ['its ConfigMap'] : []),
+    ...((await stage.get(namespace, 'serviceaccount signalbox-agent-receptionist')) === undefined
+      ? ['its ServiceAccount']
+      : []),
+    ...(consumers.includes(`${namespace}_receptionist_${short}`) ? [] : ['its consumer']),
+    ...((await stage.catalog.get(`bundle.${digest.slice(7)}`)) === undefined
+      ? ['the catalog entry of its Bundle']
+      : []),
+    ...((await stage.catalog.get(`agent.${namespace}.receptionist`)) === undefined ? ['its catalog entry'] : []),
+  ];
+  return { digest, wrong: missing.map((what) => `the agent is ready, but ${what} is missing`) };
+}
+
+/** Delete leaves nothing: no object, no catalog entry, no consumer. */
+async function leftovers(stage: PlaneStage, namespace: string, digest: string): Promise<readonly string[]> {
+  const kinds = 'agents,bundles,tools,models,workflows,escalationpolicies,deployments,serviceaccounts,configmaps';
+  const look = async (): Promise<readonly string[]> => {
+    const objects = await stage.names(namespace, kinds);
+    const entries = await stage.catalog.keys();
+    const consumers = (await stage.admin.taskConsumers()).map(({ name }) => name);
+    return [
+      ...objects.filter((name) => name !== 'serviceaccount/default' && name !== 'configmap/kube-root-ca.crt'),
+      ...entries.filter((key) => key.includes(`.${namespace}.`) || key.includes(digest.slice(7))),
+      ...consumers.filter((name) => name.startsWith(`${namespace}_`)),
+    ];
+  };
+  let left: readonly string[] = [];
+  try {
+    await stage.wait('nothing is left', async () => {
+      left = await look();
+      return left.length === 0 ? true : undefined;
+    });
+    return [];
+  } catch {
+    return [`deleted, but these are left: ${left.join(', ')}`];
+  }
+}
+
+const asking = (namespace: string): readonly object[] =>
+  [
+    policy('safety'),
+    workflow('ask', {
+      spec: {
+        escalationPolicyRef: { name: 'safety' },
+        start: 'ask',
+        states: {
+          ask: {
+            type: 'approval',
+            queue: 'desk',
+            question: 'May it?',
+            timeout: '10m',
+            exits: { rejected: 'failed', expired: 'failed' },
+          },
+          done: { type: 'terminal', outcome: 'success' },
+          failed: { type: 'terminal', outcome: 'failed' },
+        },
+        transitions: [{ from: 'ask', to: 'done' }],
+      },
+    }),
+  ].map((one) => inNamespace(namespace, one));
+
+const runObject = (namespace: string): object => ({
+  apiVersion,
+  kind: 'WorkflowRun',
+  metadata: { name: 'one', namespace },
+  spec: { workflowRef: { name: 'ask' } },
+});
+
+/** A run is applied and asks; returns when the question can be seen. */
+async function asked(stage: PlaneStage, namespace: string) {
+  await createNamespace(stage, namespace);
+  await stage.apply(asking(namespace));
+  await stage.apply([runObject(namespace)], 'ann');
+  const run = await stage.wait('the run is started', async () => {
+    const found = await stage.get(namespace, 'workflowrun one');
+    return found?.status?.['escalation'] === undefined ? undefined : String(found.status['run']);
+  });
+  const escalation = `${run}-1`.toLowerCase();
+  const open = await stage.wait('the question is open', async () => {
+    const found = await stage.get(namespace, `escalation ${escalation}`);
+    return stateOf(found) === 'Open' ? found : undefined;
+  });
+  return { run, escalation, digest: open.spec?.['digest'] };
+}
+
+/** Asked, answered by a person, closed; a second answer is refused; run and workflow are deleted. */
+const personAnswers: PlaneScenario = async (stage, namespace) => {
+  const { run, escalation, digest } = await asked(stage, namespace);
+  const decision = (name: string, option: string, by: string): object => ({
+    apiVersion,
+    kind: 'Decision',
+    metadata: { name, namespace },
+    spec: { escalationRef: { name: escalation }, option, reason: 'seen', queue: 'desk', digest, decidedBy: by },
+  });
+  await stage.apply([decision('yes', 'approve', 'bob')], 'bob');
+  await stage.wait('the run object is closed', async () => {
+    const found = await stage.get(namespace, 'workflowrun one');
+    return found?.status?.['status'] === 'Closed' && !found.metadata.finalizers?.length ? found : undefined;
+  });
+  await told(stage, namespace, 'decision yes', 'Accepted');
+  await told(stage, namespace, `escalation ${escalation}`, 'Decided');
+  await stage.apply([decision('no', 'reject', 'eve')], 'eve');
+  await told(stage, namespace, 'decision no', 'Refused');
+  const events = await stage.history(run);
+  await stage.remove([runObject(namespace), ...asking(namespace)]);
+  const ending = { run, outcome: 'success', questions: 1, decisions: 1 };
+  return [
+    ...faultsIn(events, ending),
+    ...notOne(events, 'EscalationDecided'),
+    ...(await runLeftovers(stage, namespace)),
+  ];
+};
+
+/** The object of a waiting run is deleted: the run is cancelled first, and its question closed. */
+const runIsDeleted: PlaneScenario = async (stage, namespace) => {
+  const { run, escalation } = await asked(stage, namespace);
+  await stage.remove([runObject(namespace)]);
+  const events = await stage.history(run);
+  await told(stage, namespace, `escalation ${escalation}`, 'Closed');
+  await stage.remove(asking(namespace));
+  const ending = { run, outcome: 'cancelled', questions: 1, decisions: 0 };
+  return [...faultsIn(events, ending), ...notOne(events, 'CancelRequested'), ...(await runLeftovers(stage, namespace))];
+};
+
+async function told(stage: PlaneStage, namespace: string, what: string, state: string): Promise<void> {
+  await stage.wait(`${what} is ${state}`, async () =>
+    stateOf(await stage.get(namespace, what)) === state ? true : undefined,
+  );
+}
+
+function notOne(events: readonly HistoryEvent[], type: HistoryEvent['type']): readonly string[] {
+  const count = events.filter((event) => event.type === type).length;
+  return count === 1 ? [] : [`${count} events ${type}, wanted is one`];
+}
+
+async function runLeftovers(stage: PlaneStage, namespace: string): Promise<readonly string[]> {
+  const objects = await stage.names(namespace, 'workflowruns,workflows');
+  const entry = await stage.catalog.get(`workflow.${namespace}.ask`);
+  const left = [...objects, ...(entry === undefined ? [] : ['the catalog entry of the workflow'])];
+  return left.length === 0 ? [] : [`deleted, but these are left: ${left.join(', ')}`];
+}
+
+async function createNamespace(stage: PlaneStage, name: string): Promise<void> {
+  await stage.apply([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name } }]);
+}
+
+export const planeScenarios = { agentComesAndGoes, personAnswers, runIsDeleted } as const;
+export type PlaneScenarioName = keyof typeof planeScenarios;

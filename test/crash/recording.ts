@@ -1,0 +1,127 @@
+// Owns: what happened on real processes, as facts in order of time: the journal's records, the ledger's entries, what the tools
+// did, and what was told to whom. The checkers of `core/invariants` look at it.
+import { DeliverPolicy } from '@nats-io/jetstream';
+import { natsJournal, type NatsBus } from '../../adapters/nats/nats.ts';
+import type { EscalationRecord } from '../../api/messages/history.ts';
+import { buckets, streams } from '../../api/messages/subjects.ts';
+import type { Effect } from '../../api/v1alpha1/tool.ts';
+import { type Fact, inOrder, type LedgerEntryFact, type Rules, type Violation } from '../../core/invariants/facts.ts';
+import { type Coverage, coverageOf } from '../../core/invariants/vacuity.ts';
+import { Watch } from '../../core/invariants/watch.ts';
+import { callDigest } from '../../core/permission/digest.ts';
+
+/** What a tool did, by the tool's own clock. */
+export interface Acted {
+  readonly at: number;
+  readonly run: string;
+  readonly activity: string;
+  readonly tool: string;
+  readonly effect: Effect;
+  readonly args: { readonly [name: string]: string };
+}
+
+type NoteOf<K extends Fact['kind']> = Omit<Extract<Fact, { readonly kind: K }>, 'at'>;
+export type Note = NoteOf<'Acknowledged'> | NoteOf<'Answered'> | NoteOf<'Faulted'> | NoteOf<'Recovered'>;
+
+export class Recording {
+  readonly #partitions: number;
+  readonly #watch: Watch;
+  readonly #coverage: Coverage[] = [];
+  readonly #journalAt = new Map<number, { seq: number; at: number }>();
+  #notes: Fact[] = [];
+  #acted: Acted[] = [];
+  #ledgerSeq = 0;
+
+  constructor(partitions: number, rules: Rules) {
+    this.#partitions = partitions;
+    this.#watch = new Watch(rules);
+  }
+
+  note(note: Note): void {
+    this.#notes.push({ ...note, at: Date.now() });
+  }
+
+  acted(acted: Acted): void {
+    this.#acted.push(acted);
+  }
+
+  get coverage(): readonly Coverage[] {
+    return this.#coverage;
+  }
+
+  /** Collects what is new; call it when nothing is under way. */
+  async collect(control: NatsBus): Promise<readonly Violation[]> {
+    const known = this.#watch.violations.length;
+    const records = await this.#records(control);
+    const ledger = await this.#ledger(control);
+    const [notes, acted] = [this.#notes, this.#acted];
+    this.#notes = [];
+    this.#acted = [];
+    const facts = inOrder([...records, ...ledger, ...acted.map((one) => applied(one, ledger)), ...notes]);
+    for (const fact of facts) this.#watch.see(fact);
+    this.#coverage.push(coverageOf(facts));
+    return this.#watch.violations.slice(known);
+  }
+
+  /** Everything that is wrong, once every fault is over and everything has come to its end. */
+  async end(control: NatsBus): Promise<readonly Violation[]> {
+    await this.collect(control);
+    const bucket = await control.bucket<EscalationRecord>(buckets.escalations);
+    const entries = await Promise.all((await bucket.keys()).map((key) => bucket.get(key)));
+    const escalations = entries.flatMap((entry) => (entry === undefined ? [] : [entry.value]));
+    this.#watch.see({ kind: 'Listed', at: Date.now(), escalations });
+    this.#watch.see({ kind: 'Rested', at: Date.now() });
+    await this.collect(control);
+    return this.#watch.end(true);
+  }
+
+  /** A record is as late as its latest event: nothing that follows from it can have been before. */
+  async #records(control: NatsBus): Promise<readonly Fact[]> {
+    const facts: Fact[] = [];
+    for (let partition = 0; partition < this.#partitions; partition += 1) {
+      const last = this.#journalAt.get(partition) ?? { seq: 0, at: 0 };
+      const journal = await natsJournal(control).partition(partition);
+      for await (const { seq, record } of journal.read(last.seq + 1)) {
+        last.seq = seq;
+        last.at = Math.max(last.at, ...record.runs.flatMap(({ events }) => events.map(({ at }) => at)));
+        facts.push({ kind: 'Appended', at: last.at, partition, seq, record });
+      }
+      this.#journalAt.set(partition, last);
+    }
+    return facts;
+  }
+
+  async #ledger(control: NatsBus): Promise<readonly Extract<Fact, { kind: 'LedgerWritten' }>[]> {
+    const end = (await control.manager.streams.info(streams.ledger)).state.last_seq;
+    const facts: Extract<Fact, { kind: 'LedgerWritten' }>[] = [];
+    if (end <= this.#ledgerSeq) return facts;
+    const consumer = await control.jetstream.consumers.get(streams.ledger, {
+      deliver_policy: DeliverPolicy.StartSequence,
+      opt_start_seq: this.#ledgerSeq + 1,
+    });
+    const messages = await consumer.consume({ max_messages: 500 });
+    for await (const message of messages) {
+      const entry = message.json<LedgerEntryFact>();
+      const run = message.subject.split('.')[2] ?? '';
+      const at = Number(message.timestampNanos / 1_000n) / 1_000;
+      facts.push({ kind: 'LedgerWritten', at, run, digest: entry.digest, revision: message.seq, entry });
+      if (message.seq >= end) break;
+    }
+    messages.stop();
+    await consumer.delete().catch(() => false);
+    this.#ledgerSeq = end;
+    return facts;
+  }
+}
+
+/** The tool's clock tells milliseconds, the server's less: a call came after the entry that was opened for it. */
+function applied(
+  { at, run, activity, tool, effect, args }: Acted,
+  ledger: readonly Extract<Fact, { kind: 'LedgerWritten' }>[],
+): Fact {
+  const identity = callDigest({ run, activity, tool, args });
+  const opened = ledger.findLast(
+    (fact) => fact.digest === identity && fact.entry.state === 'open' && fact.at >= at && fact.at < at + 1,
+  );
+  return { kind: 'Applied', at: opened?.at ?? at, run, tool, effect, identity };
+}
