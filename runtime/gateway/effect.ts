@@ -42,7 +42,7 @@ export const ledgerKeyOf = (gateway: Gateway, run: string, digest: string): Ledg
 
 export async function callEffect(gateway: Gateway, admitted: Admitted, call: EffectCall): Promise<ToolOutcome> {
   const effect: Effect = { gateway, admitted, call, key: ledgerKeyOf(gateway, admitted.target.run, call.digest) };
-  const state: Progress = { tries: 0, error: 'an earlier call was cut off by a crash' };
+  const state: Progress = { tries: 0, doubted: false, error: 'an earlier call was cut off by a crash' };
   for (let round = 0; round < roundsMax; round += 1) {
     const now = gateway.clock.now();
     const { revision, entry } = await persist(effect, () => gateway.ledger.read(effect.key));
@@ -54,6 +54,7 @@ export async function callEffect(gateway: Gateway, admitted: Admitted, call: Eff
       await gateway.clock.sleep(Math.min(step.untilMs - now, 250));
       continue;
     }
+    if (step.kind === 'Open') state.doubted = false;
     const go = step.kind === 'Open' ? ('call' as const) : await recover(effect, revision, state);
     if (typeof go === 'object') return go;
     if (go === 'again') continue;
@@ -78,6 +79,8 @@ interface Progress {
   tries: number;
   /** Revision of the open entry written here, whose call had no usable answer. */
   opened?: number;
+  /** True while an earlier call may have acted, so that the next one is a repeat. */
+  doubted: boolean;
   error: string;
 }
 
@@ -109,7 +112,8 @@ async function openAndCall(effect: Effect, revision: number, state: Progress): P
     const reply = await callWithinEntry(effect, deadline);
     failpoint('gateway.tool.answered');
     const elapsedMs = clock.now() - at;
-    if (reply.kind === 'Unknown') {
+    // What an earlier call did is not undone by the "no" to its repeat.
+    if (reply.kind === 'Unknown' || (reply.kind !== 'Done' && state.doubted)) {
       state.error = reply.error;
       return undefined;
     }
@@ -117,7 +121,9 @@ async function openAndCall(effect: Effect, revision: number, state: Progress): P
       const result = reply.truncatedBytes === undefined ? reply.result : truncated(reply.truncatedBytes);
       return await finish(effect, opened, { result, elapsedMs });
     }
-    await settle(effect, { state: 'refused', at: clock.now(), digest: call.digest, error: reply.error }, opened);
+    const refused: LedgerEntry = { state: 'refused', at: clock.now(), digest: call.digest, error: reply.error };
+    // Another gateway may have made the call since: then its answer is the answer.
+    if (!(await settle(effect, refused, opened))) return undefined;
     if (reply.kind === 'Refused') return { kind: 'Error', error: reply.error };
     return unavailable(`tool "${call.name}" ${reply.error}`);
   } finally {
@@ -144,8 +150,20 @@ async function finish(
   const { gateway, admitted, call } = effect;
   const { attempt, turn } = admitted.target;
   const kept: Stored = { result: done.result, attempt, turn };
-  const at = gateway.clock.now();
-  await settle(effect, { state: 'done', at, digest: call.digest, result: kept, elapsedMs: done.elapsedMs }, opened);
+  const entry: LedgerEntry = {
+    state: 'done',
+    at: gateway.clock.now(),
+    digest: call.digest,
+    result: kept,
+    elapsedMs: done.elapsedMs,
+  };
+  let revision = opened;
+  for (let round = 0; round < roundsMax && !(await settle(effect, entry, revision)); round += 1) {
+    // Another gateway has opened it anew meanwhile: it need not call, the answer is here.
+    const latest = await persist(effect, () => gateway.ledger.read(effect.key));
+    if (latest.entry?.state !== 'open') break;
+    revision = latest.revision;
+  }
   return { kind: 'Ok', result: done.result, committed: true };
 }
 
@@ -153,6 +171,7 @@ async function finish(
 async function recover(effect: Effect, revision: number, state: Progress): Promise<ToolOutcome | 'call' | 'again'> {
   const { gateway, call } = effect;
   const plan = planRecovery(call.spec, state.tries, state.error);
+  state.doubted = plan.kind === 'Repeat';
   if (plan.kind === 'Repeat') {
     await gateway.clock.sleep(plan.afterMs);
     return 'call';
@@ -208,16 +227,17 @@ async function askWhether(
   return { finding: last, result: null };
 }
 
-/** Writes the end of an open entry; when somebody else already ended it, theirs stands. */
-async function settle(effect: Effect, entry: LedgerEntry, opened: number): Promise<void> {
+/** Writes the end of an open entry; when somebody else already ended it, theirs stands: false. */
+async function settle(effect: Effect, entry: LedgerEntry, opened: number): Promise<boolean> {
   const written = await persist(effect, () => effect.gateway.ledger.write(effect.key, entry, opened));
   failpoint('gateway.ledger.settled');
-  if (written !== undefined) return;
+  if (written !== undefined) return true;
   effect.gateway.log.warn('the ledger entry was settled by another gateway', {
     run: effect.key.run,
     tool: effect.call.name,
     state: entry.state,
   });
+  return false;
 }
 
 /** Asks the ledger until it answers: between open and done, giving up would make a known outcome unknown. */

@@ -1,0 +1,106 @@
+// Effects over a ledger in memory, with another gateway that writes in between: what the simulator once found, one by one.
+import { expect, test } from 'vitest';
+import type { LedgerEntry } from '../../ports/journal.ts';
+import type { ToolReply } from '../../ports/agent.ts';
+import type { Admitted } from './admission.ts';
+import { callEffect, type EffectCall } from './effect.ts';
+import type { Gateway } from './ports.ts';
+
+class Stage {
+  readonly entries: LedgerEntry[] = [];
+  now = 1_000;
+  calls = 0;
+  /** Before each write of this gateway. */
+  meanwhile: (entry: LedgerEntry) => void = () => undefined;
+
+  async call(effect: 'idempotentWrite' | 'write', replies: readonly ToolReply[]) {
+    const spec = { effect, description: 'x', input: {}, limits: { timeout: '2s' } } as unknown as EffectCall['spec'];
+    const gateway = {
+      settings: { namespace: 'ns', opener: 'g1', partitionOf: () => 0 },
+      clock: {
+        now: () => this.now,
+        sleep: (ms: number) => {
+          this.now += ms;
+          return Promise.resolve();
+        },
+      },
+      ids: { random: () => 'id' },
+      log: { warn: () => undefined },
+      limits: { enter: () => Promise.resolve(() => undefined) },
+      ledger: {
+        read: () =>
+          Promise.resolve({
+            revision: this.entries.length,
+            ...(this.entries.at(-1) && { entry: this.entries.at(-1) }),
+          }),
+        write: (_key: unknown, entry: LedgerEntry, expected: number) => {
+          this.meanwhile(entry);
+          if (expected !== this.entries.length) return Promise.resolve(undefined);
+          return Promise.resolve(this.entries.push(entry));
+        },
+      },
+      tools: { call: () => Promise.resolve(replies[this.calls++] ?? replies.at(-1)) },
+    } as unknown as Gateway;
+    const admitted = {
+      target: { run: 'r', activity: 'a.1', attempt: 1, turn: 1 },
+      allowed: { deadline: 60_000, run: { id: 'r' }, input: {} },
+      bundle: { tools: {} },
+    } as unknown as Admitted;
+    return callEffect(gateway, admitted, { name: 'book', spec, args: {}, idempotencyKey: 'k', digest: 'sha256:k' });
+  }
+}
+
+const openedByOther: LedgerEntry = {
+  state: 'open',
+  at: 0,
+  deadline: 100,
+  attempt: 1,
+  digest: 'sha256:k',
+  opener: 'g2/1',
+};
+const doneByOther: LedgerEntry = {
+  state: 'done',
+  at: 0,
+  digest: 'sha256:k',
+  result: { result: 'theirs', attempt: 1, turn: 1 },
+  elapsedMs: 1,
+};
+
+test.each<readonly [string, ToolReply]>([
+  ['refused', { kind: 'Refused', error: 'no' }],
+  ['never begun', { kind: 'Unreached', error: 'no time was left' }],
+])(
+  'a repeat that is %s says nothing about the call before: a person is asked, and the ledger does not say "refused"',
+  async (_how, reply) => {
+    const stage = new Stage();
+    stage.entries.push(openedByOther);
+    expect(await stage.call('idempotentWrite', [reply])).toMatchObject({ kind: 'Ambiguous' });
+    expect(stage.entries.map(({ state }) => state)).not.toContain('refused');
+    expect(stage.entries.at(-1)?.state).toBe('ambiguous');
+  },
+);
+
+test('a first call that is refused is refused', async () => {
+  const stage = new Stage();
+  expect(await stage.call('write', [{ kind: 'Refused', error: 'no' }])).toEqual({ kind: 'Error', error: 'no' });
+  expect(stage.entries.at(-1)?.state).toBe('refused');
+});
+
+test('refused here, but made by another gateway meanwhile: the result that is there is the answer', async () => {
+  const stage = new Stage();
+  stage.meanwhile = ({ state }) => {
+    if (state === 'refused') stage.entries.push(doneByOther);
+  };
+  expect(await stage.call('write', [{ kind: 'Refused', error: 'no' }])).toMatchObject({ kind: 'Ok', result: 'theirs' });
+});
+
+test('an answer gets into the ledger although another gateway has opened the entry anew', async () => {
+  const stage = new Stage();
+  let once = true;
+  stage.meanwhile = ({ state }) => {
+    if (state === 'done' && once) stage.entries.push(openedByOther);
+    if (state === 'done') once = false;
+  };
+  expect(await stage.call('write', [{ kind: 'Done', result: 'mine' }])).toMatchObject({ kind: 'Ok', result: 'mine' });
+  expect(stage.entries.map(({ state }) => state)).toEqual(['open', 'open', 'done']);
+});
