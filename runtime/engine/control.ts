@@ -159,9 +159,8 @@ async function start(
     return startRun({ definition, now: now(), request, agents });
   });
   if (!reply.ok) return reply;
-  const state = serving.partition.state(request.run);
-  if (state === undefined) throw new SignalboxError('NOT_OWNER', 'the partition is being reloaded; ask again');
-  return { ok: true, result: summaryOf(state) };
+  // What happened since is told only when it is on disk, too.
+  return { ok: true, result: await serving.act(request.run, shown) };
 }
 
 /** A run that ends meanwhile is told at once; one that does not, as it is when the time is over. */

@@ -45,6 +45,7 @@ export interface ServingOptions {
 /** After a takeover, running workers get this long to say that they are at work. */
 const graceMs = 2_000;
 const FALLBACK_RETRY_MS = 1_000;
+const TIMER_RETRY_MS = 1_000;
 const MEASURE_MS = 500;
 /** Share of the journal up to which new runs are taken. */
 const startsUpTo = 0.8;
@@ -211,9 +212,12 @@ export class Serving {
       // Nothing was due after all: a clock that went back, or a state that changed meanwhile.
       if (!this.#stopped) this.#arrange([run]);
     } catch (error) {
-      if (this.#stopped || isSignalboxError(error, 'NOT_OWNER')) return;
-      this.#options.ports.log.error('a timer failed; it is tried again', { run, error });
-      this.timers.set(run, this.#options.ports.clock.now() + 1_000);
+      if (this.#stopped) return;
+      // A lease in doubt may be renewed, and then nobody else will look at the run.
+      if (!isSignalboxError(error, 'NOT_OWNER')) {
+        this.#options.ports.log.error('a timer failed; it is tried again', { run, error });
+      }
+      this.timers.set(run, this.#options.ports.clock.now() + TIMER_RETRY_MS);
     }
   }
 
