@@ -12,7 +12,14 @@ export interface SchemaChecks {
   check(key: string, schema: JsonObject, value: unknown): SchemaCheck;
 }
 
+let shared: SchemaChecks | undefined;
+
+/** One for all of a program: keys are digests of content, so what one part has compiled serves the others. */
 export function schemaChecks(): SchemaChecks {
+  return (shared ??= newChecks());
+}
+
+function newChecks(): SchemaChecks {
   const ajv = new Ajv2020({ strict: false, allErrors: true, validateFormats: false, logger: false });
   const compiled = new Map<string, ValidateFunction | string>();
   const compile = (key: string, schema: JsonObject): ValidateFunction | string => {
