@@ -91,6 +91,10 @@ crash-sweep: build assets ## kill each process at every moment of its protocols 
 bench-runtime: build ## five durable steps beside Restate, DBOS, Temporal, JetStream (QUICK=1, PARTS=abcd, WRITE=1, JSON=1)
 	@$(node) bench/runtime/main.ts
 
+.PHONY: simulate
+simulate: setup ## 20,000 worlds with every fault there is, twice each (SEEDS=n; SEED=n TRACE=1 for one)
+	@$(node) test/simulator/main.ts
+
 .PHONY: format
 format: setup ## format every file
 	@prettier --write --log-level warn .

@@ -13,7 +13,8 @@ interface CallTrace {
   proposed?: ProposedCall;
   applied: number;
   ledger?: LedgerEntryFact;
-  outcome?: string;
+  /** Every outcome that was ever told of it. */
+  readonly told: Set<string>;
 }
 
 /** The calls of all runs by their digest, shared by the three checkers. */
@@ -21,7 +22,7 @@ class Calls {
   readonly known = new Map<string, CallTrace>();
 
   of(identity: string, run: string): CallTrace {
-    const call = this.known.get(identity) ?? { run, applied: 0 };
+    const call = this.known.get(identity) ?? { run, applied: 0, told: new Set() };
     this.known.set(identity, call);
     return call;
   }
@@ -34,7 +35,7 @@ class Calls {
       call.proposed = { tool, agent: activity.agent, state, activity: activity.activity, readOnly };
     }
     for (const { tool, args, outcome } of turn.results) {
-      this.of(callDigest({ run, activity: activity.activity, tool, args }), run).outcome = outcome;
+      this.of(callDigest({ run, activity: activity.activity, tool, args }), run).told.add(outcome);
     }
   }
 }
@@ -58,10 +59,12 @@ export function effectsHappenOnce(report: Report): Checker {
       });
     },
     end() {
-      for (const [identity, { run, applied, outcome }] of calls.known) {
+      for (const [identity, { run, applied, told }] of calls.known) {
         // The other half: who was told that nothing happened was told the truth.
-        if (applied > 0 && (outcome === 'denied' || outcome === 'recommended')) {
-          report({ invariant: 'I2', run, sentence: `a call that was ${outcome} acted all the same (${identity})` });
+        const doubted = told.has('ok') || told.has('ambiguous');
+        const no = ['denied', 'recommended', 'error'].find((outcome) => told.has(outcome));
+        if (applied > 0 && !doubted && no !== undefined) {
+          report({ invariant: 'I2', run, sentence: `a call that was told as ${no} acted all the same (${identity})` });
         }
       }
     },

@@ -1,6 +1,6 @@
 // Owns: what an observer writes down while a system runs. The simulator feeds the checkers as things happen; tests of real
 // processes collect the same facts afterwards and put them in order of time.
-import type { CommitRecord, EscalationRecord, HistoryEvent } from '../../api/messages/history.ts';
+import type { CommitRecord, EscalationRecord, HistoryEvent, RunSummary } from '../../api/messages/history.ts';
 import type { PermissionMode } from '../../api/v1alpha1/agent.ts';
 import type { Effect } from '../../api/v1alpha1/tool.ts';
 import type { RunTrace } from './trace.ts';
@@ -66,6 +66,8 @@ export type Fact = { readonly at: number } & (
       readonly seq: number;
       /** Decision: its uid. Start: the business key, if any. Event: its id. */
       readonly id?: string;
+      /** Cause of an event that must be in the history: `turn/<activity>/<attempt>/<turn>`, `complete/…`, `decide/<uid>`. */
+      readonly cause?: string;
     }
   /** A person made a decision; `queue` is where they were found entitled. */
   | {
@@ -79,7 +81,11 @@ export type Fact = { readonly at: number } & (
   /** Digest of a run's state in the memory of somebody who serves it, all of it committed. */
   | { readonly kind: 'Folded'; readonly run: string; readonly seq: number; readonly digest: string }
   /** What people and lists see once everything is at rest. */
-  | { readonly kind: 'Listed'; readonly escalations: readonly EscalationRecord[] }
+  | {
+      readonly kind: 'Listed';
+      readonly escalations: readonly EscalationRecord[];
+      readonly runs?: readonly RunSummary[];
+    }
   | { readonly kind: 'Faulted'; readonly fault: string }
   /** Somebody took over, came back, or did again what was cut off. */
   | { readonly kind: 'Recovered'; readonly after: string }

@@ -1,8 +1,10 @@
 // Owns: what must hold of histories as such.
 //   I1: no lost run.   I9: no append by a stale owner.   I10: the same end, whoever folds; no writes at rest.   I7: one bundle.
+import type { RunSummary } from '../../api/messages/history.ts';
 import { digest } from '../canonical/canonical.ts';
 import { evolve } from '../workflow/evolve.ts';
 import { initialState, type RunState } from '../workflow/state.ts';
+import { summaryOf } from '../workflow/summary.ts';
 import type { Checker, FactOf, Report } from './facts.ts';
 import type { RunTrace } from './trace.ts';
 
@@ -11,6 +13,7 @@ export function noLostRun(report: Report): Checker {
   const runs = new Map<string, RunTrace>();
   const told = new Map<string, FactOf<'Acknowledged'>>();
   const keys = new Map<string, string>();
+  const causes = new Set<string>();
   const lost = (run: string, sentence: string): void => report({ invariant: 'I1', run, sentence });
   return {
     event(trace, event) {
@@ -20,6 +23,10 @@ export function noLostRun(report: Report): Checker {
       if ((event.type === 'RunStarted') !== (trace.started === undefined))
         lost(run, `event ${event.seq} is ${event.type}`);
       if (trace.closed !== undefined) lost(run, `${event.type} after the run was closed`);
+      causes.add(`${run} ${event.cause}`);
+      if (event.type === 'TurnProposed' || event.type === 'TurnCompleted') {
+        causes.add(`${run} turn/${event.activity}/${event.attempt}/${event.turn.turn}`);
+      }
       if (event.type !== 'RunStarted' || event.key === undefined) return;
       const key = JSON.stringify([event.namespace, event.workflow, event.key]);
       const other = keys.get(key) ?? run;
@@ -31,6 +38,9 @@ export function noLostRun(report: Report): Checker {
       const known = runs.get(fact.run)?.seq ?? 0;
       if (known < fact.seq) {
         lost(fact.run, `${fact.what} was acknowledged on ${fact.seq} events, but the journal has ${known} of the run`);
+      }
+      if (fact.cause !== undefined && !causes.has(`${fact.run} ${fact.cause}`)) {
+        lost(fact.run, `${fact.cause} was acknowledged, but is not in the journal`);
       }
       if ((told.get(fact.run)?.seq ?? -1) < fact.seq) told.set(fact.run, fact);
     },
@@ -96,6 +106,11 @@ export function sameEverywhere(report: Report): Checker {
     },
     see(fact) {
       if (fact.kind === 'Rested') atRest = true;
+      if (fact.kind === 'Listed') {
+        for (const { run, state } of listedOtherwise(fact.runs ?? [], states)) {
+          report({ invariant: 'I11', run, sentence: `is listed in state ${state}, its history says otherwise` });
+        }
+      }
       if (fact.kind === 'Appended' && atRest) {
         const sentence = `record ${fact.seq} of partition ${fact.partition} was written although nothing was under way`;
         report({ invariant: 'I10', sentence });
@@ -127,4 +142,15 @@ export function oneBundle(report: Report): Checker {
       report({ invariant: 'I7', run, sentence });
     },
   };
+}
+
+/** Runs that a list shows otherwise than their history. */
+function listedOtherwise(
+  runs: readonly RunSummary[],
+  states: ReadonlyMap<string, RunState>,
+): readonly { readonly run: string; readonly state: string }[] {
+  return runs.filter((summary) => {
+    const state = states.get(summary.run);
+    return state === undefined || digest(summaryOf(state)) !== digest(summary);
+  });
 }

@@ -1,0 +1,151 @@
+// Owns: what goes wrong besides messages: processes die, sleep and come back, their clocks differ, leases vanish, the server is
+// killed. Each world has its own mix, so that some worlds know one kind of trouble only, and much of it.
+import { buckets } from '../../api/messages/subjects.ts';
+import type { Network } from './network.ts';
+import type { Outside } from './outside.ts';
+import { Died, type Process, type World } from './world.ts';
+
+interface Living {
+  readonly owner: Process;
+  readonly start: () => void;
+}
+
+export interface Told {
+  readonly fault: (name: string) => void;
+  readonly recovered: (after: string) => void;
+}
+
+const kinds = ['crash', 'pause', 'server killed', 'lease lost', 'crash both'] as const;
+const rate = (choice: number): number => [0, 0, 0, 8, 30, 100][choice] ?? 0;
+
+export class Faults {
+  readonly world: World;
+  readonly #network: Network;
+  readonly #outside: Outside;
+  readonly #told: Told;
+  readonly #living: Living[] = [];
+  #healed = false;
+  #dyingRate = 0;
+
+  constructor(network: Network, outside: Outside, told: Told) {
+    this.world = network.world;
+    this.#network = network;
+    this.#outside = outside;
+    this.#told = told;
+  }
+
+  add(owner: Process, start: () => void): void {
+    this.#living.push({ owner, start });
+  }
+
+  begin(withinMs: number): void {
+    const { choices } = this.world;
+    const mix = (label: string): number => rate(choices.below(6, label));
+    this.#network.rates = { lost: mix('rate lost'), late: mix('rate late'), doubled: mix('rate doubled') };
+    this.#outside.trouble = { tool: 3 * mix('rate tool'), model: 3 * mix('rate model'), whim: 4 * mix('rate whim') };
+    this.#dyingRate = [0, 0, 0, 4, 12, 40][choices.below(6, 'rate dying')] ?? 0;
+    if (choices.chance(500, 'skew')) {
+      for (const { owner } of this.#living) owner.skewMs = choices.below(401, 'skew of') - 200;
+    }
+    const count = choices.below(7, 'faults');
+    for (let fault = 0; fault < count; fault += 1) {
+      const kind = kinds[choices.rarely([250, 150, 150, 100], 'fault')] ?? 'crash';
+      this.world.after(choices.below(withinMs, 'fault when'), kind, undefined, () => this.#inject(kind));
+    }
+  }
+
+  /** The current process passes a moment of a protocol: it may be its last. Throws when it dies, so that nothing follows. */
+  pass(moment: string): void {
+    if (this.#dyingRate === 0 || this.#healed) return;
+    const one = this.#living.find(({ owner }) => owner === this.world.current);
+    if (one?.owner.alive !== true || !this.world.choices.chance(this.#dyingRate, 'dies here')) return;
+    this.#told.fault(`dies at ${moment}`);
+    this.#crash(one);
+    throw new Died(`${one.owner.name} is dead`);
+  }
+
+  /** From now on nothing is lost, everybody is there, and clocks stay as they are. */
+  heal(): void {
+    this.#healed = true;
+    this.#network.rates = { lost: 0, late: 0, doubled: 0 };
+    this.#outside.trouble = { tool: 0, model: 0, whim: 0 };
+    if (!this.#network.up) this.#serverStarts(10);
+    for (const one of this.#living) {
+      if (!one.owner.alive) this.#revive(one);
+      one.owner.pausedUntil = Math.min(one.owner.pausedUntil, this.world.now);
+    }
+  }
+
+  #inject(kind: (typeof kinds)[number]): void {
+    if (this.#healed) return;
+    const { choices } = this.world;
+    switch (kind) {
+      case 'crash':
+        this.#crash(this.#someone());
+        return;
+      case 'crash both': {
+        const role = (['engine', 'gateway'] as const)[choices.below(2, 'which both')];
+        for (const one of this.#living) if (one.owner.role === role) this.#crash(one);
+        return;
+      }
+      case 'pause': {
+        const { owner } = this.#someone();
+        owner.pausedUntil = this.world.now + 200 + choices.below(9_000, 'pause for');
+        this.#told.fault(`pause ${owner.role}`);
+        this.world.tell(() => `pause ${owner.name} until ${owner.pausedUntil - 1_000_000}`);
+        this.world.after(owner.pausedUntil - this.world.now, 'wakes', undefined, () =>
+          this.#told.recovered(`pause ${owner.role}`),
+        );
+        return;
+      }
+      case 'lease lost':
+        this.#told.fault('lease lost');
+        this.#network.table(buckets.owners).rows.clear();
+        return;
+      case 'server killed':
+        if (!this.#network.up) return;
+        this.#told.fault('server killed');
+        this.world.tell(() => 'the server is killed');
+        this.#network.kill();
+        this.world.after(50 + choices.below(4_000, 'server away'), 'server starts', undefined, () =>
+          this.#serverStarts(50 + choices.below(800, 'operator notices')),
+        );
+    }
+  }
+
+  #someone(): Living {
+    const { choices } = this.world;
+    const role = (['engine', 'worker', 'gateway'] as const)[choices.below(3, 'role')];
+    const all = this.#living.filter(({ owner }) => owner.role === role);
+    return all[choices.below(all.length, 'which')] as Living;
+  }
+
+  #crash(one: Living): void {
+    const { owner } = one;
+    if (!owner.alive) return;
+    owner.alive = false;
+    owner.life += 1;
+    this.#told.fault(`crash ${owner.role}`);
+    this.world.tell(() => `crash ${owner.name}`);
+    this.world.after(100 + this.world.choices.below(6_000, 'away'), 'revive', undefined, () => this.#revive(one));
+  }
+
+  #revive(one: Living): void {
+    const { owner, start } = one;
+    if (owner.alive) return;
+    owner.alive = true;
+    // What a dead process still began, on its way out, is of neither life.
+    owner.life += 1;
+    owner.pausedUntil = 0;
+    this.#told.recovered(`crash ${owner.role}`);
+    this.world.tell(() => `${owner.name} is back`);
+    start();
+  }
+
+  #serverStarts(operatorAfterMs: number): void {
+    if (this.#network.up) return;
+    this.#network.start(operatorAfterMs);
+    this.world.tell(() => 'the server is back');
+    this.#told.recovered('server killed');
+  }
+}

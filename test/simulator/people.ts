@@ -1,0 +1,224 @@
+// Owns: people and whoever else asks from outside: they start, cancel, send events, and decide: late, twice, wrongly, or never.
+import type { DecideRequest, EngineReply, StartRequest } from '../../api/messages/asks.ts';
+import type { EscalationFacts, RunSummary } from '../../api/messages/history.ts';
+import { type EngineVerb, eventSubject, streams } from '../../api/messages/subjects.ts';
+import type { Fact } from '../../core/invariants/facts.ts';
+import { partitionOf, runIdFor } from '../../core/workflow/partition.ts';
+import { type Owners, owners } from '../../runtime/engine/forward.ts';
+import type { EnginePorts } from '../../runtime/engine/ports.ts';
+import { busOf, clockOf, type Stored } from './bus.ts';
+import { answererOf, namespace, startable } from './definitions.ts';
+import type { Network } from './network.ts';
+import { Process, type World } from './world.ts';
+
+type See = (fact: Fact extends infer F ? (F extends Fact ? Omit<F, 'at'> : never) : never) => void;
+
+export interface Planned {
+  readonly run: string;
+  readonly workflow: string;
+  readonly key: string;
+}
+
+const answers = [
+  'approves',
+  'rejects',
+  'late',
+  'twice',
+  'wrong digest',
+  'wrong queue',
+  'asked for it',
+  'never',
+] as const;
+const passing: readonly string[] = ['NOT_OWNER', 'TIMEOUT', 'BUS_UNREACHABLE', 'JOURNAL_FENCED'];
+/** How long a request is repeated before whoever asked gives up. */
+const triesMax = 12;
+
+export class People {
+  readonly world: World;
+  readonly #network: Network;
+  readonly #owners: Owners;
+  readonly #self = new Process('people', 'client');
+  readonly #bus: ReturnType<typeof busOf>;
+  readonly #see: See;
+  readonly #fault: (name: string) => void;
+  /** From then on everybody answers as they should. */
+  sensible = false;
+  #decisions = 0;
+  /** What somebody still wants, now or later. */
+  #wishes = 0;
+
+  constructor(network: Network, stored: Stored, tell: { readonly see: See; readonly fault: (name: string) => void }) {
+    this.world = network.world;
+    this.#network = network;
+    this.#bus = busOf(network, this.#self, stored);
+    this.#see = tell.see;
+    this.#fault = tell.fault;
+    const clock = clockOf(this.world, this.#self);
+    this.#owners = owners({ control: this.#bus, clock } as unknown as EnginePorts, {
+      name: 'people',
+      partitions: network.partitions,
+    });
+  }
+
+  /** Plans the runs of this world; returns them. */
+  begin(withinMs: number): readonly Planned[] {
+    const { choices } = this.world;
+    const planned = Array.from({ length: 1 + choices.below(3, 'runs') }, (_, index): Planned => {
+      const workflow = startable[choices.below(startable.length, 'workflow')] ?? 'order';
+      const key = `case-${index}`;
+      return { workflow, key, run: runIdFor(namespace, workflow, key) };
+    });
+    for (const plan of planned) this.#planRun(plan, withinMs);
+    if (choices.chance(300, 'bus start'))
+      this.#at(withinMs, () => this.#event('order.new', 'x', { id: 'bus-1', amount: 7 }));
+    return planned;
+  }
+
+  #planRun(plan: Planned, withinMs: number): void {
+    const { choices } = this.world;
+    const flagged = choices.chance(60, 'red flag');
+    const input = { id: plan.key, amount: choices.below(10, 'amount'), ...(flagged ? { text: 'chest pain' } : {}) };
+    const begin = this.world.jitter.below(3_000);
+    this.#at(begin, () => this.#start(plan, input));
+    if (choices.chance(150, 'started twice'))
+      this.#at(begin + this.world.jitter.below(200), () => this.#start(plan, input));
+    if (choices.chance(120, 'cancelled')) this.#at(choices.below(withinMs, 'cancelled when'), () => this.#cancel(plan));
+    if (plan.workflow === 'visit' && !choices.chance(150, 'no event')) {
+      const at = 3_000 + choices.below(withinMs, 'event when');
+      this.#at(at, () => this.#event('go', plan.key, { ok: true }));
+      if (choices.chance(300, 'event twice'))
+        this.#at(at + choices.below(5_000, 'event again'), () => this.#event('go', plan.key, { ok: true }));
+    }
+  }
+
+  /** Somebody sees the question, and does something about it, or not. */
+  asked(run: string, question: EscalationFacts): void {
+    const { choices } = this.world;
+    const kind = this.sensible
+      ? 'approves'
+      : (answers[choices.rarely([150, 60, 80, 60, 60, 60, 120], 'answer')] ?? 'approves');
+    if (kind !== 'approves' && kind !== 'rejects') this.#fault(`decision ${kind}`);
+    const after = 300 + this.world.jitter.below(2_500);
+    const answer = (more: Partial<DecideRequest> = {}): void =>
+      this.#decide(run, question, { option: kind === 'rejects' ? 'reject' : 'approve', ...more });
+    switch (kind) {
+      case 'never':
+        return;
+      case 'late':
+        this.#at(question.deadline - this.world.now + choices.below(400, 'late by') - 200, () => answer());
+        return;
+      case 'twice':
+        this.#at(after, () => answer());
+        this.#at(after + choices.below(300, 'second answer'), () =>
+          answer({ option: choices.chance(500, 'the other way') ? 'reject' : 'approve' }),
+        );
+        return;
+      case 'wrong digest':
+        this.#at(after, () => answer({ digest: 'sha256:other' }));
+        return;
+      case 'wrong queue':
+        this.#at(after, () => answer({ queue: question.queue === 'desk' ? 'night' : 'desk' }));
+        return;
+      case 'asked for it':
+        this.#at(after, () => answer({ by: 'ann' }));
+        return;
+      case 'approves':
+      case 'rejects':
+        this.#at(after, () => answer());
+    }
+  }
+
+  /** The state of a run as its owner tells it; undefined while nobody can. */
+  async show(run: string): Promise<RunSummary | undefined> {
+    const reply = await this.#owners.ask<RunSummary>(run, 'show', { run });
+    return reply.ok ? reply.result : undefined;
+  }
+
+  /** Nobody wants anything any more. */
+  get idle(): boolean {
+    return this.#wishes === 0 && this.#network.js.state(streams.events)?.messages === 0;
+  }
+
+  #at(ms: number, act: () => void): void {
+    this.#wishes += 1;
+    this.world.after(ms, 'people', this.#self, () => {
+      this.#wishes -= 1;
+      act();
+    });
+  }
+
+  #start({ run, workflow, key }: Planned, input: StartRequest['input']): void {
+    const request: StartRequest = { run, namespace, workflow, input, key, requestedBy: 'ann', source: 'http' };
+    void this.#persist<RunSummary>(run, 'start', request).then((summary) => {
+      if (summary !== undefined) this.#see({ kind: 'Acknowledged', what: 'start', run, seq: summary.seq, id: key });
+    });
+  }
+
+  #cancel({ run }: Planned): void {
+    void this.#persist(run, 'cancel', { namespace, run, by: 'ann', reason: 'enough' });
+  }
+
+  #decide(run: string, question: EscalationFacts, more: Partial<DecideRequest>): void {
+    this.#decisions += 1;
+    const { id: escalation, queue, digest } = question;
+    const request: DecideRequest = {
+      namespace,
+      run,
+      escalation,
+      queue,
+      option: 'approve',
+      by: answererOf(more.queue ?? queue),
+      reason: 'because',
+      digest,
+      decision: `uid-${this.#decisions}`,
+      ...more,
+    };
+    const { decision, by } = request;
+    this.#see({ kind: 'Answered', decision, escalation, by, queue: request.queue, digest: request.digest });
+    void this.#persist(run, 'decide', request).then((done) => {
+      if (done !== undefined) this.#see({ kind: 'Acknowledged', what: 'decision', run, seq: 0, id: decision });
+    });
+  }
+
+  #event(subject: string, key: string, payload: Readonly<Record<string, string | number | boolean>>): void {
+    const id = `e-${subject}-${key}`;
+    const message = { id, namespace, subject, key, payload };
+    this.#wishes += 1;
+    const send = async (): Promise<void> => {
+      for (let tries = 0; tries < triesMax; tries += 1) {
+        try {
+          await this.#bus.publish(eventSubject(namespace, subject), message);
+          return;
+        } catch {
+          // Sent again: the event may be there twice.
+        }
+      }
+    };
+    void send().finally(() => {
+      this.#wishes -= 1;
+    });
+  }
+
+  /** Asks until something is decided; undefined when it was refused or nobody ever answered. */
+  async #persist<T>(run: string, verb: EngineVerb, request: unknown): Promise<T | undefined> {
+    this.#wishes += 1;
+    try {
+      return await this.#ask<T>(run, verb, request);
+    } finally {
+      this.#wishes -= 1;
+    }
+  }
+
+  async #ask<T>(run: string, verb: EngineVerb, request: unknown): Promise<T | undefined> {
+    for (let tries = 0; tries < triesMax; tries += 1) {
+      const reply: EngineReply<T> = await this.#owners.ask<T>(run, verb, request);
+      if (reply.ok) return reply.result;
+      if (!passing.includes(reply.code)) return undefined;
+    }
+    return undefined;
+  }
+
+  partition(run: string): number {
+    return partitionOf(run, this.#network.partitions);
+  }
+}

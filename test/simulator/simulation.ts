@@ -1,0 +1,239 @@
+// Owns: one world from its first step to its last: workload, faults, then healing; every fact goes to the checkers at once.
+import { decode } from '../../adapters/nats/wire.ts';
+import type { CommitRecord, EscalationRecord, HistoryEvent, RunSummary } from '../../api/messages/history.ts';
+import { buckets, taskConsumer, taskSubject } from '../../api/messages/subjects.ts';
+import { callDigest } from '../../core/permission/digest.ts';
+import type { Fact, LedgerEntryFact, Violation } from '../../core/invariants/facts.ts';
+import { type Coverage, cover, noCoverage } from '../../core/invariants/vacuity.ts';
+import { Watch } from '../../core/invariants/watch.ts';
+import { armFailpoints } from '../../ports/failpoint.ts';
+import { Choices } from './choices.ts';
+import { bundles, catalog, namespace, rules } from './definitions.ts';
+import { Faults } from './faults.ts';
+import { Network } from './network.ts';
+import { Outside } from './outside.ts';
+import { People, type Planned } from './people.ts';
+import { engine, gateway, type Host, worker } from './processes.ts';
+import { timersOf } from './timers.ts';
+import { Process, World } from './world.ts';
+
+export interface Outcome {
+  readonly seed: number;
+  readonly hash: string;
+  readonly steps: number;
+  readonly violations: readonly Violation[];
+  readonly coverage: Coverage;
+  readonly choices: readonly number[];
+  readonly labels: readonly string[];
+  readonly trace: readonly string[];
+}
+
+export interface Options {
+  /** Replays these choices instead of drawing them. */
+  readonly choices?: readonly number[];
+  readonly trace?: boolean;
+}
+
+const chaosMs = 25_000;
+const healMs = 240_000;
+const restMs = 6_000;
+const stepsMax = 60_000;
+
+export function simulate(seed: number, options: Options = {}): Outcome {
+  const choices = new Choices(seed, options.choices, options.trace === true);
+  const world = new World(seed, choices, options.trace === true);
+  timersOf(world);
+  try {
+    const simulation = new Simulation(world);
+    armFailpoints((name, subject) => simulation.faults.pass(subject === undefined ? name : `${name}/${subject}`));
+    simulation.run();
+    return {
+      seed,
+      hash: world.hash,
+      steps: world.steps,
+      violations: simulation.watch.violations,
+      coverage: simulation.coverage,
+      choices: choices.made,
+      labels: choices.labels,
+      trace: world.trace ?? [],
+    };
+  } finally {
+    armFailpoints(undefined);
+    timersOf(undefined);
+  }
+}
+
+class Simulation {
+  readonly world: World;
+  readonly watch = new Watch(rules);
+  readonly coverage = noCoverage();
+  readonly network: Network;
+  readonly outside: Outside;
+  readonly people: People;
+  readonly faults: Faults;
+  readonly #open = new Set<string>();
+  #started = false;
+
+  constructor(world: World) {
+    this.world = world;
+    const fault = (name: string): void => this.#see({ kind: 'Faulted', fault: name });
+    this.network = new Network(world, 1 + world.choices.below(2, 'partitions'), fault);
+    this.network.observe = (subject, payload, reply) => this.#answered(subject, payload, reply);
+    this.outside = new Outside(world, (applied) => this.#see({ kind: 'Applied', ...applied }), fault);
+    const stored = (subject: string, seq: number, bytes: Uint8Array): void => this.#stored(subject, seq, bytes);
+    const host: Host = { network: this.network, outside: this.outside, stored };
+    this.people = new People(this.network, stored, { see: (fact) => this.#see(fact), fault });
+    const table = this.network.table(buckets.catalog);
+    for (const [key, value] of catalog) table.rows.set(key, { value, revision: 1, deleted: false, at: 0 });
+    this.faults = new Faults(this.network, this.outside, {
+      fault,
+      recovered: (after) => this.#see({ kind: 'Recovered', after }),
+    });
+    for (const name of ['e1', 'e2']) this.#process(name, 'engine', (owner) => engine(host, owner));
+    for (const name of ['g1', 'g2']) this.#process(name, 'gateway', (owner) => gateway(host, owner));
+    for (const [agent, { digest }] of Object.entries(bundles)) {
+      this.network.addConsumer(taskConsumer(namespace, agent, digest), taskSubject(namespace, agent, digest));
+      const names = agent === 'clerk' ? ['clerk1', 'clerk2'] : [agent];
+      for (const name of names) this.#process(name, 'worker', (owner) => worker(host, owner, agent));
+    }
+  }
+
+  run(): void {
+    const { world } = this;
+    const planned = this.people.begin(chaosMs);
+    this.faults.begin(chaosMs);
+    const broken = (): boolean => this.watch.violations.length > 0 || world.steps > stepsMax;
+    const from = world.now;
+    const settled = (): boolean => broken() || (this.#started && this.#open.size === 0 && this.people.idle);
+    world.run(from + chaosMs, settled);
+    if (broken()) return this.#end(false);
+    const straysMs = this.network.rates.late + this.network.rates.doubled > 0 ? 9_000 : 1_500;
+    this.faults.heal();
+    this.people.sensible = true;
+    const until = from + chaosMs + healMs;
+    do {
+      world.run(until, settled);
+      if (broken()) return this.#end(false);
+      // What was late on the network may still arrive and begin something.
+      world.run(world.now + straysMs, broken);
+    } while (!broken() && !settled() && world.now < until);
+    if (broken()) return this.#end(false);
+    this.#rest(planned, settled());
+  }
+
+  /** Everything has ended or is with a person: nobody writes, and what people see is what happened. */
+  #rest(planned: readonly Planned[], atRest: boolean): void {
+    const { world } = this;
+    if (atRest) {
+      this.#see({ kind: 'Rested' });
+      world.run(world.now + restMs, () => this.watch.violations.length > 0);
+    }
+    const rows = <T>(name: string): readonly T[] =>
+      [...this.network.table(name).rows.values()].filter((row) => !row.deleted).map((row) => row.value as T);
+    this.#see({
+      kind: 'Listed',
+      escalations: rows<EscalationRecord>(buckets.escalations),
+      runs: rows<RunSummary>(buckets.runs),
+    });
+    world.tell(() => `the end; planned were ${planned.map(({ workflow }) => workflow).join(', ')}`);
+    this.#end(true);
+  }
+
+  #end(healed: boolean): void {
+    if (this.watch.violations.length === 0) this.watch.end(healed);
+    if (this.world.steps > stepsMax) {
+      (this.watch.violations as Violation[]).push({
+        invariant: 'I10',
+        sentence: `the world did not come to rest within ${stepsMax} steps`,
+      });
+    }
+  }
+
+  #process(name: string, role: Process['role'], start: (owner: Process) => void): void {
+    const owner = new Process(name, role);
+    this.faults.add(owner, () => this.world.as(owner, () => start(owner)));
+    this.world.after(this.world.jitter.below(50), `start ${name}`, owner, () => start(owner));
+  }
+
+  #see(fact: Fact extends infer F ? (F extends Fact ? Omit<F, 'at'> : never) : never): void {
+    const timed = { ...fact, at: this.world.now } as Fact;
+    this.watch.see(timed);
+    cover(this.coverage, timed);
+    if (timed.kind !== 'Appended' && timed.kind !== 'Listed') {
+      this.world.note(timed.kind);
+      this.world.tell(() => JSON.stringify(fact));
+    }
+    for (const { invariant, sentence } of this.watch.violations)
+      this.world.tell(() => `VIOLATION ${invariant}: ${sentence}`);
+  }
+
+  /** The server has a message on disk. */
+  #stored(subject: string, seq: number, bytes: Uint8Array): void {
+    const [kind, first = '', run = '', key = ''] = subject.split('.');
+    if (kind === 'journal') this.#appended(Number(first), seq, decode(bytes, subject) as CommitRecord);
+    if (kind !== 'ledger') return;
+    const entry = decode(bytes, subject) as LedgerEntryFact;
+    this.#see({ kind: 'LedgerWritten', run, digest: `sha256:${key}`, revision: seq, entry });
+  }
+
+  #appended(partition: number, seq: number, record: CommitRecord): void {
+    this.world.note(`${partition} ${seq} ${record.id}`);
+    for (const { run, events } of record.runs) for (const event of events) this.#follow(run, event);
+    this.#see({ kind: 'Appended', partition, seq, record });
+  }
+
+  #follow(run: string, event: HistoryEvent): void {
+    const { world } = this;
+    world.note(`${run} ${event.seq} ${event.type} ${event.at} ${event.cause}`);
+    world.tell(() => `journal ${run.slice(0, 4)} ${event.seq} ${event.type} ${told(event)}`);
+    if (event.type === 'RunStarted') {
+      this.#open.add(run);
+      this.#started = true;
+    }
+    if (event.type === 'RunClosed') this.#open.delete(run);
+    if (event.type === 'EscalationOpened') this.people.asked(run, event.escalation);
+    if (event.type !== 'TurnProposed' && event.type !== 'TurnCompleted') return;
+    for (const call of event.turn.calls) {
+      this.outside.propose(run, call, callDigest({ run, activity: event.activity, tool: call.tool, args: call.args }));
+    }
+  }
+
+  /** A process has given an answer: from now on it must be true for ever. */
+  #answered(subject: string, payload: unknown, reply: unknown): void {
+    const cause = causeOf(subject, payload, reply);
+    if (cause === undefined) return;
+    const { run } = payload as { readonly run: string };
+    this.#see({ kind: 'Acknowledged', what: 'report', run, seq: 1, cause });
+  }
+}
+
+interface Report {
+  readonly activity: string;
+  readonly attempt: number;
+  readonly turn?: { readonly turn: number };
+  readonly decision?: string;
+  readonly by?: string;
+  readonly digest?: string;
+}
+
+/** What must be in the history when this answer is given; undefined when nothing must. */
+function causeOf(subject: string, payload: unknown, answer: unknown): string | undefined {
+  const verb = subject.slice(subject.lastIndexOf('.') + 1);
+  const { activity, attempt, turn, decision, digest } = payload as Report;
+  const reply = answer as {
+    readonly kind?: string;
+    readonly ok?: boolean;
+    readonly result?: { readonly approval?: string };
+  };
+  if (verb === 'turn' && reply.kind === 'Go') return `turn/${activity}/${attempt}/${turn?.turn ?? 0}`;
+  if (verb === 'complete' && reply.kind === 'Go') return `complete/${activity}/${attempt}`;
+  if (verb === 'decide' && reply.ok === true) return `decide/${decision ?? ''}`;
+  if (verb === 'authorize' && reply.result?.approval === 'consumed') return `authorize/${digest ?? ''}`;
+  return undefined;
+}
+
+/** What is worth telling of an event. */
+function told(event: HistoryEvent): string {
+  const { type: _type, seq: _seq, at: _at, cause, ...rest } = event;
+  return `(${cause}) ${JSON.stringify(rest).slice(0, 260)}`;
+}
