@@ -54,10 +54,8 @@ export class People {
     this.#see = tell.see;
     this.#fault = tell.fault;
     const clock = clockOf(this.world, this.#self);
-    this.#owners = owners({ control: this.#bus, clock } as unknown as EnginePorts, {
-      name: 'people',
-      partitions: network.partitions,
-    });
+    const ports = { control: this.#bus, clock } as unknown as EnginePorts;
+    this.#owners = owners(ports, { name: 'people', partitions: network.partitions }, () => undefined);
   }
 
   /** Plans the runs of this world; returns them. */
