@@ -1,7 +1,18 @@
 // Owns: what workers may ask. A worker is not trusted: every ask is parsed here, and its identity comes from the subject.
 import { z } from 'zod';
 import type { AgentSnapshot } from './catalog.ts';
-import type { CallOutcome, Json, JsonObject, Receipt, RunSummary, ToolResult, Turn, Verification } from './history.ts';
+import type { FreezeSource, Owed, ParentRun, RunOutcome } from './family.ts';
+import type {
+  CallOutcome,
+  Json,
+  JsonObject,
+  Receipt,
+  RunSource,
+  RunSummary,
+  ToolResult,
+  Turn,
+  Verification,
+} from './history.ts';
 
 const runId = z.string().regex(/^[0-9A-Za-z]{1,64}$/);
 const activityId = z.string().min(1).max(80);
@@ -192,7 +203,7 @@ export type AuthorizeReply =
     }
   | { readonly kind: 'Refused'; readonly code: string; readonly message: string };
 
-/** CONTROL: start, cancel, decide, deliver, show, history, list, await of the partition's owner. */
+/** CONTROL: what is asked of a partition's owner. */
 export interface StartRequest {
   readonly run: string;
   readonly namespace: string;
@@ -200,9 +211,66 @@ export interface StartRequest {
   readonly input: JsonObject;
   readonly key?: string;
   readonly requestedBy: string;
-  readonly source: 'object' | 'http' | 'bus' | 'hook' | 'fallback';
+  readonly source: RunSource;
   readonly object?: { readonly name: string; readonly uid: string };
-  readonly parent?: { readonly run: string; readonly reason: string };
+  readonly parent?: ParentRun;
+  /** A branch: the version, the bundles, the first state and the facts of its parent. */
+  readonly branch?: {
+    readonly workflowDigest: string;
+    readonly pins: Readonly<Record<string, string>>;
+    readonly first: string;
+    readonly facts: JsonObject;
+  };
+  readonly budgetMicros?: number;
+}
+/** The owner of a parent to the owner of a child, again and again until the child is closed. */
+export interface ChildRequest {
+  /** Running: started, or resumed. Frozen: only if it exists. Cancelled: also one that does not exist yet. */
+  readonly want: 'Running' | 'Frozen' | 'Cancelled';
+  readonly start: StartRequest;
+  readonly by: string;
+  readonly reason: string;
+}
+export type ChildReport =
+  /** It was never started. */
+  | { readonly kind: 'Absent' }
+  | { readonly kind: 'Open' }
+  | {
+      readonly kind: 'Closed';
+      readonly outcome: RunOutcome;
+      readonly message: string;
+      readonly costMicros: number;
+      readonly effects: number;
+      readonly result: JsonObject;
+      readonly owed: readonly Owed[];
+      readonly workflowDigest: string;
+    };
+/** Of a child's end to its parent: what was found out by asking the child's owner. */
+export interface ChildClosedRequest {
+  readonly namespace: string;
+  readonly run: string;
+  readonly child: string;
+  readonly report: ChildReport;
+}
+/** The owner of a child to the owner of its parent, once, to save time: no proof, a reason to ask. */
+export interface ChildHint {
+  readonly namespace: string;
+  readonly run: string;
+  readonly child: string;
+}
+export interface FreezeRequest {
+  readonly namespace: string;
+  readonly run: string;
+  readonly source: FreezeSource;
+  readonly by: string;
+  readonly reason: string;
+}
+export interface ReadOnlyRequest {
+  readonly namespace: string;
+  readonly run: string;
+  readonly readOnly: boolean;
+  readonly by: string;
+  readonly reason: string;
 }
 export interface DecideRequest {
   readonly namespace: string;

@@ -1,9 +1,9 @@
 // Owns: the facts of a run. The journal is the one truth; everything else is folded from these. An event is never changed
 // after release: new meaning is a new type or an optional member.
 import type { EscalationAction, Signal } from '../v1alpha1/escalation-policy.ts';
-import type { DecisionOption } from '../v1alpha1/escalation.ts';
+import type { DecisionOption, EscalationSignal } from '../v1alpha1/escalation.ts';
 import type { Effect } from '../v1alpha1/tool.ts';
-import type { TerminalOutcome } from '../v1alpha1/workflow.ts';
+import type { ChildSummary, FamilyEvent, Freeze, ParentRun, RunOutcome } from './family.ts';
 
 /** Any JSON. */
 export type Json = null | boolean | number | string | readonly Json[] | { readonly [key: string]: Json };
@@ -14,7 +14,8 @@ export interface Failure {
   readonly message: string;
 }
 
-export type RunSource = 'object' | 'http' | 'bus' | 'hook' | 'fallback';
+/** `parent`: a child, started by a state of type workflow or parallel. */
+export type RunSource = 'object' | 'http' | 'bus' | 'hook' | 'fallback' | 'parent';
 export type Role = 'planner' | 'executor' | 'verifier';
 export type Route = 'primary' | 'backup' | 'specialist';
 
@@ -97,7 +98,7 @@ export interface Verification {
 export interface EscalationFacts {
   /** `<run>-<n>`, lower case: also the name of the Escalation object is derived from it. */
   readonly id: string;
-  readonly signal: Signal | 'approval';
+  readonly signal: EscalationSignal;
   readonly rule?: string;
   readonly action: EscalationAction;
   readonly queue: string;
@@ -132,7 +133,12 @@ export type HistoryEvent = Base &
         readonly requestedBy: string;
         readonly source: RunSource;
         readonly object?: { readonly name: string; readonly uid: string };
-        readonly parent?: { readonly run: string; readonly reason: string };
+        readonly parent?: ParentRun;
+        /** A branch: the state it starts in, and the facts it starts with. */
+        readonly first?: string;
+        readonly facts?: JsonObject;
+        /** A child: its share of what was left of its parent's budget. */
+        readonly budgetMicros?: number;
         /** Agent → bundle digest: kept to the end. */
         readonly pins: Readonly<Record<string, string>>;
         readonly deadline: number;
@@ -150,6 +156,8 @@ export type HistoryEvent = Base &
         readonly notBefore: number;
         readonly deadline: number;
         readonly reason?: string;
+        /** A person had it tried again: attempts and routes count from here. */
+        readonly renewed?: boolean;
       }
     /** Journaled before any call with an effect is made: intent before effect. */
     | {
@@ -228,15 +236,17 @@ export type HistoryEvent = Base &
     | { readonly type: 'ReadOnlySet'; readonly rule: string }
     | { readonly type: 'CancelRequested'; readonly by: string; readonly reason: string }
     | { readonly type: 'FallbackRequested'; readonly workflow: string; readonly run: string; readonly reason: string }
+    | FamilyEvent
     | {
         readonly type: 'RunClosed';
-        readonly outcome: TerminalOutcome | 'cancelled' | 'timedOut';
+        readonly outcome: RunOutcome;
         readonly state: string;
         readonly message: string;
       }
   );
 
 export type HistoryEventType = HistoryEvent['type'];
+export type EventOf<T extends HistoryEventType> = Extract<HistoryEvent, { readonly type: T }>;
 /** An event before it has its place in the history. */
 export type NewEvent = HistoryEvent extends infer E
   ? E extends HistoryEvent
@@ -285,6 +295,15 @@ export interface RunSummary {
   readonly escalations: number;
   readonly route: Route;
   readonly fallbackRun?: string;
+  /** A child: the run that waits for it. */
+  readonly parentRun?: string;
+  /** The newest children, open ones first. */
+  readonly children?: readonly ChildSummary[];
+  /** Why nothing moves until somebody resumes the run. */
+  readonly frozen?: readonly Freeze[];
+  readonly readOnly?: boolean;
+  /** The end is decided: what is still to be undone before the run is closed. */
+  readonly ending?: { readonly outcome: RunOutcome; readonly message: string; readonly compensations: number };
   readonly startedAt: number;
   readonly closedAt?: number;
   readonly seq: number;

@@ -36,6 +36,11 @@ export const engineVerbs = [
   'history',
   'list',
   'await',
+  'freeze',
+  'resume',
+  'readonly',
+  'child',
+  'child-closed',
 ] as const;
 export type EngineVerb = (typeof engineVerbs)[number];
 export const workerEngineVerbs = ['claim', 'turn', 'complete', 'fail', 'heartbeat'] as const;

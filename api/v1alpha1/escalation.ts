@@ -17,6 +17,10 @@ import { actions, signals } from './escalation-policy.ts';
 export const decisionOptions = ['approve', 'reject'] as const;
 export type DecisionOption = (typeof decisionOptions)[number];
 
+/** Why people are asked, beside a rule's signal: a compensation failed, or one state of a run made too many events. */
+export const escalationSignals = [...signals, 'approval', 'compensation', 'history'] as const;
+export type EscalationSignal = (typeof escalationSignals)[number];
+
 export const escalationSpecSchema = z
   .object({
     id: text(128).describe('Identity in the journal: run and position.'),
@@ -30,8 +34,10 @@ export const escalationSpecSchema = z
       .optional()
       .describe('The rule of the policy that fired; absent when a state or a permission asks.'),
     signal: z
-      .enum([...signals, 'approval'])
-      .describe('Why: a signal, or `approval` where a workflow or a permission asks for one.'),
+      .enum(escalationSignals)
+      .describe(
+        'Why: a signal; `approval`: a workflow or a permission asks; `compensation`: one failed; `history`: a state made too many events.',
+      ),
     action: z.enum(actions).describe('What the policy does about it.'),
     queue: name().describe('Who is asked first; `status.queue` says who is asked now.'),
     question: text(2048).describe('What the person is asked, in a sentence.'),

@@ -1,31 +1,17 @@
 // Owns: from facts to sentences: what happened, in the order it happened, in words. Pure; nothing of the history is left out
 // but what a sentence before it has said already.
+import type { ParentRun } from '../../api/messages/family.ts';
 import type { EscalationFacts, HistoryEvent, HistoryEventType, Turn } from '../../api/messages/history.ts';
 import { span } from '../output/quantity.ts';
 import { oneLine } from '../output/style.ts';
-import { callWords, modelWords, quoted, shortDigest, type Show, shower } from './words.ts';
+import { endingTellers, familyTellers, pauseTellers } from './family.ts';
+import { say, type Telling, type Tellers, type Words } from './telling.ts';
+import { callWords, modelWords, quoted, shortDigest, shower } from './words.ts';
 
-export type Mark = 'plain' | 'move' | 'good' | 'bad' | 'ask';
-
-export interface Entry {
+export interface Entry extends Words {
   readonly seq: number;
   readonly at: number;
-  readonly mark: Mark;
-  readonly title: string;
-  /** Paragraphs below the title. */
-  readonly details: readonly string[];
 }
-
-interface Telling {
-  readonly whole: boolean;
-  readonly show: Show;
-  /** When the event happened. */
-  readonly at: number;
-}
-
-type Words = Omit<Entry, 'seq' | 'at'>;
-type Of<Type extends HistoryEventType> = Extract<HistoryEvent, { readonly type: Type }>;
-type Tellers = { readonly [Type in HistoryEventType]: (event: Of<Type>, telling: Telling) => Words };
 
 /** One entry per event. `whole`: nothing is cut. */
 export function narrate(events: readonly HistoryEvent[], whole = false): readonly Entry[] {
@@ -51,19 +37,16 @@ function takeover(event: HistoryEvent, workers: Map<string, string>): readonly s
     : [`worker ${event.worker} took over from ${before}, after its last turn`];
 }
 
-const say = (mark: Mark, title: string, ...details: readonly (string | undefined)[]): Words => ({
-  mark,
-  title,
-  details: details.filter((line): line is string => line !== undefined && line !== ''),
-});
-
-const tellers: Tellers = {
+const tellers: Tellers<HistoryEventType> = {
+  ...familyTellers,
+  ...endingTellers,
+  ...pauseTellers,
   RunStarted: (event, { show, at }) =>
     say(
       'plain',
       `started by ${event.requestedBy} (${event.source})${event.key === undefined ? '' : `, key ${event.key}`}`,
       `input ${show(event.input)}`,
-      event.parent === undefined ? undefined : `takes over from run ${event.parent.run}: ${event.parent.reason}`,
+      parentWords(event.parent),
       `bundles kept to the end: ${pinWords(event.pins)}`,
       `must end within ${span(event.deadline - at)}`,
     ),
@@ -164,6 +147,11 @@ const tellers: Tellers = {
 function becauseOf({ signal, rule, action }: EscalationFacts): string {
   const by = rule === undefined ? '' : ` (rule ${rule})`;
   return signal === 'approval' ? `because approval is asked for${by}` : `because of ${signal}${by}, action ${action}`;
+}
+
+function parentWords(parent: ParentRun | undefined): string | undefined {
+  if (parent === undefined) return undefined;
+  return `${parent.child === undefined ? 'takes over from' : 'child of'} run ${parent.run}: ${parent.reason}`;
 }
 
 const pinWords = (pins: Readonly<Record<string, string>>): string =>

@@ -2,7 +2,8 @@
 import { offset } from '../output/quantity.ts';
 import { type Paint, plain, type Tone } from '../output/style.ts';
 import { pad, wrap } from '../output/width.ts';
-import type { Entry, Mark } from './narrate.ts';
+import type { Entry } from './narrate.ts';
+import type { Mark } from './telling.ts';
 
 const signs: Readonly<Record<Mark, string>> = { plain: '·', move: '→', good: '✓', bad: '✗', ask: '!' };
 const tones: Readonly<Record<Mark, Tone | undefined>> = {

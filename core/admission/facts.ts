@@ -1,7 +1,8 @@
 // Owns: what is known of a run's values at each point of its workflow, from the schemas alone.
 //   F1: a fact is there for sure only if every way to that point brings it; one that no way brings is not there.
 //   F2: a state of which nothing is known may bring anything.
-import type { WorkflowSpec, WorkflowState } from '../../api/v1alpha1/workflow.ts';
+import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
+import type { WorkflowState } from '../../api/v1alpha1/workflow-state.ts';
 import { typeOfSchema } from '../cel/schema-type.ts';
 import {
   anObject,
@@ -52,7 +53,11 @@ export function pointsOf(spec: WorkflowSpec): Points {
     if (next === undefined) break;
     const state = spec.states[next.state];
     if (state === undefined) continue;
-    const done = afterWork(state, next.point);
+    const done = afterWork(next.state, state, next.point);
+    // A branch begins with the facts of the run that starts it, and without a result.
+    for (const branch of Object.values(state.branches ?? {})) {
+      if (branch.start !== undefined) reach(branch.start, { ...next.point, result: start.result });
+    }
     for (const { from, to } of spec.transitions) if (from === next.state) reach(to, done);
     for (const to of Object.values(state.exits ?? {})) if (to !== undefined) reach(to, either(next.point, done));
   }
@@ -63,7 +68,7 @@ export function pointsOf(spec: WorkflowSpec): Points {
     in: (state) => entered.get(state),
     after: (name) => {
       const [state, point] = [spec.states[name], entered.get(name)];
-      return state === undefined || point === undefined ? undefined : afterWork(state, point);
+      return state === undefined || point === undefined ? undefined : afterWork(name, state, point);
     },
   };
 }
@@ -74,8 +79,24 @@ const either = (left: Point, right: Point): Point => ({
 });
 const same = (left: Point, right: Point): boolean => JSON.stringify(left) === JSON.stringify(right);
 
-function afterWork(state: WorkflowState, point: Point): Point {
+/** A child as a fact (`factOf`). */
+const childType = anObject({
+  run: required(string),
+  outcome: required(string),
+  message: required(string),
+  result: required(anything),
+});
+
+function afterWork(name: string, state: WorkflowState, point: Point): Point {
   switch (state.type) {
+    case 'workflow':
+      return { facts: overlaid(point.facts, anObject({ [name]: required(childType) })), result: childType };
+    case 'parallel': {
+      const names = Object.keys(state.branches ?? {});
+      const children = anObject(Object.fromEntries(names.map((branch) => [branch, required(childType)])));
+      return { facts: overlaid(point.facts, children), result: children };
+    }
+    case 'compensation':
     case 'task': {
       const output = asObject(state.output === undefined ? anything : typeOfSchema(state.output));
       return { facts: overlaid(point.facts, output), result: output };
@@ -86,8 +107,6 @@ function afterWork(state: WorkflowState, point: Point): Point {
     case 'approval':
     case 'terminal':
       return point;
-    default:
-      return { facts: overlaid(point.facts, anything), result: anything };
   }
 }
 

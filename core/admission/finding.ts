@@ -4,6 +4,8 @@ import type { Reason } from '../../api/conditions.ts';
 export const staticChecks = {
   agentUnknown: 'An agent that is named exists.',
   backupUnknown: 'A backup route names an agent that exists.',
+  branchReentersItself: 'No branch leads back to the state that starts it.',
+  branchUnknown: 'A branch starts in a state of the workflow.',
   bundleForOtherAgent: 'The bundle of an agent is for that agent.',
   bundleUnknown: 'The bundle that is named exists.',
   celDoubtful:
@@ -11,9 +13,11 @@ export const staticChecks = {
   celInvalid: 'Every CEL expression and template compiles with the variables of its field.',
   celMistyped:
     'An expression reads what the schemas promise, combines it by its types, and gives what its field needs.',
+  compensationUnfit: 'A compensation names a state of type compensation, and nothing else leads to one.',
   eventMismatch: 'A transition waits for what its state can bring.',
   exitUnknown: 'Every exit names a state.',
   expiryCycle: 'Queues that pass a question on do not pass it round in a circle.',
+  loopUnbounded: 'A loop of decisions has a state with maxVisits.',
   modelUnknown: 'A model that is named exists.',
   noOtherwise: 'A state with guards has a last transition without one, or exits.error.',
   patternBlank: 'A pattern holds more than white space.',
@@ -33,6 +37,7 @@ export const staticChecks = {
   transitionShadowed: 'No transition stands behind one without a guard.',
   urlInvalid: 'A URL of a tool has only known {placeholders}, and none in its host.',
   verifierIsExecutor: 'The verifier is not the model that did the work, unless rules check the result too.',
+  workflowCycle: 'A workflow does not run itself, directly or through others.',
   workflowUnknown: 'A workflow that is named exists.',
 } as const;
 export type StaticCheck = keyof typeof staticChecks;

@@ -5,7 +5,8 @@ import type { BundleSpec } from '../../api/v1alpha1/bundle.ts';
 import type { EscalationPolicySpec } from '../../api/v1alpha1/escalation-policy.ts';
 import type { ModelSpec } from '../../api/v1alpha1/model.ts';
 import type { ToolSpec } from '../../api/v1alpha1/tool.ts';
-import type { WorkflowRunSpec, WorkflowSpec, WorkflowState } from '../../api/v1alpha1/workflow.ts';
+import type { WorkflowRunSpec, WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
+import type { WorkflowState } from '../../api/v1alpha1/workflow-state.ts';
 import type { Reason } from '../../api/conditions.ts';
 import type { Checked } from './admission.ts';
 import { type Finding, finding, quote, quoteAll, type StaticCheck } from './finding.ts';
@@ -36,7 +37,7 @@ export function checkReferences(name: string, object: Referring, existing: Looku
     case 'Tool':
       return checkToolReferences(object.spec, existing);
     case 'Workflow':
-      return checkWorkflowReferences(object.spec, existing);
+      return checkWorkflowReferences(name, object.spec, existing);
     case 'WorkflowRun':
       return workflowExists('spec.workflowRef.name', object.spec.workflowRef.name, existing);
   }
@@ -148,14 +149,60 @@ export function checkPolicyReferences(spec: EscalationPolicySpec, existing: Look
   ];
 }
 
-export function checkWorkflowReferences(spec: WorkflowSpec, existing: Lookups): readonly Finding[] {
+export function checkWorkflowReferences(name: string, spec: WorkflowSpec, existing: Lookups): readonly Finding[] {
   const policy = policyOf(spec, existing);
   return [
     ...noPolicy('spec.escalationPolicyRef.name', spec.escalationPolicyRef?.name, policy),
+    ...checkChildren(name, spec, existing),
     ...Object.entries(spec.states).flatMap(([name, state]) =>
       checkStateReferences(`spec.states[${name}]`, state, policy, existing),
     ),
   ];
+}
+
+/** Workflows that are run as children: each exists, and none of them runs this one again. */
+function checkChildren(name: string, spec: WorkflowSpec, existing: Lookups): readonly Finding[] {
+  return childWorkflows(spec).flatMap(({ field, workflow }) => {
+    const missing = workflowExists(field, workflow, existing);
+    if (missing.length > 0) return missing;
+    const way = wayTo(name, workflow, existing);
+    if (way === undefined) return [];
+    const found = `Workflow ${quote(workflow)}, which runs ${way.map(quote).join(', which runs ')} again`;
+    return [finding('workflowCycle', field, { found, allowed: 'a Workflow that does not run this one' })];
+  });
+}
+
+/** The workflows on the way from one to `name`, if there is one. */
+function wayTo(name: string, from: string, existing: Lookups): readonly string[] | undefined {
+  if (from === name) return [name];
+  const before = new Map<string, string>([[from, '']]);
+  const open = [from];
+  for (let at = open.shift(); at !== undefined; at = open.shift()) {
+    const spec = existing.workflow(at);
+    for (const { workflow } of spec === undefined ? [] : childWorkflows(spec)) {
+      if (before.has(workflow)) continue;
+      before.set(workflow, at);
+      if (workflow === name) return trail(before, at, [name]);
+      open.push(workflow);
+    }
+  }
+  return undefined;
+}
+
+function trail(before: ReadonlyMap<string, string>, last: string, end: readonly string[]): readonly string[] {
+  const way = [...end];
+  for (let at = last; before.get(at) !== ''; at = before.get(at) ?? '') way.unshift(at);
+  return way;
+}
+
+/** The workflows that a workflow runs as children, with where it says so. */
+export function childWorkflows(spec: WorkflowSpec): readonly { readonly field: string; readonly workflow: string }[] {
+  return Object.entries(spec.states).flatMap(([name, state]) => [
+    ...(state.workflow === undefined ? [] : [{ field: `spec.states[${name}].workflow`, workflow: state.workflow }]),
+    ...Object.entries(state.branches ?? {}).flatMap(([branch, { workflow }]) =>
+      workflow === undefined ? [] : [{ field: `spec.states[${name}].branches[${branch}].workflow`, workflow }],
+    ),
+  ]);
 }
 
 function checkStateReferences(

@@ -1,21 +1,23 @@
 // Owns: the static checks of a Workflow: what its schema cannot state, since it takes the whole graph to see it.
-import type { Transition, WorkflowSpec, WorkflowState } from '../../api/v1alpha1/workflow.ts';
+import type { Transition, WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
+import type { WorkflowState } from '../../api/v1alpha1/workflow-state.ts';
 import { typeOfSchema } from '../cel/schema-type.ts';
 import type { Type } from '../cel/type.ts';
 import { checkExpression, checkTemplates, untyped, variables } from './expressions.ts';
 import { type Point, pointsOf, runType } from './facts.ts';
 import { type Finding, finding, quote, quoteAll } from './finding.ts';
 import { checkObjectSchema } from './json-schema.ts';
-
-type States = ReadonlyMap<string, WorkflowState>;
-interface Graph {
-  readonly start: string;
-  readonly states: States;
-  readonly transitions: readonly Transition[];
-}
+import { checkBranches, checkCompensations, checkLoops, closure, edgesOf, type Graph } from './workflow-graph.ts';
 
 /** What ends a state of each type; `on` of a transition may say only this. */
-export const doneBy = { task: 'done', decision: 'done', approval: 'approved', wait: 'received' } as const;
+export const doneBy = {
+  task: 'done',
+  decision: 'done',
+  approval: 'approved',
+  wait: 'received',
+  parallel: 'done',
+  workflow: 'done',
+} as const;
 
 /** States are taken by name, so that findings read alike before and after the API server has sorted them. */
 export function checkWorkflow(_name: string, spec: WorkflowSpec): readonly Finding[] {
@@ -27,7 +29,10 @@ export function checkWorkflow(_name: string, spec: WorkflowSpec): readonly Findi
   return [
     ...checkExits(graph),
     ...checkTransitions(graph),
+    ...checkBranches(graph),
+    ...checkCompensations(graph),
     ...checkReachability(graph),
+    ...checkLoops(graph),
     ...checkObjectSchema('spec.input', spec.input),
     ...[...graph.states].flatMap(([name, { output }]) =>
       output === undefined ? [] : checkObjectSchema(`spec.states[${name}].output`, output),
@@ -63,6 +68,10 @@ function checkState(name: string, state: WorkflowState, types: Readonly<Record<s
     ...checkExpression(`${field}.for.by`, state.for?.by, { types, wanted: 'Key' }),
     ...checkTemplates(`${field}.goal`, state.goal, types),
     ...checkTemplates(`${field}.question`, state.question, types),
+    ...checkTemplates(`${field}.input`, state.input, types),
+    ...Object.entries(state.branches ?? {}).flatMap(([branch, { input }]) =>
+      checkTemplates(`${field}.branches[${branch}].input`, input, types),
+    ),
   ];
 }
 
@@ -87,6 +96,8 @@ function checkTransitions(graph: Graph): readonly Finding[] {
       .map((transition, index) => ({ ...transition, index }))
       .filter(({ from }) => from === name);
     if (state.type === 'terminal') return terminalLeft(name, leaving);
+    // Where one leads is checked with the compensations.
+    if (state.type === 'compensation') return [];
     if (leaving.length === 0) return [stateWithoutWayOut(name, state)];
     return [...eventMismatch(state, leaving), ...transitionShadowed(leaving), ...noOtherwise(name, state, leaving)];
   });
@@ -111,7 +122,7 @@ function stateWithoutWayOut(name: string, state: WorkflowState): Finding {
 }
 
 function eventMismatch(state: WorkflowState, leaving: Leaving): readonly Finding[] {
-  if (state.type === 'terminal') return [];
+  if (state.type === 'terminal' || state.type === 'compensation') return [];
   const expected = doneBy[state.type];
   return leaving.flatMap(({ index, exit, from }) =>
     exit === undefined || exit === expected
@@ -146,40 +157,22 @@ function noOtherwise(name: string, state: WorkflowState, leaving: Leaving): read
   ];
 }
 
-function checkReachability({ start, states, transitions }: Graph): readonly Finding[] {
-  const forward = new Map<string, string[]>();
-  const backward = new Map<string, string[]>();
-  const link = (from: string, to: string) => {
-    forward.set(from, [...(forward.get(from) ?? []), to]);
-    backward.set(to, [...(backward.get(to) ?? []), from]);
-  };
-  for (const { from, to } of transitions) link(from, to);
-  for (const [name, state] of states)
-    for (const to of Object.values(state.exits ?? {})) if (to !== undefined) link(name, to);
-
+function checkReachability(graph: Graph): readonly Finding[] {
+  const { start, states } = graph;
+  const { forward, backward } = edgesOf(graph);
   const terminals = [...states].filter(([, { type }]) => type === 'terminal').map(([name]) => name);
   const entered = closure([start], forward);
   const ending = closure(terminals, backward);
-  return [...states.keys()].flatMap((name) => {
+  return [...states].flatMap(([name, { type }]) => {
     const field = `spec.states[${name}]`;
+    // Whether a compensation is named is checked with the others.
+    if (type === 'compensation') return [];
     if (!entered.has(name)) {
-      const allowed = `states that a transition or exit leads to from start ${quote(start)}`;
+      const allowed = `states that a transition, exit or branch leads to from start ${quote(start)}`;
       return [finding('stateUnreachable', field, { found: 'a state that cannot be reached', allowed })];
     }
     if (ending.has(name)) return [];
     const allowed = `states from which one of the terminal states can be reached: ${quoteAll(terminals)}`;
     return [finding('terminalUnreachable', field, { found: 'a state from which a run can never end', allowed })];
   });
-}
-
-function closure(from: readonly string[], edges: ReadonlyMap<string, readonly string[]>): ReadonlySet<string> {
-  const seen = new Set(from);
-  const open = [...from];
-  for (let name = open.pop(); name !== undefined; name = open.pop()) {
-    for (const next of edges.get(name) ?? []) {
-      if (!seen.has(next)) open.push(next);
-      seen.add(next);
-    }
-  }
-  return seen;
 }

@@ -2,13 +2,13 @@
 //   A1: at most one escalation of a run is open.   A2: each is bound by a digest to exactly what would happen on a yes.
 import type { EscalationFacts, ToolResult } from '../../api/messages/history.ts';
 import type { EscalationAction } from '../../api/v1alpha1/escalation-policy.ts';
-import type { WorkflowState } from '../../api/v1alpha1/workflow.ts';
+import type { WorkflowState } from '../../api/v1alpha1/workflow-state.ts';
 import { digest } from '../canonical/canonical.ts';
 import { interpolate } from '../cel/cel.ts';
 import type { Firing } from '../escalation/decide.ts';
 import { callDigest } from '../permission/digest.ts';
 import { durationMs } from '../routing/duration.ts';
-import { policyFor, queueFor, runBinding, stateOf } from './definition.ts';
+import { firstState, policyFor, queueFor, runBinding, stateOf } from './definition.ts';
 import type { Draft } from './draft.ts';
 
 const dayMs = 86_400_000;
@@ -32,7 +32,7 @@ function open(draft: Draft, asked: Question, deadlineMax = Number.POSITIVE_INFIN
       queue,
       question: asked.question.slice(0, questionMax),
       evidence: asked.evidence.slice(0, 32).map((line) => line.slice(0, 2_000)),
-      state: state.state === '' ? draft.definition.workflow.spec.start : state.state,
+      state: state.state === '' ? firstState(draft) : state.state,
       deadline,
       ...(agent === undefined ? {} : { agent }),
     },
@@ -93,5 +93,32 @@ export function askForSignal(
     evidence,
     digest: digest({ run: state.run, state: state.state, visit: state.visit, rule: rule.name, subject }),
     ...(rule.queue === undefined ? {} : { queue: rule.queue }),
+  });
+}
+
+/** When a compensation has used up its attempts: a yes tries again, a no gives it up with the person's reason. */
+export function askForCompensation(draft: Draft, problem: string): void {
+  const { run, state, activity, compensating } = draft.state;
+  const of = compensating?.activity ?? '';
+  const evidence = [`${state} was to undo ${of}`, `it failed: ${problem}`];
+  const attempt = activity?.attempt ?? 0;
+  open(draft, {
+    signal: 'compensation',
+    action: 'humanQueue',
+    question: `${of} is not undone: ${state} failed (${problem}). Yes: try again. No: give it up, with your reason.`,
+    evidence,
+    digest: digest({ run, compensation: state, of, attempt, asked: draft.state.escalations.length }),
+  });
+}
+
+/** When one state has made so many events that it is taken for a runaway. */
+export function askForHistory(draft: Draft, events: number): void {
+  const { run, state, visit } = draft.state;
+  open(draft, {
+    signal: 'history',
+    action: 'freeze',
+    question: `State ${state} has made ${events} events without an end. May the run go on?`,
+    evidence: [`visit ${visit} of state ${state}`, `${events} events since the history was last continued`],
+    digest: digest({ run, state, visit, events }),
   });
 }

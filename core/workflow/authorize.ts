@@ -6,7 +6,7 @@ import { bundleToken } from '../../api/messages/subjects.ts';
 import { leftMicros } from '../budget/budget.ts';
 import { callDigest } from '../permission/digest.ts';
 import { current } from './current.ts';
-import { type Given, stateOf } from './definition.ts';
+import { budgetLimit, factsOf, type Given, stateOf } from './definition.ts';
 import { Draft, type Reaction } from './draft.ts';
 import { goalOf, outputOf } from './schedule.ts';
 import type { ActivityState, RunState } from './state.ts';
@@ -57,9 +57,9 @@ function consume(draft: Draft, request: AuthorizeRequest): 'notNeeded' | 'consum
 }
 
 function allowed(draft: Draft, activity: ActivityState, approval: 'notNeeded' | 'consumed' | 'absent'): AuthorizeReply {
-  const { state, definition } = draft;
-  const spec = stateOf(definition, state.state) ?? { type: 'task' as const };
-  const limitMicros = definition.workflow.spec.budget?.perRunMicros;
+  const { state } = draft;
+  const spec = stateOf(draft.definition, state.state) ?? { type: 'task' as const };
+  const limitMicros = budgetLimit(draft);
   const output = outputOf(spec);
   const { run: id, namespace, workflow, requestedBy } = state;
   return {
@@ -74,7 +74,7 @@ function allowed(draft: Draft, activity: ActivityState, approval: 'notNeeded' | 
     highRisk: spec.highRisk === true,
     ...(spec.override === undefined ? {} : { override: spec.override }),
     input: state.input,
-    facts: state.facts,
+    facts: factsOf(state),
     ...(limitMicros === undefined
       ? {}
       : { budgetLeftMicros: leftMicros({ limitMicros, spentMicros: state.costMicros }) }),

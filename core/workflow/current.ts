@@ -1,5 +1,6 @@
 // Owns: whether a report is about what the run is doing now. What has moved on is told to stop; a report that was already
 // answered gets the same answer.
+import type { Freeze } from '../../api/messages/family.ts';
 import type { ReportReply } from '../../api/messages/asks.ts';
 import type { ActivityState, RunState } from './state.ts';
 
@@ -29,11 +30,15 @@ export function current(state: RunState, target: Target): Current {
 export function whyStopped(state: RunState): string | undefined {
   if (state.parked !== undefined) return state.parked;
   if (state.status === 'Closed') return `the run is closed: ${state.outcome ?? ''}`;
+  if (state.frozen !== undefined) return `the run is frozen by ${frozenBy(state.frozen.holds)}`;
   if (state.escalation !== undefined) {
     return `the run waits for queue ${state.escalation.facts.queue} (${state.escalation.facts.id})`;
   }
   return undefined;
 }
+
+export const frozenBy = (holds: readonly Freeze[]): string =>
+  holds.map(({ by, reason }) => `${by}: ${reason}`).join('; ');
 
 /** What a worker is told after its report: go on, or let go. */
 export function after(state: RunState, target: Target): ReportReply {

@@ -4,13 +4,17 @@
 import type { CancelRequest, DecideRequest, EngineReply } from '../../api/messages/asks.ts';
 import { durationMs } from '../routing/duration.ts';
 import { askForCall } from './approval.ts';
-import { type Given, policyFor, queueFor, stateOf } from './definition.ts';
+import { continueHere } from './continue.ts';
+import { frozenBy } from './current.ts';
+import { firstState, type Given, policyFor, queueFor, stateOf } from './definition.ts';
 import { Draft, type Reaction } from './draft.ts';
+import { abandonCompensation, end, retryCompensation } from './end.ts';
 import { handOver } from './escalate.ts';
 import { afterFailure } from './failure.ts';
 import { close, enter, exit, leave, stateDeadline } from './flow.ts';
 import { undecided } from './turn.ts';
-import type { OpenEscalation } from './state.ts';
+import { openChildren } from './fold-children.ts';
+import type { OpenEscalation, RunState } from './state.ts';
 
 export interface DecideResult {
   readonly escalation: string;
@@ -45,6 +49,7 @@ export function answerEscalation(given: Given, request: DecideRequest): Reaction
   const { option, by, reason, digest, decision } = request;
   draft.add({ type: 'EscalationDecided', id: request.escalation, option, by, reason, digest, decision });
   if (option === 'approve') resume(draft, open);
+  else if (open.facts.signal === 'compensation') abandonCompensation(draft, by, reason);
   else reject(draft, open, `rejected by ${by}: ${reason}`);
   return { events: draft.events, reply: result(option === 'approve' ? 'the run goes on' : 'the run was turned away') };
 }
@@ -54,6 +59,9 @@ function whyNot(
   open: OpenEscalation,
   request: DecideRequest,
 ): ReturnType<typeof no> | undefined {
+  if (state.frozen !== undefined) {
+    return no('STALE', `run ${state.run} is frozen by ${frozenBy(state.frozen.holds)}; resume it, then answer`);
+  }
   if (now >= open.facts.deadline) {
     return no('STALE', `escalation ${request.escalation} expired; look at the run for what happened then`);
   }
@@ -78,8 +86,13 @@ function whyNot(
 /** Goes on exactly where the question stopped the run. */
 function resume(draft: Draft, asked: OpenEscalation): void {
   const { state } = draft;
+  if (asked.facts.signal === 'compensation') {
+    retryCompensation(draft);
+    return;
+  }
+  if (asked.facts.signal === 'history') continueHere(draft);
   if (state.state === '') {
-    enter(draft, draft.definition.workflow.spec.start);
+    enter(draft, firstState(draft));
     return;
   }
   switch (state.activity?.phase) {
@@ -129,9 +142,18 @@ function passOn(draft: Draft, { facts, moves }: OpenEscalation, limit: number): 
     return true;
   }
   const workflow = onExpiry?.fallbackWorkflow;
+  if (draft.state.ending !== undefined) return askAgain(draft, facts);
   if (workflow === undefined) return false;
   draft.add({ type: 'EscalationExpired', id: facts.id, next: `workflow ${workflow}` });
   handOver(draft, workflow, `nobody answered in queue ${facts.queue}`);
+  return true;
+}
+
+/** What a run owes is not given up because nobody answers: the question is asked again. */
+function askAgain(draft: Draft, { id, queue, signal }: OpenEscalation['facts']): boolean {
+  if (signal !== 'compensation') return false;
+  const deadline = draft.now + durationMs(queueFor(draft, queue)?.deadline, dayMs);
+  draft.add({ type: 'EscalationMoved', id, queue, deadline });
   return true;
 }
 
@@ -142,8 +164,29 @@ export function cancelRun(given: Given, request: CancelRequest): Reaction<Engine
     const message = state.outcome === 'cancelled' ? 'already cancelled' : `already closed: ${state.outcome ?? ''}`;
     return { events: [], reply: { ok: true, result: { message } } };
   }
+  if (state.ending !== undefined) {
+    return {
+      events: [],
+      reply: { ok: true, result: { message: `already ending with ${state.ending.outcome}; ${left(state)}` } },
+    };
+  }
   const draft = new Draft(given, `cancel/${request.by}`);
   draft.add({ type: 'CancelRequested', by: request.by, reason: request.reason });
-  close(draft, 'cancelled', `cancelled by ${request.by}: ${request.reason}`);
-  return { events: draft.events, reply: { ok: true, result: { message: 'cancelled' } } };
+  const message = `cancelled by ${request.by}: ${request.reason}`;
+  end(draft, { outcome: 'cancelled', message, compensate: true });
+  const answer = draft.state.status === 'Closed' ? 'cancelled' : `cancelled; ${left(draft.state)}`;
+  return { events: draft.events, reply: { ok: true, result: { message: answer } } };
+}
+
+/** What is still to come before the run is closed. */
+function left(state: RunState): string {
+  const children = openChildren(state).length;
+  const parts = [
+    ...(state.frozen === undefined ? [] : ['the run is frozen and goes on when it is resumed']),
+    ...(children === 0 ? [] : [`${children} of its children are still open`]),
+    ...(state.owed.length === 0 || state.ending?.compensate !== true
+      ? []
+      : [`${state.owed.length} tasks are still to be undone`]),
+  ];
+  return parts.join(', ');
 }

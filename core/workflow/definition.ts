@@ -2,7 +2,8 @@
 import type { JsonObject } from '../../api/messages/history.ts';
 import type { ResolvedBundle, ResolvedPolicy, ResolvedWorkflow } from '../../api/messages/catalog.ts';
 import type { EscalationRule, Queue } from '../../api/v1alpha1/escalation-policy.ts';
-import type { WorkflowState } from '../../api/v1alpha1/workflow.ts';
+import type { WorkflowState } from '../../api/v1alpha1/workflow-state.ts';
+import type { RunLimits } from './limits.ts';
 import type { RunState } from './state.ts';
 
 export interface Definition {
@@ -11,6 +12,7 @@ export interface Definition {
   readonly bundle: (digest: string) => ResolvedBundle | undefined;
   /** The policy of an Agent, used where the workflow has none. */
   readonly agentPolicy: (agent: string) => ResolvedPolicy | undefined;
+  readonly limits?: Partial<RunLimits>;
 }
 
 export interface Given {
@@ -24,10 +26,29 @@ export function stateOf(definition: Definition, name: string): WorkflowState | u
   return Object.hasOwn(definition.workflow.spec.states, name) ? definition.workflow.spec.states[name] : undefined;
 }
 
+/** The state a run begins in: a branch has its own. */
+export const firstState = ({ definition, state }: Omit<Given, 'now'>): string =>
+  state.first ?? definition.workflow.spec.start;
+
+/** What goals and rules see: a compensation also the result of what it undoes. */
+export const factsOf = (state: RunState): JsonObject =>
+  state.compensating === undefined ? state.facts : { ...state.facts, ...state.compensating.facts };
+
+/** What the run may spend; undefined: no limit. */
+export function budgetLimit({ definition, state }: Omit<Given, 'now'>): number | undefined {
+  const limits = [definition.workflow.spec.budget?.perRunMicros, state.budgetMicros].filter(
+    (limit) => limit !== undefined,
+  );
+  return limits.length === 0 ? undefined : Math.min(...limits);
+}
+
+export const hasChildren = ({ type }: WorkflowState): boolean => type === 'parallel' || type === 'workflow';
+
 export function policyFor({ definition, state }: Omit<Given, 'now'>): ResolvedPolicy | undefined {
-  const { policy, spec } = definition.workflow;
+  const { policy } = definition.workflow;
   if (policy !== undefined) return policy;
-  const agent = state.activity?.agent ?? stateOf(definition, state.state === '' ? spec.start : state.state)?.agent;
+  const at = state.state === '' ? firstState({ definition, state }) : state.state;
+  const agent = state.activity?.agent ?? stateOf(definition, at)?.agent;
   return agent === undefined ? undefined : definition.agentPolicy(agent);
 }
 

@@ -1,18 +1,20 @@
 // Owns: time. Deadlines are in folded state; a timer that fires late, twice or for nothing changes nothing.
 import { durationMs } from '../routing/duration.ts';
 import { expire } from './decide.ts';
-import { type Given, rulesFor, stateOf } from './definition.ts';
+import { type Given, hasChildren, rulesFor, stateOf } from './definition.ts';
 import { Draft, type Reaction } from './draft.ts';
 import { escalate, isSettled } from './escalate.ts';
 import { exit, leave, stateDeadline } from './flow.ts';
+import { end } from './end.ts';
 import { timeOut } from './failure.ts';
+import { timeOutChildren } from './join.ts';
 import { observeActivity } from './observe.ts';
 
 /** When the run needs to be looked at again, undefined when never by itself. */
 export function nextDue(given: Omit<Given, 'now'>): number | undefined {
   const { state, definition } = given;
-  if (state.status === 'Closed' || state.parked !== undefined) return undefined;
-  const times = [state.deadline];
+  if (state.status === 'Closed' || state.parked !== undefined || state.frozen !== undefined) return undefined;
+  const times = state.ending === undefined ? [state.deadline] : [];
   if (state.escalation !== undefined) times.push(state.escalation.facts.deadline);
   else {
     const spec = stateOf(definition, state.state);
@@ -20,9 +22,12 @@ export function nextDue(given: Omit<Given, 'now'>): number | undefined {
       times.push(state.activity.deadline);
       const slow = slowAt(given);
       if (slow !== undefined) times.push(slow);
-    } else if (spec?.type === 'wait') times.push(waitEnd(given).at);
+    } else if (state.ending === undefined && spec !== undefined) {
+      if (spec.type === 'wait') times.push(waitEnd(given).at);
+      else if (hasChildren(spec)) times.push(stateDeadline({ state }, spec));
+    }
   }
-  return Math.min(...times);
+  return times.length === 0 ? undefined : Math.min(...times);
 }
 
 /** When the first latency rule that has not had its say fires. */
@@ -51,16 +56,12 @@ export function fireDue(given: Given): Reaction<undefined> {
   const draft = new Draft(given, `due/${now}`);
   const due = nextDue(given);
   if (due === undefined || now < due) return { events: [], reply: undefined };
-  if (now >= state.deadline) {
-    draft.add({
-      type: 'RunClosed',
-      outcome: 'timedOut',
-      state: state.state,
-      message: 'the run took longer than allowed',
-    });
+  if (state.ending === undefined && now >= state.deadline) {
+    end(draft, { outcome: 'timedOut', message: 'the run took longer than allowed', compensate: true });
   } else if (state.escalation !== undefined) expire(draft, state.escalation);
   else if (state.activity !== undefined) fireActivity(draft);
-  else fireWait(draft);
+  else if (stateOf(draft.definition, state.state)?.type === 'wait') fireWait(draft);
+  else timeOutChildren(draft);
   return { events: draft.events, reply: undefined };
 }
 

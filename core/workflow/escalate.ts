@@ -5,7 +5,7 @@ import type { EscalationRule } from '../../api/v1alpha1/escalation-policy.ts';
 import { decideEscalation, type Firing } from '../escalation/decide.ts';
 import type { Observation } from '../escalation/observation.ts';
 import { askForSignal } from './approval.ts';
-import { policyFor, rulesFor, stateOf } from './definition.ts';
+import { firstState, policyFor, rulesFor, stateOf } from './definition.ts';
 import type { Draft } from './draft.ts';
 import { close, enter } from './flow.ts';
 import { runIdFor } from './partition.ts';
@@ -46,6 +46,8 @@ function act(draft: Draft, firing: Firing, subject: unknown): Escalated {
       draft.add({ type: 'ReadOnlySet', rule: rule.name });
       return 'Go';
     case 'fallbackWorkflow':
+      // What a run owes stays with it: people are asked, no other workflow.
+      if (draft.state.ending !== undefined) return askInstead(draft, firing, subject);
       handOver(draft, rule.workflow ?? '', `rule ${rule.name}: ${firing.evidence[0] ?? rule.signal}`);
       return 'Stopped';
     case 'backupRoute':
@@ -60,7 +62,7 @@ type OtherRoute = 'backup' | 'specialist';
 function reroute(draft: Draft, firing: Firing, to: { route: OtherRoute; subject: unknown }): Escalated {
   const { rule } = firing;
   // Before the first state there is no task to give away: it is entered, and no worker sees the first assignment.
-  if (draft.state.state === '') enter(draft, draft.definition.workflow.spec.start);
+  if (draft.state.state === '') enter(draft, firstState(draft));
   if (draft.state.status !== 'Running') return 'Stopped';
   const note = { type: 'SignalObserved', rule: rule.name, signal: rule.signal, evidence: firing.evidence } as const;
   if (giveTo(draft, firing, to.route)) {
@@ -72,9 +74,14 @@ function reroute(draft: Draft, firing: Firing, to: { route: OtherRoute; subject:
     draft.add(note);
     return 'Go';
   }
+  return askInstead(draft, firing, to.subject);
+}
+
+/** E2 */
+function askInstead(draft: Draft, { rule, evidence }: Firing, subject: unknown): Escalated {
   const action = policyFor(draft)?.spec.onEvaluatorUnavailable ?? 'approval';
-  const evidence = [...firing.evidence, `${rule.action} is not possible here: no such route is left`];
-  askForSignal(draft, { firing: { rule, evidence }, action, subject: to.subject });
+  const why = [...evidence, `${rule.action} is not possible here: no such route is left`];
+  askForSignal(draft, { firing: { rule, evidence: why }, action, subject });
   return 'Stopped';
 }
 

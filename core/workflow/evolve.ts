@@ -2,10 +2,12 @@
 //   F1: total: an event of an unknown type parks the run instead of being guessed at.
 //   F2: needs no definition, clock or policy: an old history folds the same way in every release.
 //   F3: an effect counts once, by the digest of its call: whichever attempt reports it, and however often.
-import type { HistoryEvent, Receipt, Turn } from '../../api/messages/history.ts';
+import type { EventOf as Of, HistoryEvent, Receipt, Turn } from '../../api/messages/history.ts';
+import { childFolders } from './fold-children.ts';
+import { endingFolders } from './fold-ending.ts';
+import { pauseFolders } from './fold-pause.ts';
 import type { ActivityState, EscalationHistory, RunState } from './state.ts';
 
-type Of<T extends HistoryEvent['type']> = Extract<HistoryEvent, { readonly type: T }>;
 type Folders = { readonly [T in HistoryEvent['type']]: (state: RunState, event: Of<T>) => RunState };
 
 const busEventsMax = 64;
@@ -27,6 +29,9 @@ export function foldHistory(state: RunState, events: readonly HistoryEvent[]): R
 }
 
 const folders: Folders = {
+  ...childFolders,
+  ...endingFolders,
+  ...pauseFolders,
   RunStarted: (state, event) => {
     const { type: _type, seq: _seq, at, cause: _cause, ...facts } = event;
     return { ...state, ...facts, startedAt: at };
@@ -117,7 +122,6 @@ const folders: Folders = {
 
 function scheduled(state: RunState, event: Of<'ActivityScheduled'>): ActivityState {
   const before = state.activity?.id === event.activity ? state.activity : undefined;
-  const sameRoute = before?.route === event.route && before.agent === event.agent;
   return {
     id: event.activity,
     state: event.state,
@@ -126,9 +130,7 @@ function scheduled(state: RunState, event: Of<'ActivityScheduled'>): ActivitySta
     bundleDigest: event.bundleDigest,
     route: event.route,
     attempt: event.attempt,
-    routeFrom: sameRoute ? before.routeFrom : event.attempt,
-    routes:
-      before === undefined ? [event.route] : [...before.routes.filter((route) => route !== event.route), event.route],
+    ...routesOf(before, event),
     notBefore: event.notBefore,
     deadline: event.deadline,
     since: Math.max(event.at, event.notBefore),
@@ -137,6 +139,19 @@ function scheduled(state: RunState, event: Of<'ActivityScheduled'>): ActivitySta
     retryable: true,
     turns: [],
     answers: before?.answers ?? [],
+    acted: before !== undefined && (before.acted || before.proposed !== undefined),
+  };
+}
+
+function routesOf(
+  before: ActivityState | undefined,
+  { route, agent, attempt, renewed }: Of<'ActivityScheduled'>,
+): Pick<ActivityState, 'routes' | 'routeFrom'> {
+  if (before === undefined || renewed === true) return { routes: [route], routeFrom: attempt };
+  const same = before.route === route && before.agent === agent;
+  return {
+    routes: [...before.routes.filter((known) => known !== route), route],
+    routeFrom: same ? before.routeFrom : attempt,
   };
 }
 
@@ -161,6 +176,8 @@ function withTurn(state: RunState, turn: Turn, proposed: boolean): RunState {
     activity: {
       ...rest,
       turns: [...activity.turns.filter((known) => known.turn !== turn.turn), turn],
+      acted:
+        activity.acted || effectsOf(turn).length > 0 || turn.results.some(({ outcome }) => outcome === 'ambiguous'),
       ...(proposed ? { proposed: turn.turn } : {}),
     },
   };
@@ -217,7 +234,7 @@ function decided(state: RunState, event: Of<'EscalationDecided'>): RunState {
 
 /** A closed run keeps what lists and shows need; the rest is in its history. */
 function closed(state: RunState, event: Of<'RunClosed'>): RunState {
-  const { activity: _activity, escalation, ...rest } = state;
+  const { activity: _activity, escalation, frozen: _frozen, compensating: _compensating, ...rest } = state;
   return {
     ...rest,
     status: 'Closed',
@@ -225,6 +242,8 @@ function closed(state: RunState, event: Of<'RunClosed'>): RunState {
     closing: event.message,
     closedAt: event.at,
     result: {},
+    // A branch leaves what it owes to its parent.
+    owed: state.parent?.child === undefined ? [] : state.owed,
     effectDigests: [],
     escalations: state.escalations.map((known) =>
       known.facts.id === escalation?.facts.id ? { ...known, status: 'Closed' } : known,

@@ -1,6 +1,7 @@
 // Owns: what follows a failed attempt: a rule, the next attempt, the backup route, the exit.
 import type { Failure } from '../../api/messages/history.ts';
-import type { WorkflowState } from '../../api/v1alpha1/workflow.ts';
+import type { WorkflowState } from '../../api/v1alpha1/workflow-state.ts';
+import { stopRunaway } from './continue.ts';
 import { stateOf } from './definition.ts';
 import type { Draft } from './draft.ts';
 import { escalate } from './escalate.ts';
@@ -19,6 +20,7 @@ export function failAttempt(draft: Draft, failing: Failing): void {
   const { activity } = draft.state;
   if (activity === undefined) return;
   draft.add({ type: 'ActivityFailed', activity: activity.id, attempt: activity.attempt, ...failing });
+  if (stopRunaway(draft)) return;
   const escalated = escalate(draft, observeActivity(draft, draft.state.activity), {
     activity: activity.id,
     attempt: activity.attempt,

@@ -1,19 +1,26 @@
 // Owns: moving through the states: entering, leaving by an exit, choosing a transition.
 //   W1: a guard, goal or key that cannot be evaluated takes exits.error or fails the run, never the happy path.
 //   W2: decisions follow each other within one commit, at most `stepsMax` of them.
-import type { HistoryEvent, JsonObject } from '../../api/messages/history.ts';
-import type { Transition, WorkflowState } from '../../api/v1alpha1/workflow.ts';
+//   W3: no state is entered more often than it allows; a long history is continued between two states.
+import type { RunOutcome } from '../../api/messages/family.ts';
+import type { EventOf, JsonObject } from '../../api/messages/history.ts';
+import type { Transition } from '../../api/v1alpha1/workflow.ts';
+import type { WorkflowState } from '../../api/v1alpha1/workflow-state.ts';
 import { evaluateBoolean } from '../cel/cel.ts';
 import { durationMs } from '../routing/duration.ts';
 import { askForApproval } from './approval.ts';
 import { awaitedKey } from './awaited.ts';
+import { askChildren } from './children.ts';
+import { continueHistory } from './continue.ts';
 import { runBinding, stateOf } from './definition.ts';
 import type { Draft } from './draft.ts';
+import { compensationDone, compensationFailed, end, owe, oweInterrupted } from './end.ts';
+import { limitsOf } from './limits.ts';
 import { goalOf, schedule } from './schedule.ts';
 
 export type GoodExit = 'done' | 'approved' | 'received';
 export type BadExit = 'error' | 'timeout' | 'rejected' | 'expired';
-type Guards = Extract<HistoryEvent, { readonly type: 'Transitioned' }>['guards'];
+type Guards = EventOf<'Transitioned'>['guards'];
 
 export const stepsMax = 100;
 const dayMs = 86_400_000;
@@ -37,7 +44,14 @@ function enterOne(draft: Draft, name: string): string | undefined {
     close(draft, 'failed', `state "${name}" does not exist in workflow ${draft.state.workflow}`);
     return undefined;
   }
-  draft.add({ type: 'StateEntered', state: name, visit: (draft.state.visits[name] ?? 0) + 1 });
+  const visit = (draft.state.visits[name] ?? 0) + 1;
+  if (visit > (spec.maxVisits ?? limitsOf(draft.definition).maxVisits)) return exhausted(draft, name, visit - 1);
+  continueHistory(draft, name);
+  draft.add({ type: 'StateEntered', state: name, visit });
+  return begin(draft, name, spec);
+}
+
+function begin(draft: Draft, name: string, spec: WorkflowState): string | undefined {
   switch (spec.type) {
     case 'decision':
       return choose(draft, 'done');
@@ -47,9 +61,19 @@ function enterOne(draft: Draft, name: string): string | undefined {
       return askForApproval(draft, spec) ? undefined : exitTo(draft, 'rejected');
     case 'wait':
       return enterWait(draft, spec);
-    case 'terminal':
-      close(draft, spec.outcome ?? 'failed', `reached ${name}`);
+    case 'parallel':
+    case 'workflow': {
+      const problem = askChildren(draft, name, spec);
+      return problem === undefined ? undefined : exitTo(draft, 'error', problem);
+    }
+    case 'compensation':
+      close(draft, 'failed', `state "${name}" undoes a task; a transition or exit cannot lead there`);
       return undefined;
+    case 'terminal': {
+      const compensate = spec.compensate === true;
+      end(draft, { outcome: spec.outcome ?? 'failed', message: `reached ${name}`, compensate });
+      return undefined;
+    }
   }
 }
 
@@ -67,14 +91,39 @@ function enterWait(draft: Draft, spec: WorkflowState): string | undefined {
   return exitTo(draft, 'error', `state ${draft.state.state}: ${why}`);
 }
 
+/** The state was entered as often as it allows. */
+function exhausted(draft: Draft, name: string, visits: number): string | undefined {
+  const to = stateOf(draft.definition, name)?.exits?.exhausted;
+  if (to === undefined) {
+    close(
+      draft,
+      'failed',
+      `state ${name} was entered ${visits} times, which is its maxVisits, and has no exit exhausted`,
+    );
+    return undefined;
+  }
+  draft.add({ type: 'Transitioned', from: name, exit: 'exhausted', to, guards: [] });
+  return to;
+}
+
 /** Leaves the current state by a good exit. */
 export function leave(draft: Draft, exit: GoodExit): void {
+  if (draft.state.compensating !== undefined) {
+    compensationDone(draft);
+    return;
+  }
+  if (exit === 'done') owe(draft);
   const to = choose(draft, exit);
   if (to !== undefined) enter(draft, to);
 }
 
 /** Leaves the current state by its exit for what went wrong. */
 export function exit(draft: Draft, name: BadExit, otherwise?: string): void {
+  if (draft.state.compensating !== undefined) {
+    compensationFailed(draft, otherwise ?? `it ended with ${name}`);
+    return;
+  }
+  oweInterrupted(draft);
   const to = exitTo(draft, name, otherwise);
   if (to !== undefined) enter(draft, to);
 }
@@ -129,12 +178,10 @@ function firstThatHolds(
   return { guards };
 }
 
-export function close(
-  draft: Draft,
-  outcome: Extract<HistoryEvent, { readonly type: 'RunClosed' }>['outcome'],
-  message: string,
-): void {
-  draft.add({ type: 'RunClosed', outcome, state: draft.state.state, message });
+/** Ends the run outside of a terminal state: unless somebody else has the case now, what it owes is undone. */
+export function close(draft: Draft, outcome: RunOutcome, message: string): void {
+  if (draft.state.compensating !== undefined) compensationFailed(draft, message);
+  else end(draft, { outcome, message, compensate: outcome !== 'handedOver' });
 }
 
 /** Until when the current state may last. */

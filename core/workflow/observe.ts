@@ -3,7 +3,7 @@ import type { Json, JsonObject, Turn } from '../../api/messages/history.ts';
 import { confidenceOf } from '../agent/turn.ts';
 import { canonicalJson } from '../canonical/canonical.ts';
 import { nothingObserved, type Observation } from '../escalation/observation.ts';
-import type { Given } from './definition.ts';
+import { budgetLimit, type Given } from './definition.ts';
 import type { ActivityState } from './state.ts';
 
 /** Before the first state is entered. */
@@ -86,7 +86,7 @@ export function rejectionsOf(activity: ActivityState): number {
 }
 
 function budgetOf({ state, definition }: Omit<Given, 'now'>): Pick<Observation, 'budget'> {
-  const limitMicros = definition.workflow.spec.budget?.perRunMicros;
+  const limitMicros = budgetLimit({ state, definition });
   return limitMicros === undefined ? {} : { budget: { limitMicros, spentMicros: state.costMicros } };
 }
 

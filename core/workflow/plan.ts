@@ -1,10 +1,12 @@
 // Owns: the pending commands of a run, computed from its state: after a crash they are simply computed again.
-import type { ClaimReply } from '../../api/messages/asks.ts';
+import type { ChildRequest, ClaimReply } from '../../api/messages/asks.ts';
 import type { JsonObject } from '../../api/messages/history.ts';
 import { whyStopped } from './current.ts';
-import { type Given, runOf, stateOf } from './definition.ts';
+import { factsOf, type Given, runOf, stateOf } from './definition.ts';
+import { requestFor } from './children.ts';
 import { nextDue } from './due.ts';
 import { fallbackInput } from './flow.ts';
+import { openChildren } from './fold-children.ts';
 import { goalOf, outputOf } from './schedule.ts';
 
 export type Command =
@@ -18,6 +20,14 @@ export type Command =
       readonly bundleDigest: string;
       /** Not before this time. */
       readonly notBefore: number;
+    }
+  | {
+      /** The child is to be started or resumed; to be stopped; to be ended. Asked again until it is known to be closed. */
+      readonly kind: 'StartChild' | 'FreezeChild' | 'CancelChild';
+      readonly id: string;
+      /** Id of the child. */
+      readonly run: string;
+      readonly request: ChildRequest;
     }
   | { readonly kind: 'WakeAt'; readonly id: string; readonly at: number }
   | {
@@ -38,6 +48,17 @@ export function plan(given: Omit<Given, 'now'>): readonly Command[] {
     const id = `${state.run}/${activity.id}/${attempt}`;
     commands.push({ kind: 'DispatchTask', id, activity: activity.id, attempt, agent, bundleDigest, notBefore });
   }
+  if (state.parked === undefined) {
+    for (const child of openChildren(state)) {
+      const request = requestFor(state, child);
+      commands.push({
+        kind: childCommand[request.want],
+        id: `${state.run}/child/${child.run}`,
+        run: child.run,
+        request,
+      });
+    }
+  }
   const at = nextDue(given);
   if (at !== undefined) commands.push({ kind: 'WakeAt', id: `${state.run}/wake`, at });
   if (fallback !== undefined) {
@@ -46,6 +67,8 @@ export function plan(given: Omit<Given, 'now'>): readonly Command[] {
   }
   return commands;
 }
+
+const childCommand = { Running: 'StartChild', Frozen: 'FreezeChild', Cancelled: 'CancelChild' } as const;
 
 /** What a worker gets that claims the current attempt. */
 export function workFor({ state, definition }: Omit<Given, 'now'>): ClaimReply {
@@ -62,7 +85,7 @@ export function workFor({ state, definition }: Omit<Given, 'now'>): ClaimReply {
     route: activity.route,
     goal: goalOf(state, spec).text,
     input: state.input,
-    facts: state.facts,
+    facts: factsOf(state),
     ...(output === undefined ? {} : { output }),
     ...(spec.tools === undefined ? {} : { tools: spec.tools }),
     readOnly: state.readOnly || spec.readOnly === true,

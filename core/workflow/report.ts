@@ -7,7 +7,7 @@ import { checkRules, ruleFeedback, runVariable } from '../agent/rules.ts';
 import { confidenceOf, maxRepairsDefault, rejection } from '../agent/turn.ts';
 import { digest } from '../canonical/canonical.ts';
 import { after, current } from './current.ts';
-import { type Given, runOf } from './definition.ts';
+import { factsOf, type Given, runOf } from './definition.ts';
 import { Draft, type Reaction } from './draft.ts';
 import { escalate } from './escalate.ts';
 import { failAttempt } from './failure.ts';
@@ -41,7 +41,7 @@ function verify({ state, definition }: Draft, ask: CompleteAsk, schemaProblem: s
   const { result } = ask;
   const rules = checkRules(bundle.verifier.rules ?? [], {
     result,
-    facts: state.facts,
+    facts: factsOf(state),
     input: state.input,
     run: runVariable({ ...runOf(state), state: state.state }),
     turns: state.activity?.turns ?? [],

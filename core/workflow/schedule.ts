@@ -1,9 +1,9 @@
 // Owns: giving a task to an agent: first attempt, retry, backup, specialist.
 import type { JsonObject, Route } from '../../api/messages/history.ts';
-import type { WorkflowState } from '../../api/v1alpha1/workflow.ts';
+import type { WorkflowState } from '../../api/v1alpha1/workflow-state.ts';
 import { interpolate } from '../cel/cel.ts';
 import { durationMs } from '../routing/duration.ts';
-import { runBinding, stateOf } from './definition.ts';
+import { factsOf, runBinding, stateOf } from './definition.ts';
 import type { Draft } from './draft.ts';
 import { fraction } from './partition.ts';
 import type { RunState } from './state.ts';
@@ -13,6 +13,8 @@ export interface Assignment {
   readonly agent: string;
   readonly notBefore?: number;
   readonly reason?: string;
+  /** A person had it tried again: all attempts, routes and the whole time anew. */
+  readonly renewed?: boolean;
 }
 
 /** False when the agent has no pinned bundle: then nothing was scheduled. */
@@ -23,6 +25,9 @@ export function schedule(draft: Draft, assignment: Assignment): boolean {
   if (spec === undefined || bundleDigest === undefined) return false;
   const id = `${state.state}.${state.visit}`;
   const current = state.activity?.id === id ? state.activity : undefined;
+  const { renewed } = assignment;
+  const lasts = durationMs(spec.timeout, 86_400_000);
+  const deadlineOf = () => (renewed === true ? now + lasts : (current?.deadline ?? state.enteredAt + lasts));
   draft.add({
     type: 'ActivityScheduled',
     activity: id,
@@ -32,8 +37,9 @@ export function schedule(draft: Draft, assignment: Assignment): boolean {
     route: assignment.route,
     attempt: (current?.attempt ?? 0) + 1,
     notBefore: assignment.notBefore ?? now,
-    deadline: current?.deadline ?? state.enteredAt + durationMs(spec.timeout, 86_400_000),
+    deadline: deadlineOf(),
     ...(assignment.reason === undefined ? {} : { reason: assignment.reason }),
+    ...(renewed === undefined ? {} : { renewed }),
   });
   return true;
 }
@@ -51,7 +57,7 @@ export function backoffMs(state: RunState, spec: WorkflowState, failuresOnRoute:
 
 /** The goal with its `${cel}` filled in. */
 export function goalOf(state: RunState, spec: WorkflowState): { readonly ok: boolean; readonly text: string } {
-  const filled = interpolate(spec.goal ?? '', { input: state.input, facts: state.facts, run: runBinding(state) });
+  const filled = interpolate(spec.goal ?? '', { input: state.input, facts: factsOf(state), run: runBinding(state) });
   if (filled.kind === 'Error') return { ok: false, text: filled.message };
   return { ok: true, text: typeof filled.value === 'string' ? filled.value : JSON.stringify(filled.value) };
 }

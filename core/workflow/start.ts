@@ -3,7 +3,7 @@
 import type { StartRequest } from '../../api/messages/asks.ts';
 import type { AgentSnapshot } from '../../api/messages/catalog.ts';
 import { durationMs } from '../routing/duration.ts';
-import type { Definition } from './definition.ts';
+import { type Definition, firstState } from './definition.ts';
 import { Draft, type Reaction } from './draft.ts';
 import { escalate } from './escalate.ts';
 import { enter } from './flow.ts';
@@ -25,8 +25,8 @@ export type StartReply =
 
 export function startRun({ definition, now, request, agents }: Starting): Reaction<StartReply> {
   const { workflow } = definition;
-  const pins: Record<string, string> = {};
-  for (const name of workflow.agents) {
+  const pins: Record<string, string> = { ...request.branch?.pins };
+  for (const name of request.branch === undefined ? workflow.agents : []) {
     const agent = agents(name);
     if (agent === undefined) {
       const message = `workflow ${workflow.name} needs agent ${name}, which is not ready; see \`kubectl describe agent ${name}\``;
@@ -35,16 +35,17 @@ export function startRun({ definition, now, request, agents }: Starting): Reacti
     pins[name] = agent.bundleDigest;
   }
   const draft = new Draft({ state: initialState(request.run), definition, now }, `start/${request.run}`);
-  const { run: _run, ...origin } = request;
+  const { run: _run, branch, ...origin } = request;
   draft.add({
     type: 'RunStarted',
     ...origin,
+    ...(branch === undefined ? {} : { first: branch.first, facts: branch.facts }),
     workflowDigest: workflow.digest,
     pins,
     deadline: now + durationMs(workflow.spec.timeout, runTimeoutDefaultMs),
   });
   const escalated = escalateAtStart(draft);
-  if (escalated) enter(draft, workflow.spec.start);
+  if (escalated) enter(draft, firstState(draft));
   return { events: draft.events, reply: { ok: true } };
 }
 

@@ -1,4 +1,5 @@
 // Owns: what a run is, folded from its history. Everything here can be computed again from the events.
+import type { Freeze, Owed, ParentRun, RunOutcome } from '../../api/messages/family.ts';
 import type {
   EscalationFacts,
   JsonObject,
@@ -43,6 +44,8 @@ export interface ActivityState {
   /** Number of the turn whose calls are proposed and not reported yet. */
   readonly proposed?: number;
   readonly answers: readonly PersonsAnswer[];
+  /** A call of any attempt had an effect, or nobody knows. */
+  readonly acted: boolean;
   readonly failure?: { readonly code: string; readonly message: string };
   readonly verification?: Verification;
 }
@@ -73,6 +76,35 @@ export interface Approval {
   readonly consumed: boolean;
 }
 
+/** A child that a state of type workflow or parallel asked for. */
+export interface ChildState {
+  readonly child: string;
+  readonly run: string;
+  readonly state: string;
+  readonly visit: number;
+  readonly workflow: string;
+  readonly start?: string;
+  /** Empty once it is closed. */
+  readonly input: JsonObject;
+  readonly budgetMicros?: number;
+  /** Nobody waits for it any more; it is told so until it is closed. */
+  readonly cancelled: boolean;
+  readonly closed?: {
+    readonly outcome: RunOutcome;
+    readonly message: string;
+    /** Empty once its state is left: it is a fact then. */
+    readonly result: JsonObject;
+  };
+}
+
+/** The end is decided; the run is closed once its children are and what it owes is undone. */
+export interface Ending {
+  readonly outcome: RunOutcome;
+  readonly state: string;
+  readonly message: string;
+  readonly compensate: boolean;
+}
+
 export interface RunState {
   readonly run: string;
   readonly seq: number;
@@ -84,7 +116,10 @@ export interface RunState {
   readonly requestedBy: string;
   readonly source: RunSource;
   readonly object?: { readonly name: string; readonly uid: string };
-  readonly parent?: { readonly run: string; readonly reason: string };
+  readonly parent?: ParentRun;
+  /** A branch: where it starts. */
+  readonly first?: string;
+  readonly budgetMicros?: number;
   readonly pins: Readonly<Record<string, string>>;
   readonly startedAt: number;
   readonly deadline: number;
@@ -110,6 +145,17 @@ export interface RunState {
   /** `rule` or `rule@activity` of rules that have had their say. */
   readonly settledRules: readonly string[];
   readonly readOnly: boolean;
+  /** By people or a frozen parent; `since` the first of them. */
+  readonly frozen?: { readonly since: number; readonly holds: readonly Freeze[] };
+  /** Open ones, and the newest that are closed. */
+  readonly children: readonly ChildState[];
+  /** What is undone when the run does not end as planned, the newest last. */
+  readonly owed: readonly Owed[];
+  /** What is being undone now. */
+  readonly compensating?: Owed;
+  readonly ending?: Ending;
+  /** The event from which folding may begin; 0: the first. */
+  readonly continuedAt: number;
   readonly costMicros: number;
   /** Calls with an effect that were done and reported, each once. */
   readonly effects: number;
@@ -119,7 +165,7 @@ export interface RunState {
   readonly repairs: number;
   readonly fallback?: { readonly workflow: string; readonly run: string; readonly reason: string };
 
-  readonly outcome?: string;
+  readonly outcome?: RunOutcome;
   readonly closing?: string;
   readonly closedAt?: number;
   /** Why nothing is done any more until a newer engine comes: an event of an unknown type. */
@@ -153,6 +199,9 @@ export function initialState(run: string): RunState {
     approvals: [],
     settledRules: [],
     readOnly: false,
+    children: [],
+    owed: [],
+    continuedAt: 0,
     costMicros: 0,
     effects: 0,
     effectDigests: [],

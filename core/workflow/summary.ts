@@ -1,6 +1,11 @@
 // Owns: what lists, objects and people see of a run.
+import type { ChildSummary } from '../../api/messages/family.ts';
 import type { EscalationRecord, RunSummary } from '../../api/messages/history.ts';
-import type { RunState } from './state.ts';
+import { frozenBy } from './current.ts';
+import type { ChildState, RunState } from './state.ts';
+
+/** Children that a summary names. */
+const childrenMax = 64;
 
 export function summaryOf(state: RunState): RunSummary {
   const { run, namespace, workflow, workflowDigest, requestedBy, source, status, costMicros, effects } = state;
@@ -30,21 +35,52 @@ export function summaryOf(state: RunState): RunSummary {
     ...(state.escalation === undefined ? {} : { escalation: state.escalation.facts.id }),
     ...(state.fallback === undefined ? {} : { fallbackRun: state.fallback.run }),
     ...(state.closedAt === undefined ? {} : { closedAt: state.closedAt }),
+    ...(state.parent?.child === undefined ? {} : { parentRun: state.parent.run }),
+    ...(state.children.length === 0 ? {} : { children: childrenOf(state.children) }),
+    ...(state.frozen === undefined ? {} : { frozen: state.frozen.holds }),
+    ...(state.readOnly ? { readOnly: true } : {}),
+    ...endingOf(state),
   };
+}
+
+const childrenOf = (children: readonly ChildState[]): readonly ChildSummary[] =>
+  [
+    ...children.filter(({ closed }) => closed === undefined),
+    ...children.filter(({ closed }) => closed !== undefined).toReversed(),
+  ]
+    .slice(0, childrenMax)
+    .map(({ child, run, workflow, state, closed }) => ({
+      child,
+      run,
+      workflow,
+      state,
+      ...(closed === undefined ? {} : { outcome: closed.outcome }),
+    }));
+
+function endingOf({ ending, owed, status }: RunState): Pick<RunSummary, 'ending'> {
+  if (ending === undefined || status === 'Closed') return {};
+  const { outcome, message, compensate } = ending;
+  return { ending: { outcome, message, compensations: compensate ? owed.length : 0 } };
 }
 
 /** A sentence: what it is doing or how it ended, and what comes next. */
 function messageOf(state: RunState): string {
   if (state.parked !== undefined) return `Parked: ${state.parked}.`;
   if (state.status === 'Closed') return `Ended with ${state.outcome ?? 'nothing'}: ${state.closing ?? ''}.`;
+  if (state.frozen !== undefined) return `Frozen by ${frozenBy(state.frozen.holds)}.`;
   if (state.escalation !== undefined) {
     const { queue, question } = state.escalation.facts;
     return `${state.status} for a person of queue ${queue}: ${question}`;
   }
   const { activity } = state;
+  const open = state.children.filter(({ closed }) => closed === undefined);
+  const ending = state.ending === undefined ? '' : `Ending with ${state.ending.outcome}: `;
+  if (activity === undefined && open.length > 0) {
+    return `${ending}In state ${state.state}, waiting for ${open.map(({ child, run }) => `${child} (run ${run})`).join(', ')}.`;
+  }
   if (activity === undefined) return `In state ${state.state}, waiting for an event or its time.`;
   const failed = activity.failedAttempts === 0 ? '' : ` after ${activity.failedAttempts} failed`;
-  return `Agent ${activity.agent} (${activity.route}) works on ${activity.state}, attempt ${activity.attempt}${failed}.`;
+  return `${ending}Agent ${activity.agent} (${activity.route}) works on ${activity.state}, attempt ${activity.attempt}${failed}.`;
 }
 
 /** Every escalation of the run, open or not. */

@@ -6,6 +6,7 @@ import type { Json, JsonObject, Receipt, ToolResult, Turn } from '../../api/mess
 import { canonicalJson, digest } from '../canonical/canonical.ts';
 import { callDigest } from '../permission/digest.ts';
 import { askForCall } from './approval.ts';
+import { stopRunaway } from './continue.ts';
 import { after, current } from './current.ts';
 import type { Given } from './definition.ts';
 import { Draft, type Reaction } from './draft.ts';
@@ -37,7 +38,7 @@ export function reportTurn(given: Given, ask: TurnAsk): Reaction<ReportReply> {
     turn: ask.turn,
     worker: ask.worker,
   });
-  afterTurn(draft, activity, ask.turn);
+  if (!stopRunaway(draft)) afterTurn(draft, activity, ask.turn);
   return { events: draft.events, reply: after(draft.state, ask) };
 }
 

@@ -6,16 +6,23 @@ import type {
   AwaitedRun,
   AwaitRequest,
   CancelRequest,
+  ChildHint,
+  ChildReport,
+  ChildRequest,
   DecideRequest,
   DeliverRequest,
   EngineReply,
+  FreezeRequest,
+  ReadOnlyRequest,
   StartRequest,
 } from '../../api/messages/asks.ts';
 import type { HistoryEvent, RunStatus, RunSummary } from '../../api/messages/history.ts';
 import { type EngineVerb, engineSubject, engineVerbs } from '../../api/messages/subjects.ts';
 import { authorizeCall } from '../../core/workflow/authorize.ts';
+import { askChild, cancelUnstarted, reportOf } from '../../core/workflow/child.ts';
 import { answerEscalation, cancelRun } from '../../core/workflow/decide.ts';
 import { awaited, deliverEvent } from '../../core/workflow/deliver.ts';
+import { freezeRun, resumeRun, setReadOnly } from '../../core/workflow/freeze.ts';
 import { startRun } from '../../core/workflow/start.ts';
 import type { RunState } from '../../core/workflow/state.ts';
 import { summaryOf } from '../../core/workflow/summary.ts';
@@ -26,6 +33,7 @@ import { waitMsMax } from './endings.ts';
 import type { EngineMetrics } from './metrics.ts';
 import type { Serving } from './serving.ts';
 import { checkInput, currentWorkflow } from './start.ts';
+import type { Given } from '../../core/workflow/definition.ts';
 import { failpoint } from '../../ports/failpoint.ts';
 
 export interface ControlOptions {
@@ -106,6 +114,23 @@ function handlersOf(options: ControlOptions): Readonly<Record<EngineVerb, Handle
       const request = payload as DecideRequest;
       return serving.act(request.run, (given) => answerEscalation(inside(given, request.namespace), request));
     },
+    freeze: (serving, payload) => {
+      const request = payload as FreezeRequest;
+      return serving.act(request.run, (given) => freezeRun(inside(given, request.namespace), request));
+    },
+    resume: (serving, payload) => {
+      const request = payload as FreezeRequest;
+      return serving.act(request.run, (given) => resumeRun(inside(given, request.namespace), request));
+    },
+    readonly: (serving, payload) => {
+      const request = payload as ReadOnlyRequest;
+      return serving.act(request.run, (given) => setReadOnly(inside(given, request.namespace), request));
+    },
+    child: (serving, payload) => child(serving, payload as ChildRequest, options),
+    'child-closed': async (serving, payload) => {
+      serving.children.hint((payload as ChildHint).child);
+      return { ok: true, result: {} };
+    },
     authorize: async (serving, payload) => {
       const request = payload as AuthorizeRequest;
       return { ok: true, result: await serving.act(request.run, (given) => authorizeCall(given, request)) };
@@ -116,7 +141,7 @@ function handlersOf(options: ControlOptions): Readonly<Record<EngineVerb, Handle
     }),
     show: async (serving, payload) => {
       const { run, namespace } = runOnly.parse(payload);
-      return { ok: true, result: await serving.act(run, (given) => shown(inside(given, namespace))) };
+      return { ok: true, result: await serving.look(run, (state) => summaryOf(inside({ state }, namespace).state)) };
     },
     history: async (serving, payload) => ({ ok: true, result: await history(serving, payload) }),
     list: async (serving, payload) => ({ ok: true, result: list(serving, payload) }),
@@ -125,17 +150,12 @@ function handlersOf(options: ControlOptions): Readonly<Record<EngineVerb, Handle
 }
 
 /** A run of another namespace does not exist for whoever asks. */
-function inside<T extends { readonly state: { readonly run: string; readonly namespace: string } }>(
-  given: T,
-  namespace: string | undefined,
-): T {
+function inside<T extends { readonly state: RunState }>(given: T, namespace: string | undefined): T {
   if (namespace !== undefined && given.state.namespace !== namespace) {
     throw new SignalboxError('NOT_FOUND', `namespace ${namespace} has no run ${given.state.run}`);
   }
   return given;
 }
-
-const shown = (given: Parameters<Parameters<Serving['act']>[1]>[0]) => ({ events: [], reply: summaryOf(given.state) });
 
 async function start(
   serving: Serving,
@@ -147,13 +167,16 @@ async function start(
   if (known === undefined) {
     serving.assertRoom();
     await catalog.prepare(request.namespace, request.workflow);
-    const workflow = currentWorkflow(catalog, request.namespace, request.workflow);
-    checkInput(checks, workflow, request.input);
+    // A branch has the input of its parent, which was checked when that was started.
+    if (request.branch === undefined) {
+      checkInput(checks, currentWorkflow(catalog, request.namespace, request.workflow), request.input);
+    }
   }
   const reply = await serving.partition.submit(request.run, (state) => {
     if (state !== undefined) return { events: [], reply: { ok: true as const } };
-    const workflow = currentWorkflow(catalog, request.namespace, request.workflow);
-    const definition = catalog.definition(workflow.digest);
+    const digest =
+      request.branch?.workflowDigest ?? currentWorkflow(catalog, request.namespace, request.workflow).digest;
+    const definition = catalog.definition(digest);
     if (definition === undefined) throw new SignalboxError('NOT_OWNER', 'the catalog is still being read; ask again');
     const agents = (name: string) => catalog.agent(request.namespace, name);
     return startRun({ definition, now: now(), request, agents });
@@ -166,7 +189,7 @@ async function start(
 /** A run that ends meanwhile is told at once; one that does not, as it is when the time is over. */
 async function waitFor(serving: Serving, payload: unknown): Promise<AwaitedRun> {
   const { run, namespace, waitMs, after } = awaitQuery.parse(payload);
-  const show = () => serving.act(run, (given) => ({ events: [], reply: inside(given, namespace).state }));
+  const show = () => serving.look(run, (state) => inside({ state }, namespace).state);
   const done = (state: RunState): boolean => state.status === 'Closed' || (after !== undefined && state.seq > after);
   let state = await show();
   if (!done(state)) {
@@ -175,6 +198,29 @@ async function waitFor(serving: Serving, payload: unknown): Promise<AwaitedRun> 
   }
   const small = state.status === 'Closed' && JSON.stringify(state.facts).length <= factsBytesMax;
   return { ...summaryOf(state), ...(small ? { facts: state.facts } : {}) };
+}
+
+/** A parent asks: the child is started where it has to be, and is as its parent wants it. */
+async function child(
+  serving: Serving,
+  request: ChildRequest,
+  options: ControlOptions,
+): Promise<EngineReply<ChildReport>> {
+  const { run, namespace } = request.start;
+  if (serving.partition.state(run) === undefined) {
+    if (request.want === 'Frozen') return { ok: true, result: { kind: 'Absent' } };
+    if (request.want === 'Running') {
+      const started = await start(serving, request.start, options);
+      if (!started.ok) return started;
+    }
+  }
+  const report = await serving.partition.submit<ChildReport | undefined>(run, (state) => {
+    if (state !== undefined) return { events: [], reply: undefined };
+    return cancelUnstarted(request, options.now());
+  });
+  const closed = await serving.look(run, (state) => reportOf(inside({ state }, namespace).state));
+  if (report !== undefined || closed.kind === 'Closed') return { ok: true, result: report ?? closed };
+  return { ok: true, result: await serving.act(run, (given) => askChild(inside(given, namespace), request)) };
 }
 
 async function deliver(
@@ -196,7 +242,7 @@ async function deliver(
 
 async function history(serving: Serving, payload: unknown): Promise<HistoryPage> {
   const { run, namespace, after } = historyQuery.parse(payload);
-  await serving.act(run, (given) => shown(inside(given, namespace)));
+  await serving.look(run, (state) => inside({ state }, namespace));
   const { events, more } = await serving.partition.history(run, after, historyBytesMax);
   const last = events.at(-1)?.seq;
   return { events, ...(more && last !== undefined ? { next: last } : {}) };

@@ -1,4 +1,5 @@
 // Owns: putting an engine together.
+import type { ChildReport } from '../../api/messages/asks.ts';
 import type { RunSummary } from '../../api/messages/history.ts';
 import type { Subscription } from '../../ports/bus.ts';
 import { z } from 'zod';
@@ -12,7 +13,7 @@ import { type Owners, owners as ownersOf, resultOf } from './forward.ts';
 import { engineMetrics, type EngineMetrics } from './metrics.ts';
 import { PartitionOwner } from './owner.ts';
 import type { EnginePorts, EngineSettings } from './ports.ts';
-import type { Fallback, Serving } from './serving.ts';
+import type { Fallback, Family, Serving } from './serving.ts';
 import { start } from './start.ts';
 import { Witnesses } from './witnesses.ts';
 import { serveWorkers } from './worker-asks.ts';
@@ -61,6 +62,7 @@ export function startEngine(ports: EnginePorts, settings: EngineSettings): Engin
         metrics,
         witnesses,
         startFallback: (fallback) => startFallback(owners, fallback),
+        family: familyOf(owners, ports),
         subscribe: (serving) => [
           ...serveControl(ports.control, serving, control),
           ...serveWorkers(ports.work, serving, workers),
@@ -100,6 +102,17 @@ function problemOf(ports: EnginePorts, catalog: Catalog, partitions: readonly Pa
   if (problem !== undefined) return problem;
   const unsettled = partitions.filter((partition) => !partition.settled).map((partition) => partition.number);
   return unsettled.length === 0 ? undefined : `partitions ${unsettled.join(', ')} are being taken over`;
+}
+
+function familyOf(owners: Owners, { log }: EnginePorts): Family {
+  return {
+    askChild: (child, request) => owners.ask<ChildReport>(child, 'child', request),
+    tellParent: (hint) => {
+      void owners.ask(hint.run, 'child-closed', hint).catch((error: unknown) => {
+        log.debug('a parent could not be told; it asks later', { ...hint, error });
+      });
+    },
+  };
 }
 
 async function startFallback(owners: Owners, { state, workflow, run, reason, input }: Fallback): Promise<void> {

@@ -6,7 +6,7 @@ import type { Catalog } from './catalog.ts';
 import type { EngineMetrics } from './metrics.ts';
 import type { EnginePorts, EngineSettings } from './ports.ts';
 import { serveRefusals } from './refusing.ts';
-import { type Fallback, Serving } from './serving.ts';
+import { type Fallback, type Family, Serving } from './serving.ts';
 import { failpoint } from '../../ports/failpoint.ts';
 import type { Witnesses } from './witnesses.ts';
 
@@ -26,6 +26,7 @@ export interface OwnerOptions {
   /** Subscribes to everything that is asked of the partition. */
   readonly subscribe: (serving: Serving) => readonly Subscription[];
   readonly startFallback: (fallback: Fallback) => Promise<void>;
+  readonly family: Family;
 }
 
 interface Active {
@@ -119,7 +120,7 @@ export class PartitionOwner {
   }
 
   async #load(): Promise<void> {
-    const { ports, settings, catalog, metrics, witnesses, startFallback, subscribe } = this.#options;
+    const { ports, settings, catalog, metrics, witnesses, startFallback, family, subscribe } = this.#options;
     const log = ports.log.child({ partition: this.number });
     this.#loading = true;
     this.#lost = false;
@@ -136,6 +137,7 @@ export class PartitionOwner {
         holding: () => this.#holding(),
         lost: (error) => this.#lose(error),
         startFallback,
+        family,
       });
       const { partition } = serving;
       await serving.load(await witnesses.known(this.number));

@@ -11,7 +11,10 @@ import type { Witness } from '../../core/journal/witness.ts';
 import type { RunState } from '../../core/workflow/state.ts';
 import { isSignalboxError, SignalboxError } from '../../api/errors.ts';
 import type { PartitionJournal } from '../../ports/journal.ts';
+import type { ChildHint, ChildReport, ChildRequest, EngineReply } from '../../api/messages/asks.ts';
+import { closeChild } from '../../core/workflow/join.ts';
 import type { Catalog } from './catalog.ts';
+import { type ChildCommand, Children } from './children.ts';
 import { Dispatch } from './dispatch.ts';
 import { Endings } from './endings.ts';
 import { Partition } from './partition.ts';
@@ -40,6 +43,14 @@ export interface ServingOptions {
   readonly lost: (error: unknown) => void;
   /** Starts the workflow that takes over; repeated until it is done. */
   readonly startFallback: (fallback: Fallback) => Promise<void>;
+  readonly family: Family;
+}
+
+/** How parents and children in other partitions are reached. */
+export interface Family {
+  askChild(child: string, request: ChildRequest): Promise<EngineReply<ChildReport>>;
+  /** The child seems to be closed. Said once and without proof: the parent's owner asks, as it would have later. */
+  tellParent(hint: ChildHint): void;
 }
 
 /** After a takeover, running workers get this long to say that they are at work. */
@@ -56,6 +67,7 @@ export class Serving {
   readonly timers: Timers;
   readonly projections: Projections;
   readonly endings = new Endings();
+  readonly children: Children;
   readonly #options: ServingOptions;
   /** Runs whose workflow is not in the catalog yet. */
   readonly #undefined = new Set<string>();
@@ -95,6 +107,12 @@ export class Serving {
       (run) => void this.#fire(run),
     );
     this.projections = new Projections(control, about, (run) => this.partition.state(run));
+    this.children = new Children({
+      now: () => clock.now(),
+      ask: (child, request) => options.family.askChild(child, request),
+      closed: (parent, request) => this.act(parent, (given) => closeChild(given, request)),
+      log: about,
+    });
   }
 
   async load(witnesses: readonly Witness[]): Promise<void> {
@@ -139,8 +157,17 @@ export class Serving {
     });
   }
 
+  /** Looks at a run, also at one whose workflow is gone; rejects with NOT_FOUND where there is none. */
+  look<R>(run: string, at: (state: RunState) => R): Promise<R> {
+    return this.partition.submit(run, (state) => {
+      if (state === undefined) throw new SignalboxError('NOT_FOUND', `run ${run} does not exist`);
+      return { events: [], reply: at(state) };
+    });
+  }
+
   stop(): void {
     this.#stopped = true;
+    this.children.stop();
     clearInterval(this.#measuring);
     this.timers.stop();
     this.dispatch.stop();
@@ -169,7 +196,12 @@ export class Serving {
   #tell(runs: readonly string[]): void {
     for (const run of runs) {
       const state = this.partition.state(run);
-      if (state !== undefined) this.endings.committed(run, state);
+      if (state === undefined) continue;
+      this.endings.committed(run, state);
+      const { namespace, parent, status } = state;
+      if (status === 'Closed' && parent?.child !== undefined) {
+        this.#options.family.tellParent({ namespace, run: parent.run, child: run });
+      }
     }
   }
 
@@ -191,9 +223,11 @@ export class Serving {
 
   #carryOut(state: RunState, definition: Definition, graceMsNow: number): void {
     let [wakeAt, dispatched]: [number | undefined, boolean] = [undefined, false];
+    const children: ChildCommand[] = [];
     for (const command of plan({ state, definition })) {
       if (command.kind === 'WakeAt') wakeAt = command.at;
       else if (command.kind === 'StartFallback') void this.#fallBack({ state, ...command });
+      else if ('request' in command) children.push(command);
       else {
         dispatched = true;
         const { run, namespace, workflow } = state;
@@ -202,6 +236,7 @@ export class Serving {
     }
     this.timers.set(state.run, wakeAt);
     if (!dispatched) this.dispatch.forget(state.run);
+    this.children.want(state.run, children);
   }
 
   async #fire(run: string): Promise<void> {

@@ -1,6 +1,14 @@
 // Owns: a run played in memory by the pure core: causes in, events folded, no engine.
-import type { CompleteAsk, DecideRequest, FailAsk, StartRequest, TurnAsk } from '../../api/messages/asks.ts';
+import type {
+  ChildReport,
+  CompleteAsk,
+  DecideRequest,
+  FailAsk,
+  StartRequest,
+  TurnAsk,
+} from '../../api/messages/asks.ts';
 import type { AgentSnapshot, ResolvedBundle, ResolvedWorkflow } from '../../api/messages/catalog.ts';
+import type { FreezeSource, RunOutcome } from '../../api/messages/family.ts';
 import type { HistoryEvent, JsonObject, Receipt, ToolResult, Turn } from '../../api/messages/history.ts';
 import type { BundleSpec } from '../../api/v1alpha1/bundle.ts';
 import type { EscalationPolicySpec, EscalationRule } from '../../api/v1alpha1/escalation-policy.ts';
@@ -11,6 +19,9 @@ import type { Definition, Given } from '../../core/workflow/definition.ts';
 import { deliverEvent } from '../../core/workflow/deliver.ts';
 import type { Reaction } from '../../core/workflow/draft.ts';
 import { fireDue, nextDue } from '../../core/workflow/due.ts';
+import { freezeRun, resumeRun, setReadOnly } from '../../core/workflow/freeze.ts';
+import { closeChild } from '../../core/workflow/join.ts';
+import type { RunLimits } from '../../core/workflow/limits.ts';
 import { foldHistory } from '../../core/workflow/evolve.ts';
 import { completeActivity, reportFailure } from '../../core/workflow/report.ts';
 import { startRun } from '../../core/workflow/start.ts';
@@ -28,6 +39,7 @@ export interface Setting {
   readonly rules?: readonly EscalationRule[];
   readonly queues?: EscalationPolicySpec['queues'];
   readonly bundle?: Partial<BundleSpec>;
+  readonly limits?: Partial<RunLimits>;
 }
 
 /** A state of type task, by the agent `clerk`, with a backup `helper`. */
@@ -78,6 +90,7 @@ export class Play {
       workflow,
       bundle: (digest) => ({ ...bundleOf(setting.bundle), digest }),
       agentPolicy: () => undefined,
+      ...(setting.limits === undefined ? {} : { limits: setting.limits }),
     };
   }
 
@@ -134,6 +147,35 @@ export class Play {
         ...more,
       }),
     );
+  }
+
+  freeze(source: FreezeSource = 'person', by = 'ann') {
+    return this.#react((given) => freezeRun(given, { namespace: 'ns', run, source, by, reason: 'stop' }));
+  }
+
+  resume(source: FreezeSource = 'person', by = 'ann') {
+    return this.#react((given) => resumeRun(given, { namespace: 'ns', run, source, by, reason: 'go on' }));
+  }
+
+  readOnly(readOnly: boolean) {
+    return this.#react((given) => setReadOnly(given, { namespace: 'ns', run, readOnly, by: 'ann', reason: 'careful' }));
+  }
+
+  /** The child of the current visit with this name ends. */
+  child(name: string, outcome: RunOutcome = 'success', more: Partial<Extract<ChildReport, { kind: 'Closed' }>> = {}) {
+    const child = this.state.children.findLast((known) => known.child === name)?.run ?? 'none';
+    const report: ChildReport = {
+      kind: 'Closed',
+      outcome,
+      message: `reached ${outcome}`,
+      costMicros: 5,
+      effects: 1,
+      result: { from: name },
+      owed: [],
+      workflowDigest: 'sha256:wf',
+      ...more,
+    };
+    return this.#react((given) => closeChild(given, { namespace: 'ns', run, child, report }));
   }
 
   cancel() {
