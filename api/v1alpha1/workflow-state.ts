@@ -100,8 +100,6 @@ const stateRules: readonly CelRule[] = [
   {
     rule: '!has(self.quorum) || !has(self.branches) || self.quorum <= size(self.branches)',
     message: 'quorum must be at most the number of branches',
-    messageExpression:
-      "'quorum is ' + string(self.quorum) + '; allowed are at most the ' + string(size(self.branches)) + ' branches there are'",
     fieldPath: '.quorum',
   },
   only('queue', 'approval'),
