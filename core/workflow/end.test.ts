@@ -80,7 +80,7 @@ describe('compensation', () => {
     ['the deadline of the run', (play: Play) => [play.complete({ slot: 's1' }), play.wait(3_600_000)], 'timedOut', 1],
     [
       'a failure without an exit',
-      (play: Play) => [play.complete({ slot: 's1' }), play.complete({ other: 1 })],
+      (play: Play) => [play.complete({ slot: 's1' }), play.complete({ paid: 'much' })],
       'failed',
       2,
     ],
@@ -296,7 +296,8 @@ test('any causes in any order: what is owed is undone or given up by a person, o
       for (const name of names) causes[name]?.(play);
       // Heal: nothing is frozen, people and agents answer, children end.
       for (let rounds = 0; play.state.status !== 'Closed' && rounds < 60; rounds += 1) {
-        for (const name of ['resume', 'resumeParent', 'approve', 'childCancelled', 'complete', 'cancel'])
+        const answer = rounds < 30 ? 'approve' : 'reject';
+        for (const name of ['resume', 'resumeParent', answer, 'childCancelled', 'complete', 'cancel'])
           causes[name]?.(play);
       }
       expect(play.state.status).toBe('Closed');

@@ -33,7 +33,6 @@ import { waitMsMax } from './endings.ts';
 import type { EngineMetrics } from './metrics.ts';
 import type { Serving } from './serving.ts';
 import { checkInput, currentWorkflow } from './start.ts';
-import type { Given } from '../../core/workflow/definition.ts';
 import { failpoint } from '../../ports/failpoint.ts';
 
 export interface ControlOptions {
