@@ -182,7 +182,7 @@ async function start(
   });
   if (!reply.ok) return reply;
   // What happened since is told only when it is on disk, too.
-  return { ok: true, result: await serving.act(request.run, shown) };
+  return { ok: true, result: await serving.look(request.run, summaryOf) };
 }
 
 /** A run that ends meanwhile is told at once; one that does not, as it is when the time is over. */

@@ -20,7 +20,13 @@ const scripted = (desk: Desk): Promise<void> => {
   return script === undefined ? desk.complete({}).then(() => undefined) : script(desk);
 };
 
-const task = { type: 'task', agent: 'clerk', goal: 'Work on ${input.n}.', timeout: '20s', backup: 'none' } as const;
+const task = {
+  type: 'task',
+  agent: 'clerk',
+  goal: "Work on ${has(input.n) ? string(input.n) : 'it'}.",
+  timeout: '20s',
+  backup: 'none',
+} as const;
 const exits = { error: 'failed', timeout: 'late' };
 const ends = {
   done: { type: 'terminal', outcome: 'success' },

@@ -6,7 +6,8 @@ import type { Permission } from '../../api/v1alpha1/agent.ts';
 import type { BundleSpec } from '../../api/v1alpha1/bundle.ts';
 import type { ModelSpec } from '../../api/v1alpha1/model.ts';
 import type { ToolSpec } from '../../api/v1alpha1/tool.ts';
-import type { WorkflowSpec, WorkflowState } from '../../api/v1alpha1/workflow.ts';
+import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
+import type { WorkflowState } from '../../api/v1alpha1/workflow-state.ts';
 import { digest } from '../../core/canonical/canonical.ts';
 import type { Rules } from '../../core/invariants/facts.ts';
 
