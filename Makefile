@@ -95,6 +95,10 @@ bench-runtime: build ## five durable steps beside Restate, DBOS, Temporal, JetSt
 simulate: setup ## 20,000 worlds with every fault there is, twice each (SEEDS=n; SEED=n TRACE=1 for one)
 	@$(node) test/simulator/main.ts
 
+.PHONY: disk-faults
+disk-faults: assets ## full, slow, failing disks, a flipped byte, an old copy
+	@$(vitest) --project integration --reporter=default test/disk/faults test/integration/journal-damage
+
 .PHONY: format
 format: setup ## format every file
 	@prettier --write --log-level warn .

@@ -12,7 +12,8 @@ export const errorCodes = {
   BUS_UNREACHABLE: 'NATS did not answer in time or refused the connection.',
   BUS_NOT_DURABLE: 'JetStream does not fsync before it acknowledges (sync_interval is not "always").',
   JOURNAL_FENCED: 'Another owner wrote to the partition; this one must stop and reload.',
-  JOURNAL_FULL: 'The journal is near its bound; new runs are refused.',
+  JOURNAL_FULL: 'The journal is near its bound and new runs are refused, or its disk is full and nothing is taken.',
+  JOURNAL_UNWRITABLE: 'The disk under the journal fails; nothing of its partition is served until it is repaired.',
   OVERLOADED: 'More is waiting than its bound allows; try again later.',
   JOURNAL_CORRUPT: 'A record of the journal is missing, changed or unreadable; its partition is not served.',
   JOURNAL_ROLLED_BACK:

@@ -61,7 +61,8 @@ const attempts: Partial<Record<ErrorCode, string>> = {
   UNAUTHENTICATED: 'kubectl auth whoami',
   JOURNAL_CORRUPT: 'restore the store of nats-server; what the engine found is in its log',
   JOURNAL_ROLLED_BACK: 'bring back the newer store of nats-server',
-  JOURNAL_FULL: 'wait until runs have ended, or give the journal more room',
+  JOURNAL_UNWRITABLE: 'repair the disk of nats-server, then restart nats-server',
+  JOURNAL_FULL: 'wait until runs have ended, or give the journal or its disk more room',
 };
 
 /** Says it on standard error as `error: …` and `try: …`; returns the exit code. */

@@ -37,9 +37,15 @@ export interface PartitionJournal {
 }
 
 export interface Journal {
+  /**
+   * Rejects with NOT_FOUND when there is no such stream, JOURNAL_FULL or JOURNAL_UNWRITABLE while the disk under it takes nothing:
+   * then nothing may be served, since nothing could be acknowledged.
+   */
   partition(partition: number): Promise<PartitionJournal>;
   /** Reads the server's settings back; rejects with BUS_NOT_DURABLE unless it fsyncs before each acknowledgement. */
   assertDurable(): Promise<void>;
+  /** Rejects with JOURNAL_FULL or JOURNAL_UNWRITABLE while the server cannot write some stream to its disk. */
+  assertWritable(): Promise<void>;
 }
 
 /** Who serves a partition: a lease that expires. For speed only; safety is the journal's compare-and-set. */

@@ -3,9 +3,10 @@
 //   J2: after 10071, 10164 or no answer, the tail is read from the leader and one's own record looked for by its id.
 //   J3: reads of truth go to the stream's leader; direct get is off.
 //   J4: a field of an event above 64 KiB lies in the object store; it was written there before the record that names it.
+//   J5: a server whose disk is full or fails stays silent: then its health page is asked, and no more is tried.
 import { createHash } from 'node:crypto';
 import { request as httpRequest } from 'undici';
-import { SignalboxError } from '../../api/errors.ts';
+import { isSignalboxError, SignalboxError } from '../../api/errors.ts';
 import type { CommitRecord } from '../../api/messages/history.ts';
 import { journalStream, journalSubject } from '../../api/messages/subjects.ts';
 import type { Blobs } from '../../ports/bus.ts';
@@ -16,6 +17,7 @@ import { apiCode, apiCodes, busFailure, isMissingStream, isUnknownOutcome, isWro
 import { inlineFields, outlineFields } from './large-fields.ts';
 import { readStream, streamEnd, unreadable } from './read-stream.ts';
 import { decode, encode } from './wire.ts';
+import { assertWritable, isDiskError } from './write-errors.ts';
 import { failpoint } from '../../ports/failpoint.ts';
 
 export interface JournalOptions {
@@ -37,13 +39,21 @@ export function natsJournal(bus: NatsBus, options: JournalOptions = {}): Journal
         if (!isMissingStream(error)) throw busFailure(error, `open ${stream}`);
         throw new SignalboxError('NOT_FOUND', `${stream} does not exist yet: the operator makes it when it starts`);
       }
-      return partitionJournal(bus, partition, options.appendTimeoutMs ?? 5_000);
+      const writable = (): Promise<void> =>
+        assertWritable(options.monitorUrl).catch((error: unknown) =>
+          // That the page is away is no news about the disk.
+          isDiskError(error) ? Promise.reject(error) : undefined,
+        );
+      await writable();
+      return partitionJournal({ bus, partition, timeoutMs: options.appendTimeoutMs ?? 5_000, writable });
     },
     assertDurable: () => assertDurable(options.monitorUrl),
+    assertWritable: () => assertWritable(options.monitorUrl),
   };
 }
 
-function partitionJournal(bus: NatsBus, partition: number, timeoutMs: number): PartitionJournal {
+function partitionJournal(opened: Opened): PartitionJournal {
+  const { bus, partition } = opened;
   const stream = journalStream(partition);
   const parse = async (seq: number, bytes: Uint8Array): Promise<StoredRecord> => ({
     seq,
@@ -66,7 +76,7 @@ function partitionJournal(bus: NatsBus, partition: number, timeoutMs: number): P
     fullness: () => fullness(bus, stream),
     at,
     read: (fromSeq) => readRecords(bus, stream, parse, fromSeq),
-    append: (record, expectedSeq) => append({ bus, partition, timeoutMs, lastSeq, at }, record, expectedSeq),
+    append: (record, expectedSeq) => append({ ...opened, lastSeq, at }, record, expectedSeq),
   };
 }
 
@@ -88,10 +98,15 @@ async function* readRecords(
   for await (const { seq, bytes } of readStream(bus, stream, fromSeq)) yield await parse(seq, bytes);
 }
 
-interface Appending {
+interface Opened {
   readonly bus: NatsBus;
   readonly partition: number;
   readonly timeoutMs: number;
+  /** Rejects when the server says that it cannot write. */
+  readonly writable: () => Promise<void>;
+}
+
+interface Appending extends Opened {
   readonly lastSeq: () => Promise<number>;
   readonly at: (seq: number) => Promise<StoredRecord | undefined>;
 }
@@ -113,10 +128,18 @@ async function append(to: Appending, record: CommitRecord, expectedSeq: number):
       last = error;
       const own = await settle(to, record, { expectedSeq, error });
       if (own !== undefined) return own;
+      // J5. What was on its way may be on the disk all the same: its outcome is unknown.
+      await to.writable().catch((why: unknown) => Promise.reject(unknown(to, why)));
     }
   }
-  throw busFailure(last, `append to ${journalStream(to.partition)}: outcome unknown, reload before going on`);
+  throw unknown(to, last);
 }
+
+const unknown = (to: Appending, why: unknown): SignalboxError =>
+  busFailure(
+    isSignalboxError(why) ? new Error(why.message, { cause: why }) : why,
+    `append to ${journalStream(to.partition)}: outcome unknown, reload before going on`,
+  );
 
 /** J2: where one's own record is, undefined when the same append may be tried again; rejects when it cannot succeed. */
 async function settle(

@@ -30,6 +30,7 @@ import type { Bus, Subscription } from '../../ports/bus.ts';
 import type { SchemaChecks } from '../json-schema.ts';
 import type { Catalog } from './catalog.ts';
 import { waitMsMax } from './endings.ts';
+import type { DiskWatch } from './disk-watch.ts';
 import type { EngineMetrics } from './metrics.ts';
 import type { Serving } from './serving.ts';
 import { checkInput, currentWorkflow } from './start.ts';
@@ -39,6 +40,7 @@ export interface ControlOptions {
   readonly catalog: Catalog;
   readonly checks: SchemaChecks;
   readonly metrics: EngineMetrics;
+  readonly disk: DiskWatch;
   readonly now: () => number;
 }
 
@@ -165,6 +167,7 @@ async function start(
   const known = serving.partition.state(request.run);
   if (known === undefined) {
     serving.assertRoom();
+    options.disk.assertWritable();
     await catalog.prepare(request.namespace, request.workflow);
     // A branch has the input of its parent, which was checked when that was started.
     if (request.branch === undefined) {

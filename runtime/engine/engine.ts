@@ -10,6 +10,7 @@ import { Catalog } from './catalog.ts';
 import { controlOf, serveControl } from './control.ts';
 import { waitMsMax } from './endings.ts';
 import { type Owners, owners as ownersOf, resultOf } from './forward.ts';
+import { DiskWatch } from './disk-watch.ts';
 import { engineMetrics, type EngineMetrics } from './metrics.ts';
 import { PartitionOwner } from './owner.ts';
 import type { EnginePorts, EngineSettings } from './ports.ts';
@@ -46,7 +47,8 @@ export function startEngine(ports: EnginePorts, settings: EngineSettings): Engin
     for (const { serving } of partitions) if (serving !== undefined) action(serving);
   };
   const catalog = new Catalog(() => each((serving) => serving.catalogChanged()));
-  const control = controlOf({ catalog, checks, metrics, now: () => ports.clock.now() });
+  const disk = new DiskWatch(ports.journal, ports.log);
+  const control = controlOf({ catalog, checks, metrics, disk, now: () => ports.clock.now() });
   const owners = ownersOf(ports, settings, (partition, verb, payload) => {
     const serving = partitions[partition]?.serving;
     return serving === undefined ? undefined : control(serving, verb, payload);
@@ -71,7 +73,9 @@ export function startEngine(ports: EnginePorts, settings: EngineSettings): Engin
   );
   const watching = catalog.run(ports.control, ports.log, stopping.signal);
   for (const partition of partitions) partition.start();
-  ports.control.onReconnect(() => each((serving) => serving.reconnected()));
+  ports.control.onReconnect(() => {
+    for (const partition of partitions) partition.reconnected();
+  });
   ports.work.onReconnect(() => each((serving) => serving.dispatch.republish()));
   const subscriptions = [
     consumeEvents({ ports, catalog, owners, checks }),
@@ -82,9 +86,10 @@ export function startEngine(ports: EnginePorts, settings: EngineSettings): Engin
     catalog,
     owners,
     checks,
-    problem: () => problemOf(ports, catalog, partitions),
+    problem: () => problemOf(ports, catalog, partitions) ?? disk.problem,
     async stop() {
       clearInterval(measuring);
+      disk.stop();
       await Promise.all(subscriptions.map((subscription) => subscription.stop()));
       await Promise.all(partitions.map((partition) => partition.stop()));
       await witnesses.stop();

@@ -1,6 +1,6 @@
 // Owns: which partitions this engine serves. A lease is renewed every second and lasts three; while it may be over nothing is
 // answered. Two engines that both believe in theirs are kept apart by the journal's compare-and-set.
-import { isSignalboxError, SignalboxError } from '../../api/errors.ts';
+import { type ErrorCode, isSignalboxError, SignalboxError } from '../../api/errors.ts';
 import type { Subscription } from '../../ports/bus.ts';
 import type { Catalog } from './catalog.ts';
 import type { EngineMetrics } from './metrics.ts';
@@ -14,8 +14,8 @@ const RENEW_MS = 1_000;
 /** Shorter than the lease: nothing is answered on a lease that may be over. */
 const TRUST_MS = 2_500;
 const RELOAD_MS = 250;
-/** A journal that is not trusted is looked at again after this: its store may have been brought back. */
-const DISTRUST_MS = 15_000;
+/** A journal that cannot be served is looked at again after this, or when NATS is back: its store may have been mended. */
+const LOOK_AGAIN_MS = 15_000;
 
 export interface OwnerOptions {
   readonly ports: EnginePorts;
@@ -30,13 +30,18 @@ export interface OwnerOptions {
 }
 
 interface Active {
-  /** Undefined: the journal is not trusted, and everybody is told so. */
+  /** Undefined: the journal is not trusted or cannot be written, and everybody is told so. */
   readonly serving?: Serving;
   readonly subscriptions: readonly Subscription[];
 }
 
-const isDistrust = (error: unknown): error is SignalboxError =>
-  isSignalboxError(error, 'JOURNAL_CORRUPT') || isSignalboxError(error, 'JOURNAL_ROLLED_BACK');
+const stops: ReadonlySet<string> = new Set<ErrorCode>([
+  'JOURNAL_CORRUPT',
+  'JOURNAL_ROLLED_BACK',
+  'JOURNAL_FULL',
+  'JOURNAL_UNWRITABLE',
+]);
+const isLoudStop = (error: unknown): error is SignalboxError => isSignalboxError(error) && stops.has(error.code);
 
 /** One partition's life in this engine: take the lease, load, serve; let go, or load again. */
 export class PartitionOwner {
@@ -69,6 +74,12 @@ export class PartitionOwner {
   /** True once it is known who has the partition. */
   get settled(): boolean {
     return this.#asked && !this.#loading && !this.#lost;
+  }
+
+  /** NATS is back, perhaps with another store. */
+  reconnected(): void {
+    this.#lookAgainAt = 0;
+    this.#active?.serving?.reconnected();
   }
 
   start(): void {
@@ -154,8 +165,8 @@ export class PartitionOwner {
       log.info('serving a partition', { records: serving.partition.seq, ms });
     } catch (error) {
       serving?.stop();
-      if (isDistrust(error)) {
-        this.#distrust(error);
+      if (isLoudStop(error)) {
+        this.#refuse(error);
         return;
       }
       const level = isSignalboxError(error, 'NOT_FOUND') ? 'debug' : 'warn';
@@ -167,12 +178,12 @@ export class PartitionOwner {
   }
 
   /** A loud stop: the partition stays here and answers everybody with the reason, until its store is whole. */
-  #distrust(error: SignalboxError): void {
+  #refuse(error: SignalboxError): void {
     const { ports, metrics } = this.#options;
     this.#problem = error.message;
-    this.#lookAgainAt = performance.now() + DISTRUST_MS;
+    this.#lookAgainAt = performance.now() + LOOK_AGAIN_MS;
     metrics.untrusted(this.number, true);
-    ports.log.error('the journal of a partition is not trusted; nothing of it is served', {
+    ports.log.error('the journal of a partition is not trusted or cannot be written; nothing of it is served', {
       partition: this.number,
       error,
     });

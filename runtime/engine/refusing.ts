@@ -1,4 +1,4 @@
-// Owns: what is answered for a partition whose journal is not trusted: why, to everybody, and never "no such run".
+// Owns: what is answered for a partition whose journal is not trusted or cannot be written: why, to everybody, and never "no such run".
 import type { SignalboxError } from '../../api/errors.ts';
 import { engineAsks, engineSubject, engineVerbs } from '../../api/messages/subjects.ts';
 import type { Subscription } from '../../ports/bus.ts';

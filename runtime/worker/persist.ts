@@ -24,6 +24,8 @@ export const passingCodes: ReadonlySet<string> = new Set([
   'TIMEOUT',
   'NOT_OWNER',
   'JOURNAL_FENCED',
+  'JOURNAL_FULL',
+  'JOURNAL_UNWRITABLE',
   'JOURNAL_CORRUPT',
   'JOURNAL_ROLLED_BACK',
 ]);

@@ -3,6 +3,7 @@
 import { setTimeout as pause } from 'node:timers/promises';
 import { natsLedger } from '../../adapters/nats/nats.ts';
 import { isSignalboxError } from '../../api/errors.ts';
+import type { EngineReply } from '../../api/messages/asks.ts';
 import type { JsonObject } from '../../api/messages/history.ts';
 import type { EscalationPolicySpec } from '../../api/v1alpha1/escalation-policy.ts';
 import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
@@ -75,6 +76,7 @@ export class Load {
   readonly refusals = new Map<string, number>();
   #gate: PromiseWithResolvers<void> | undefined;
   #stopped = false;
+  #abandoned = false;
   #cases = 0;
   ended = 0;
 
@@ -100,6 +102,13 @@ export class Load {
   resume(): void {
     this.#gate?.resolve();
     this.#gate = undefined;
+  }
+
+  /** Nobody waits for anything any more: the system is being taken away. */
+  abandon(): void {
+    this.#stopped = true;
+    this.#abandoned = true;
+    this.resume();
   }
 
   /** No more new cases; resolves when those under way have ended. */
@@ -134,8 +143,7 @@ export class Load {
     this.#recorder.note({ kind: 'event', run, id });
     const waiting = await this.#until(run, (summary) => summary.escalation !== undefined);
     const escalation = waiting.escalation ?? '';
-    const decided = await this.#patiently(() => this.#stage.decide(run, escalation));
-    if (!decided.ok) throw new Error(`decision refused: ${decided.code}: ${decided.message}`);
+    await this.#granted(() => this.#stage.decide(run, escalation));
     this.#recorder.note({ kind: 'decision', run, id: escalation, decision: `uid-${escalation}` });
     const closed = await this.#until(run, (summary) => summary.status === 'Closed');
     if (closed.outcome !== 'success') throw new Error(`run ${run} ended with ${closed.outcome}: ${closed.message}`);
@@ -143,8 +151,7 @@ export class Load {
 
   async #cancel(run: string): Promise<void> {
     const cancel = { namespace, run, by: 'ann', reason: 'as planned' };
-    const reply = await this.#patiently(() => this.#stage.ask(run, 'cancel', cancel));
-    if (!reply.ok) throw new Error(`cancel refused: ${reply.code}: ${reply.message}`);
+    await this.#granted(() => this.#stage.ask(run, 'cancel', cancel));
     this.#recorder.note({ kind: 'cancel', run });
   }
 
@@ -244,6 +251,16 @@ export class Load {
     }
   }
 
+  /** Asks again while the journal takes nothing; any other refusal is final. */
+  async #granted(ask: () => Promise<EngineReply<unknown>>): Promise<void> {
+    const refused = await this.#patiently(async () => {
+      const reply = await ask();
+      if (!reply.ok && reply.code.startsWith('JOURNAL_')) throw new Error(`${reply.code}: ${reply.message}`);
+      return reply.ok ? undefined : reply;
+    });
+    if (refused !== undefined) throw new Error(`refused: ${refused.code}: ${refused.message}`);
+  }
+
   /** Asks again while the system is away or says no to a newcomer; a run that is not known is final. */
   async #patiently<T>(action: () => Promise<T>): Promise<T> {
     const end = Date.now() + PATIENCE_MS;
@@ -255,7 +272,7 @@ export class Load {
         const text = error instanceof Error ? error.message : String(error);
         const code = isSignalboxError(error) ? error.code : (/^[A-Z_]+(?=:)/.exec(text)?.[0] ?? 'UNKNOWN');
         this.refusals.set(code, (this.refusals.get(code) ?? 0) + 1);
-        if (code === 'NOT_FOUND' || Date.now() > end) throw error;
+        if (code === 'NOT_FOUND' || this.#abandoned || Date.now() > end) throw error;
       }
       await pause(PAUSE_MS);
     }

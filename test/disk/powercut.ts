@@ -117,6 +117,7 @@ class Campaign {
   }
 
   async stop(): Promise<void> {
+    this.#parts.load.abandon();
     await this.#parts.stage.stop();
   }
 

@@ -12,6 +12,7 @@ const statuses: Partial<Readonly<Record<ErrorCode, number>>> = {
   JOURNAL_FULL: 429,
   JOURNAL_CORRUPT: 500,
   JOURNAL_ROLLED_BACK: 500,
+  JOURNAL_UNWRITABLE: 503,
   NOT_OWNER: 503,
   BUS_UNREACHABLE: 503,
   KUBE_UNREACHABLE: 503,
