@@ -15,6 +15,7 @@ import { kubeconfigVerb } from './verbs/kubeconfig.ts';
 import { logsVerb } from './verbs/logs.ts';
 import { runVerb } from './verbs/run.ts';
 import { runsVerb } from './verbs/runs.ts';
+import { scheduleVerb } from './verbs/schedule.ts';
 import { statusVerb } from './verbs/status.ts';
 import { toolsVerb } from './verbs/tools.ts';
 import { traceVerb } from './verbs/trace.ts';
@@ -26,7 +27,7 @@ export type Verb = (host: Host) => Command;
 
 const groups: readonly (readonly [string, readonly Verb[]])[] = [
   ['Local control plane:', [upVerb, downVerb, statusVerb, kubeconfigVerb, logsVerb, demoVerb]],
-  ['Runs:', [runVerb, runsVerb, traceVerb]],
+  ['Runs:', [runVerb, runsVerb, traceVerb, scheduleVerb]],
   ['People:', [escalationsVerb, escalationVerb, decideVerb, explainVerb]],
   ['Tools:', [toolsVerb]],
   ['Other:', [completionVerb, versionVerb]],

@@ -15,7 +15,7 @@ export interface Failure {
 }
 
 /** `parent`: a child, started by a state of type workflow or parallel. */
-export type RunSource = 'object' | 'http' | 'bus' | 'hook' | 'fallback' | 'parent';
+export type RunSource = 'object' | 'http' | 'bus' | 'hook' | 'fallback' | 'schedule' | 'parent';
 export type Role = 'planner' | 'executor' | 'verifier';
 export type Route = 'primary' | 'backup' | 'specialist';
 

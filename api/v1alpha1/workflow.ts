@@ -17,6 +17,7 @@ import {
   validations,
 } from '../schema.ts';
 import { stateSchema } from './workflow-state.ts';
+import { scheduleSchema } from './schedule.ts';
 
 export const transitionSchema = z.object({
   from: identifier().describe('A state.'),
@@ -53,8 +54,9 @@ export const triggerSchema = z
       })
       .optional()
       .describe('A bus event of this subject starts a run.'),
+    schedule: scheduleSchema.optional().describe('Runs start by the clock.'),
   })
-  .meta(validations(exactlyOne('a trigger', 'http', 'event')));
+  .meta(validations(exactlyOne('a trigger', 'http', 'event', 'schedule')));
 
 export const workflowSpecSchema = z
   .object({

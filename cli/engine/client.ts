@@ -1,6 +1,7 @@
 // Owns: the engine's HTTP API as calls. Errors of the engine keep their code and words.
 import { type ErrorCode, errorCodes, SignalboxError } from '../../api/errors.ts';
 import type { HistoryEvent, JsonObject, RunSummary } from '../../api/messages/history.ts';
+import type { ScheduleSummary } from '../../api/messages/schedule.ts';
 import { VerbError } from '../failure.ts';
 import type { Host } from '../host.ts';
 import { again, type EngineOptions } from '../options.ts';
@@ -21,6 +22,10 @@ export interface EngineClient {
   show(run: string): Promise<RunSummary>;
   history(run: string): Promise<readonly HistoryEvent[]>;
   cancel(run: string, reason: string): Promise<RunSummary | undefined>;
+  schedules(): Promise<readonly ScheduleSummary[]>;
+  pause(workflow: string, schedule: string, reason: string): Promise<ScheduleSummary>;
+  resume(workflow: string, schedule: string): Promise<ScheduleSummary>;
+  trigger(workflow: string, schedule: string): Promise<RunSummary>;
 }
 
 export async function openEngine(host: Host, options: EngineOptions): Promise<EngineClient> {
@@ -40,6 +45,8 @@ export async function openEngine(host: Host, options: EngineOptions): Promise<En
     if (answer.status >= 200 && answer.status < 300) return answer.body as T;
     throw refusal(answer.status, answer.body, `${method} ${path}`);
   };
+  const on = (workflow: string, schedule: string): string =>
+    `/schedules/${encodeURIComponent(workflow)}/${encodeURIComponent(schedule)}`;
   const at = (run: string): string => `/runs/${encodeURIComponent(run)}`;
   return {
     namespace: address.namespace,
@@ -53,6 +60,10 @@ export async function openEngine(host: Host, options: EngineOptions): Promise<En
       const answer = await call<Partial<RunSummary> | undefined>('POST', `${at(run)}/cancel`, { reason });
       return typeof answer === 'object' && answer.run !== undefined ? (answer as RunSummary) : undefined;
     },
+    schedules: async () => (await call<{ items: ScheduleSummary[] }>('GET', '/schedules')).items,
+    pause: (workflow, schedule, reason) => call('POST', `${on(workflow, schedule)}/pause`, { reason }),
+    resume: (workflow, schedule) => call('POST', `${on(workflow, schedule)}/resume`, {}),
+    trigger: (workflow, schedule) => call('POST', `${on(workflow, schedule)}/trigger`, {}),
   };
 }
 

@@ -27,6 +27,8 @@ export const staticChecks = {
   queueUnknown: 'A queue that is named is in the escalation policy that holds there.',
   replyUnreachable: 'Only the last reply of a scripted model is without `when`.',
   ruleNameTwice: 'Names of verifier rules are unique.',
+  scheduleInvalid: 'A schedule has a timetable that can be read and comes, and a time zone that exists.',
+  scheduleNameTwice: 'Names of the schedules of a workflow are unique.',
   schemaInvalid: 'A JSON Schema is well formed and of type object.',
   stateWithoutWayOut: 'Every state but a terminal one has a transition that leaves it.',
   stateUnreachable: 'Every state is reachable from start.',

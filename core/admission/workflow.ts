@@ -6,6 +6,7 @@ import type { Type } from '../cel/type.ts';
 import { checkExpression, checkTemplates, untyped, variables } from './expressions.ts';
 import { type Point, pointsOf, runType } from './facts.ts';
 import { type Finding, finding, quote, quoteAll } from './finding.ts';
+import { checkSchedules } from './schedule.ts';
 import { checkObjectSchema } from './json-schema.ts';
 import { checkBranches, checkCompensations, checkLoops, closure, edgesOf, type Graph } from './workflow-graph.ts';
 
@@ -37,6 +38,7 @@ export function checkWorkflow(_name: string, spec: WorkflowSpec): readonly Findi
     ...[...graph.states].flatMap(([name, { output }]) =>
       output === undefined ? [] : checkObjectSchema(`spec.states[${name}].output`, output),
     ),
+    ...checkSchedules(spec),
     ...checkExpressions(spec, graph),
   ];
 }

@@ -2,6 +2,7 @@
 import type { AgentSnapshot, ResolvedBundle, ResolvedWorkflow } from '../../api/messages/catalog.ts';
 import { buckets, catalogKeys } from '../../api/messages/subjects.ts';
 import type { Definition } from '../../core/workflow/definition.ts';
+import type { Schedule } from '../../core/schedule/plan.ts';
 import type { Bucket, Bus } from '../../ports/bus.ts';
 import type { Log } from '../../ports/system.ts';
 
@@ -78,6 +79,17 @@ export class Catalog {
   *workflows(namespace: string): Generator<ResolvedWorkflow> {
     for (const [key, value] of this.#entries) {
       if (key.startsWith(`workflow.${namespace}.`)) yield value as ResolvedWorkflow;
+    }
+  }
+
+  /** Every schedule of the current workflows. */
+  *schedules(): Generator<Schedule> {
+    for (const [key, value] of this.#entries) {
+      if (!key.startsWith('workflow.')) continue;
+      const { namespace, name: workflow, spec } = value as ResolvedWorkflow;
+      for (const { schedule } of spec.triggers ?? []) {
+        if (schedule !== undefined) yield { namespace, workflow, name: schedule.name ?? 'default', spec: schedule };
+      }
     }
   }
 

@@ -12,8 +12,9 @@ import { waitMsMax } from './endings.ts';
 import { type Owners, owners as ownersOf, resultOf } from './forward.ts';
 import { DiskWatch } from './disk-watch.ts';
 import { engineMetrics, type EngineMetrics } from './metrics.ts';
-import { PartitionOwner } from './owner.ts';
+import { type OwnerOptions, PartitionOwner } from './owner.ts';
 import type { EnginePorts, EngineSettings } from './ports.ts';
+import { Schedules } from './schedules.ts';
 import type { Fallback, Family, Serving } from './serving.ts';
 import { start } from './start.ts';
 import { Witnesses } from './witnesses.ts';
@@ -23,6 +24,7 @@ export interface Engine {
   readonly catalog: Catalog;
   readonly owners: Owners;
   readonly checks: SchemaChecks;
+  readonly schedules: Schedules;
   /** Why nothing should be sent here, undefined when ready. */
   problem(): string | undefined;
   stop(): Promise<void>;
@@ -54,42 +56,40 @@ export function startEngine(ports: EnginePorts, settings: EngineSettings): Engin
     return serving === undefined ? undefined : control(serving, verb, payload);
   });
   const workers = { checks, receiptKey: ports.receiptKey, metrics };
-  const partitions = Array.from(
-    { length: settings.partitions },
-    (_, number) =>
-      new PartitionOwner(number, {
-        ports,
-        settings,
-        catalog,
-        metrics,
-        witnesses,
-        startFallback: (fallback) => startFallback(owners, fallback),
-        family: familyOf(owners, ports),
-        subscribe: (serving) => [
-          ...serveControl(ports.control, serving, control),
-          ...serveWorkers(ports.work, serving, workers),
-        ],
-      }),
-  );
+  const partitions = partitionOwners(settings, {
+    ports,
+    settings,
+    catalog,
+    metrics,
+    witnesses,
+    startFallback: (fallback) => startFallback(owners, fallback),
+    family: familyOf(owners, ports),
+    subscribe: (serving) => [
+      ...serveControl(ports.control, serving, control),
+      ...serveWorkers(ports.work, serving, workers),
+    ],
+  });
   const watching = catalog.run(ports.control, ports.log, stopping.signal);
   for (const partition of partitions) partition.start();
   ports.control.onReconnect(() => {
     for (const partition of partitions) partition.reconnected();
   });
   ports.work.onReconnect(() => each((serving) => serving.dispatch.republish()));
-  const subscriptions = [
-    consumeEvents({ ports, catalog, owners, checks }),
-    serveStarts(ports, { catalog, owners, checks }),
-  ];
+  const starting = { ports, catalog, owners, checks };
+  const serves = (partition: number): boolean => partitions[partition]?.serving !== undefined;
+  const schedules = new Schedules({ ...starting, metrics, serves });
+  const subscriptions = [consumeEvents(starting), serveStarts(ports, starting)];
   const measuring = setInterval(() => measure(metrics, partitions), METRICS_MS);
   return {
     catalog,
     owners,
     checks,
+    schedules,
     problem: () => problemOf(ports, catalog, partitions) ?? disk.problem,
     async stop() {
       clearInterval(measuring);
       disk.stop();
+      schedules.stop();
       await Promise.all(subscriptions.map((subscription) => subscription.stop()));
       await Promise.all(partitions.map((partition) => partition.stop()));
       await witnesses.stop();
@@ -98,6 +98,9 @@ export function startEngine(ports: EnginePorts, settings: EngineSettings): Engin
     },
   };
 }
+
+const partitionOwners = ({ partitions }: EngineSettings, options: OwnerOptions): readonly PartitionOwner[] =>
+  Array.from({ length: partitions }, (_, number) => new PartitionOwner(number, options));
 
 function problemOf(ports: EnginePorts, catalog: Catalog, partitions: readonly PartitionOwner[]): string | undefined {
   const bus = ports.control.problem() ?? ports.work.problem();

@@ -8,6 +8,8 @@ export interface EngineMetrics {
   partitions(held: number): void;
   runs(byStatus: Readonly<Record<string, number>>): void;
   tasks(waiting: number, claimed: number): void;
+  schedules(count: number): void;
+  scheduled(outcome: 'started' | 'retried' | 'refused'): void;
   /** 1 while the partition's journal is not trusted. */
   untrusted(partition: number, stopped: boolean): void;
 }
@@ -27,7 +29,11 @@ export function engineMetrics(metrics: Metrics): EngineMetrics {
     'Partitions that are not served because their journal is damaged or an older copy.',
     ['partition'],
   );
+  const schedules = metrics.gauge('signalbox_engine_schedules', 'Schedules this engine looks after.');
+  const scheduled = metrics.counter('signalbox_engine_schedule_starts_total', 'Starts of schedules.', ['outcome']);
   return {
+    schedules: (count) => schedules(count),
+    scheduled: (outcome) => scheduled({ outcome }),
     untrusted: (partition, stopped) => untrusted(stopped ? 1 : 0, { partition: String(partition) }),
     committed(count) {
       commits();

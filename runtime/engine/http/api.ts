@@ -11,6 +11,7 @@ import { resultOf } from '../forward.ts';
 import type { EnginePorts } from '../ports.ts';
 import { start } from '../start.ts';
 import type { Callers, Verb } from './access.ts';
+import { listSchedules, pause, trigger } from './schedules.ts';
 import { errorAnswers, notFound } from './answers.ts';
 
 export interface ApiOptions {
@@ -21,6 +22,7 @@ export interface ApiOptions {
 
 const name = z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'must be a name of a-z, 0-9 and "-"');
 const runName = z.string().regex(/^[0-9A-Za-z]{1,64}$/, 'must be the id of a run');
+const scheduleName = z.string().regex(/^[A-Za-z][A-Za-z0-9]{0,62}$/, 'must be the name of a schedule');
 const json = z.record(z.string(), z.unknown());
 const startBody = z.object({ input: json.default({}), key: z.string().min(1).max(256).optional() });
 const cancelBody = z.object({ reason: z.string().min(1).max(2_048) });
@@ -64,10 +66,34 @@ export function engineApi(options: ApiOptions): Express {
   app.post(`${root}/runs/:run/cancel`, route('update', cancelRun(options)));
   app.post(`${root}/hooks/*path`, route('create', callHook(options)));
   app.post(`${root}/events/:subject`, route('create', publishEvent(options)));
+  app.get(`${root}/schedules`, route('list', schedules(options)));
+  for (const verb of ['pause', 'resume', 'trigger'] as const) {
+    app.post(
+      `${root}/schedules/:workflow/:schedule/${verb}`,
+      route(verb === 'trigger' ? 'create' : 'update', changeSchedule(options, verb)),
+    );
+  }
   app.use(notFound);
   app.use(errorAnswers(options.ports.log));
   return app;
 }
+
+const schedules =
+  ({ engine, ports }: ApiOptions): Route =>
+  async ({ namespace }) => ({ status: 200, body: { items: await listSchedules({ engine, ports, namespace }) } });
+
+const changeSchedule =
+  ({ engine, ports }: ApiOptions, verb: 'pause' | 'resume' | 'trigger'): Route =>
+  async ({ request, namespace, user }) => {
+    const named = {
+      workflow: parse(name, request.params['workflow'], 'workflow'),
+      name: parse(scheduleName, request.params['schedule'], 'schedule'),
+    };
+    const ask = { engine, ports, namespace };
+    if (verb === 'trigger') return { status: 201, body: await trigger(ask, named, { user }) };
+    const reason = verb === 'pause' ? parse(cancelBody, request.body ?? {}, 'body').reason : undefined;
+    return { status: 200, body: await pause(ask, named, { user, ...(reason === undefined ? {} : { reason }) }) };
+  };
 
 /** Through the API server's service proxy, which keeps Authorization for itself, the token comes in a header of its own. */
 function bearer(request: Request): string | undefined {

@@ -1,0 +1,96 @@
+import { Command } from 'commander';
+import type { ScheduleSummary } from '../../api/messages/schedule.ts';
+import { type EngineClient, openEngine } from '../engine/client.ts';
+import type { Host } from '../host.ts';
+import { type EngineOptions, type OutputOptions, withEngine, withExamples, withOutput } from '../options.ts';
+import { printList } from '../output/listing.ts';
+import { scheduleColumns } from '../output/schedule.ts';
+
+type ListOptions = EngineOptions & OutputOptions;
+interface PauseOptions extends EngineOptions {
+  readonly reason: string;
+}
+
+export function scheduleVerb(host: Host): Command {
+  const command = new Command('schedule')
+    .summary('list, pause, resume or trigger schedules')
+    .description(
+      'Schedules are triggers of a Workflow (spec.triggers[].schedule). A schedule without a name is called "default".',
+    )
+    .addCommand(listVerb(host))
+    .addCommand(pauseVerb(host))
+    .addCommand(resumeVerb(host))
+    .addCommand(triggerVerb(host));
+  return withExamples(command, { line: 'signalbox schedule list -n clinic', says: 'what starts when' });
+}
+
+function listVerb(host: Host): Command {
+  const command = new Command('list')
+    .summary('list schedules')
+    .description('Lists schedules with their next and last start, and why a due time was skipped. Times are UTC.');
+  withEngine(withOutput(command));
+  withExamples(
+    command,
+    { line: 'signalbox schedule list -n clinic', says: 'what starts when' },
+    { line: 'signalbox schedule list -n clinic -o wide', says: 'with the reasons of skipped times' },
+  );
+  return command.action(async (options: ListOptions) => {
+    const engine = await openEngine(host, options);
+    const columns = scheduleColumns(host.clock.now());
+    const empty = `No schedules in namespace ${engine.namespace}.\nnext: add spec.triggers[].schedule to a Workflow`;
+    const name = (one: ScheduleSummary): string => `${one.workflow}/${one.name}`;
+    await printList(host.screen, await engine.schedules(), { columns, name, empty }, { format: options.output });
+  });
+}
+
+const named = (command: Command): Command =>
+  command.argument('<workflow>', 'name of the Workflow').argument('[schedule]', 'name of the schedule', 'default');
+
+function pauseVerb(host: Host): Command {
+  const command = named(new Command('pause'))
+    .summary('pause a schedule')
+    .description('Nothing is started until it is resumed; due times meanwhile are skipped and not made up for.')
+    .requiredOption('--reason <text>', 'why; shown in the list');
+  withEngine(command);
+  withExamples(command, {
+    line: 'signalbox schedule pause nightly-report -n clinic --reason "printer is broken"',
+    says: 'stop it for now',
+  });
+  return command.action(async (workflow: string, schedule: string, options: PauseOptions) => {
+    const engine = await openEngine(host, options);
+    await engine.pause(workflow, schedule, options.reason);
+    host.screen.print(`Schedule ${schedule} of ${workflow} is paused.`);
+    host.screen.note(`next: signalbox schedule resume ${workflow} ${schedule}${engine.again}`);
+  });
+}
+
+function resumeVerb(host: Host): Command {
+  const command = named(new Command('resume'))
+    .summary('resume a paused schedule')
+    .description('Goes on with the next due time.');
+  withEngine(command);
+  withExamples(command, { line: 'signalbox schedule resume nightly-report -n clinic', says: 'go on' });
+  return command.action(async (workflow: string, schedule: string, options: EngineOptions) => {
+    const engine = await openEngine(host, options);
+    const after = await engine.resume(workflow, schedule);
+    const next = after.next === undefined ? '' : ` The next start is at ${new Date(after.next).toISOString()}.`;
+    host.screen.print(`Schedule ${schedule} of ${workflow} goes on.${next}`);
+  });
+}
+
+function triggerVerb(host: Host): Command {
+  const command = named(new Command('trigger'))
+    .summary('start a run of a schedule now')
+    .description('Starts one run now, with the input of the schedule; its timetable and overlap are left alone.');
+  withEngine(command);
+  withExamples(command, {
+    line: 'signalbox schedule trigger nightly-report -n clinic',
+    says: 'do not wait for tonight',
+  });
+  return command.action(async (workflow: string, schedule: string, options: EngineOptions) => {
+    const engine: EngineClient = await openEngine(host, options);
+    const run = await engine.trigger(workflow, schedule);
+    host.screen.print(run.run);
+    host.screen.note(`next: signalbox trace ${run.run}${engine.again}`);
+  });
+}
