@@ -57,7 +57,7 @@ test: build assets ## check, unit, integration, e2e, workloads: "N passed, N fai
 .PHONY: check
 check: setup ## format, lint, types, generated files
 	@status=0; \
-	prettier --check --log-level warn . || { echo "run make format" >&2; status=1; }; \
+	prettier --check --cache --cache-location .tsbuild/prettier --log-level warn . || { echo "run make format" >&2; status=1; }; \
 	oxlint --type-aware --quiet || status=1; \
 	tsc -b || status=1; \
 	$(node) tools/generate/main.ts --check || status=1; \
