@@ -99,6 +99,10 @@ simulate: setup ## 20,000 worlds with every fault there is, twice each (SEEDS=n;
 disk-faults: assets ## full, slow, failing disks, a flipped byte, an old copy
 	@$(vitest) --project integration --reporter=default test/disk/faults test/integration/journal-damage
 
+.PHONY: soak
+soak: build assets ## mixed load while everything is killed at random (MINUTES=30, SEED)
+	@$(if $(MINUTES),MINUTES=$(MINUTES)) $(if $(SEED),SEED=$(SEED)) $(node) test/soak/main.ts
+
 .PHONY: format
 format: setup ## format every file
 	@prettier --write --log-level warn .

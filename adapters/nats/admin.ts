@@ -171,7 +171,8 @@ const eventConsumer: Partial<ConsumerConfig> = {
   filter_subject: 'event.>',
   ack_policy: AckPolicy.Explicit,
   deliver_policy: DeliverPolicy.All,
-  ack_wait: nanos(30_000),
+  // What an engine had when it died comes again after this; handling one event twice is no harm.
+  ack_wait: nanos(10_000),
   max_deliver: -1,
   max_ack_pending: 1_000,
 };
@@ -196,8 +197,9 @@ async function ensureConsumer({ manager }: NatsBus, stream: string, wanted: Part
   const name = wanted.durable_name ?? '';
   try {
     const { config } = await manager.consumers.info(stream, name);
-    if (config.max_ack_pending !== wanted.max_ack_pending) {
-      await manager.consumers.update(stream, name, { max_ack_pending: wanted.max_ack_pending ?? 1_000 });
+    const { max_ack_pending = 1_000, ack_wait = nanos(30_000) } = wanted;
+    if (config.max_ack_pending !== max_ack_pending || config.ack_wait !== ack_wait) {
+      await manager.consumers.update(stream, name, { max_ack_pending, ack_wait });
     }
   } catch (error) {
     if (apiCode(error) !== apiCodes.consumerNotFound) throw busFailure(error, `look at consumer ${name}`);

@@ -117,7 +117,7 @@ export const workflows: Readonly<Record<string, WorkflowSpec>> = {
   event: single({
     type: 'wait',
     for: { event: busSubject, by: 'input.run' },
-    timeout: '60s',
+    timeout: '10m',
     exits: { timeout: 'failed' },
   }),
   shipping: single({ type: 'decision' }, { key: 'input.run', triggers: [{ event: { subject: busSubject } }] }),

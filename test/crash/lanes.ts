@@ -17,6 +17,9 @@ export interface Result {
   readonly lostRuns: number;
 }
 
+/** Of the operator's log, after a failure. */
+const linesShown = 15;
+
 let counter = 0;
 
 export async function sweepRuntime(stage: CrashStage, one: Case): Promise<Result> {
@@ -42,7 +45,7 @@ export async function sweepRuntime(stage: CrashStage, one: Case): Promise<Result
 
 /** What can only be said of a whole lane, after its last case. */
 export async function endRuntime(stage: CrashStage): Promise<readonly string[]> {
-  const violations = await stage.recording.end(stage.runs.control);
+  const violations = await stage.recording.end(stage.runs.control, { listed: true });
   const coverage = noCoverage();
   for (const seen of stage.recording.coverage) addCoverage(coverage, seen);
   return [...violations.map(sentenceOf), ...vacuous(coverage, {})];
@@ -58,7 +61,17 @@ export async function sweepPlane(stage: PlaneStage, { moments, fault, scenario }
     await taken;
     return { wrong, duplicates: 0, ambiguous: 0, lostRuns: 0 };
   } catch (error) {
-    return brokenOff(error);
+    const broken = brokenOff(error);
+    return {
+      ...broken,
+      wrong: [
+        ...broken.wrong,
+        ...stage
+          .lines()
+          .slice(-linesShown)
+          .map((line) => line.slice(0, 400)),
+      ],
+    };
   }
 }
 
@@ -68,7 +81,7 @@ function brokenOff(error: unknown): Result {
   return { wrong: [message], duplicates: 0, ambiguous: 0, lostRuns: /run .* is closed/.test(message) ? 1 : 0 };
 }
 
-function messageOf(error: unknown): string {
+export function messageOf(error: unknown): string {
   if (!(error instanceof Error)) return String(error);
   return error.cause === undefined ? error.message : `${error.message}: ${messageOf(error.cause)}`;
 }

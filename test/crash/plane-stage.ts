@@ -80,6 +80,11 @@ export class PlaneStage {
     await this.#plane.stop();
   }
 
+  /** What the operator said, newest last. */
+  lines(): readonly string[] {
+    return this.#operator.lines;
+  }
+
   /** An armed operator takes the place of the one that runs; as `stage.ts` says. */
   async arm(at: readonly string[], fault: PlaneFault): Promise<{ readonly taken: Promise<void> }> {
     const held = `${this.#plane.servers.paths.root}/held`;

@@ -23,6 +23,9 @@ export interface Acted {
 type NoteOf<K extends Fact['kind']> = Omit<Extract<Fact, { readonly kind: K }>, 'at'>;
 export type Note = NoteOf<'Acknowledged'> | NoteOf<'Answered'> | NoteOf<'Faulted'> | NoteOf<'Recovered'>;
 
+/** Who still writes at rest has this long to be seen. */
+const REST_MS = 2_000;
+
 export class Recording {
   readonly #partitions: number;
   readonly #watch: Watch;
@@ -63,16 +66,21 @@ export class Recording {
     return this.#watch.violations.slice(known);
   }
 
-  /** Everything that is wrong, once every fault is over and everything has come to its end. */
-  async end(control: NatsBus): Promise<readonly Violation[]> {
+  /** Everything that is wrong, once every fault is over and everything has come to its end. `listed`: every question is shown. */
+  async end(control: NatsBus, { listed }: { readonly listed: boolean }): Promise<readonly Violation[]> {
     await this.collect(control);
+    if (listed) await this.#list(control);
+    this.#watch.see({ kind: 'Rested', at: Date.now() });
+    await new Promise((resolve) => setTimeout(resolve, REST_MS));
+    await this.collect(control);
+    return this.#watch.end(true);
+  }
+
+  async #list(control: NatsBus): Promise<void> {
     const bucket = await control.bucket<EscalationRecord>(buckets.escalations);
     const entries = await Promise.all((await bucket.keys()).map((key) => bucket.get(key)));
     const escalations = entries.flatMap((entry) => (entry === undefined ? [] : [entry.value]));
     this.#watch.see({ kind: 'Listed', at: Date.now(), escalations });
-    this.#watch.see({ kind: 'Rested', at: Date.now() });
-    await this.collect(control);
-    return this.#watch.end(true);
   }
 
   /** A record is as late as its latest event: nothing that follows from it can have been before. */

@@ -1,14 +1,22 @@
 // Owns: what is done while a process dies: each scenario drives runs to their end, as people and other systems would, and says
 // how they must have ended.
-import type { EngineReply } from '../../api/messages/asks.ts';
 import type { HistoryEvent, RunSummary } from '../../api/messages/history.ts';
-import { engineSubject, eventSubject } from '../../api/messages/subjects.ts';
+import { eventSubject } from '../../api/messages/subjects.ts';
 import { fallbackRunOf } from '../../core/workflow/escalate.ts';
 import { runIdFor } from '../../core/workflow/partition.ts';
 import { stageNamespace } from '../support/gateway-stage.ts';
+import type { RunStage } from '../support/run-stage.ts';
 import { until } from '../support/until.ts';
 import { busSubject, type EffectTool, effectTools } from './content.ts';
-import type { CrashStage } from './stage.ts';
+import type { Recording } from './recording.ts';
+import type { Sink } from './sink.ts';
+
+/** What a scenario is played on. */
+export interface Played {
+  readonly runs: RunStage;
+  readonly sink: Sink;
+  readonly recording: Recording;
+}
 
 /** How a run must have ended. */
 export interface Ending {
@@ -24,9 +32,9 @@ export interface Ending {
 
 export interface Scenario {
   /** Starts the run; asked twice it is the same. */
-  begin(stage: CrashStage, run: string): Promise<void>;
+  begin(stage: Played, run: string): Promise<void>;
   /** Does what the run waits for and resolves when everything is closed. */
-  finish(stage: CrashStage, run: string): Promise<readonly Ending[]>;
+  finish(stage: Played, run: string): Promise<readonly Ending[]>;
 }
 
 const CLOSED_MS = 90_000;
@@ -134,7 +142,7 @@ interface BusEvent {
 }
 
 /** As a producer does: until it is acknowledged. */
-async function publish(stage: CrashStage, event: BusEvent): Promise<void> {
+async function publish(stage: Played, event: BusEvent): Promise<void> {
   await until('the event is published', async () => {
     await stage.runs.work.publish(eventSubject(event.namespace, event.subject), event, { id: event.id });
     return true;
@@ -143,7 +151,7 @@ async function publish(stage: CrashStage, event: BusEvent): Promise<void> {
 
 /** Waits until the run is closed; answers each question that comes up meanwhile. */
 async function closing(
-  stage: CrashStage,
+  stage: Played,
   run: string,
   answer: (escalation: string) => Promise<void> = async (escalation) => {
     throw new Error(`nobody should be asked, but ${escalation} is open`);
@@ -161,12 +169,12 @@ async function closing(
   );
 }
 
-async function open(stage: CrashStage, run: string): Promise<string> {
+async function open(stage: Played, run: string): Promise<string> {
   return (await stage.runs.until(run, ({ escalation }) => escalation !== undefined)).escalation ?? '';
 }
 
 /** Asked twice, as an operator does whose answer was lost: the second time it must be the same answer. */
-async function decide(stage: CrashStage, run: string, escalation: string, option: string): Promise<void> {
+async function decide(stage: Played, run: string, escalation: string, option: string): Promise<void> {
   const opened = await openedOf(stage, run, escalation);
   const request = {
     namespace: stageNamespace,
@@ -186,7 +194,7 @@ async function decide(stage: CrashStage, run: string, escalation: string, option
   stage.recording.note({ kind: 'Acknowledged', what: 'decision', run, seq: 0, id: decision });
 }
 
-async function openedOf(stage: CrashStage, run: string, escalation: string) {
+async function openedOf(stage: Played, run: string, escalation: string) {
   const found = (await stage.runs.history(run)).find(
     (event): event is Extract<HistoryEvent, { type: 'EscalationOpened' }> =>
       event.type === 'EscalationOpened' && event.escalation.id === escalation,
@@ -196,7 +204,7 @@ async function openedOf(stage: CrashStage, run: string, escalation: string) {
 }
 
 /** Another person's answer after the end must not count. */
-async function refusedLater(stage: CrashStage, run: string): Promise<void> {
+async function refusedLater(stage: Played, run: string): Promise<void> {
   const escalation = `${run}-1`.toLowerCase();
   const { queue, digest } = await openedOf(stage, run, escalation);
   const late = {
@@ -209,10 +217,10 @@ async function refusedLater(stage: CrashStage, run: string): Promise<void> {
     reason: 'late',
     digest,
   };
-  const reply = await until('a late answer is answered', async () => {
-    const asked = { ...late, decision: `late-${escalation}` };
-    const answered = await stage.runs.control.request<EngineReply<unknown>>(engineSubject(0, 'decide'), asked, 2_000);
-    return !answered.ok && answered.code === 'NOT_OWNER' ? undefined : answered;
-  });
-  if (reply.ok || reply.code !== 'STALE') throw new Error(`a late decision was taken: ${JSON.stringify(reply)}`);
+  const asked = { ...late, decision: `late-${escalation}` };
+  const refused = await stage.runs.engine('decide', asked).then(
+    () => 'taken',
+    (error: unknown) => String(error),
+  );
+  if (!refused.includes('STALE')) throw new Error(`a late decision was ${refused}`);
 }

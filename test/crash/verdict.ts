@@ -3,8 +3,7 @@ import type { EscalationRecord, HistoryEvent, RunSummary } from '../../api/messa
 import { buckets } from '../../api/messages/subjects.ts';
 import { stageNamespace } from '../support/gateway-stage.ts';
 import { until } from '../support/until.ts';
-import type { Ending } from './scenarios.ts';
-import type { CrashStage } from './stage.ts';
+import type { Ending, Played } from './scenarios.ts';
 
 export interface Verdict {
   /** What is wrong; empty when all is well. */
@@ -15,7 +14,7 @@ export interface Verdict {
   readonly ambiguous: number;
 }
 
-export async function judge(stage: CrashStage, ending: Ending): Promise<Verdict> {
+export async function judge(stage: Played, ending: Ending): Promise<Verdict> {
   const events = await stage.runs.history(ending.run);
   const ambiguous = openedFor(events, 'ambiguousEffect').length;
   const acted = ending.tool === undefined ? 0 : stage.sink.acted(ending.tool, ending.run);
@@ -94,21 +93,27 @@ function effectsOf({ tool }: Ending, acted: number, ambiguous: number): readonly
   ];
 }
 
+const SHOWN_MS = 60_000;
+
 /** What people see catches up with the journal. */
-async function shownOf(stage: CrashStage, run: string, seq: number): Promise<readonly string[]> {
+async function shownOf(stage: Played, run: string, seq: number): Promise<readonly string[]> {
   try {
-    await until('the projection of the closed run', async () => {
-      const runs = await stage.runs.control.bucket<RunSummary>(buckets.runs);
-      const escalations = await stage.runs.control.bucket<EscalationRecord>(buckets.escalations);
-      const shown = (await runs.get(`${stageNamespace}.${run}`))?.value;
-      if (shown?.status !== 'Closed' || shown.seq !== seq) return undefined;
-      for (let number = 1; number <= shown.escalations; number += 1) {
-        const id = `${run}-${number}`.toLowerCase();
-        const record = (await escalations.get(`${stageNamespace}.${id}`))?.value;
-        if (record === undefined || record.status === 'Open') return undefined;
-      }
-      return true;
-    });
+    await until(
+      'the projection of the closed run',
+      async () => {
+        const runs = await stage.runs.control.bucket<RunSummary>(buckets.runs);
+        const escalations = await stage.runs.control.bucket<EscalationRecord>(buckets.escalations);
+        const shown = (await runs.get(`${stageNamespace}.${run}`))?.value;
+        if (shown?.status !== 'Closed' || shown.seq !== seq) return undefined;
+        for (let number = 1; number <= shown.escalations; number += 1) {
+          const id = `${run}-${number}`.toLowerCase();
+          const record = (await escalations.get(`${stageNamespace}.${id}`))?.value;
+          if (record === undefined || record.status === 'Open') return undefined;
+        }
+        return true;
+      },
+      SHOWN_MS,
+    );
     return [];
   } catch (error) {
     return [`what people see is not the journal: ${String(error)}`];

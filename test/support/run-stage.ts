@@ -19,6 +19,7 @@ import {
 import type { EscalationPolicySpec } from '../../api/v1alpha1/escalation-policy.ts';
 import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
 import { digest } from '../../core/canonical/canonical.ts';
+import { partitionOf } from '../../core/workflow/partition.ts';
 import { isSignalboxError } from '../../api/errors.ts';
 import {
   bundleOf,
@@ -52,6 +53,8 @@ export interface RunStage {
 }
 
 export interface RunStageOptions {
+  /** Default 1. */
+  readonly partitions?: number;
   /** What is in dist/, as the image has it; default: the sources. */
   readonly built?: boolean;
   /** Workflow → its escalation policy. */
@@ -75,7 +78,8 @@ export async function startRunStage(
   const connect = (account: 'control' | 'work') => connectNats({ url: nats.url, name: 'stage', ...nats[account] });
   const [control, work] = [await connect('control'), await connect('work')];
   const admin = natsBusAdmin({ control, work, taskAckWaitMs: 5_000 });
-  await admin.ensureStreams(1);
+  const partitions = options.partitions ?? 1;
+  await admin.ensureStreams(partitions);
   await admin.ensureTaskStreams();
   const bundle = bundleOf(content);
   const consumer = taskConsumer(stageNamespace, stageAgent, bundle.digest);
@@ -88,12 +92,13 @@ export async function startRunStage(
   const environment = {
     SIGNALBOX_ROOT: folder,
     SIGNALBOX_NAMESPACE: stageNamespace,
-    SIGNALBOX_PARTITIONS: '1',
+    SIGNALBOX_PARTITIONS: String(partitions),
     SIGNALBOX_HTTP_PORT: '0',
   };
   const entry = (role: string): string => (options.built === true ? `dist/${role}.mjs` : `runtime/${role}/main.ts`);
   const { identity = () => Promise.resolve(natsEnvironment(nats)) } = options;
-  const engine: RunStage['engine'] = <T>(verb: EngineVerb, payload: object) => persist<T>(control, verb, payload);
+  const engine: RunStage['engine'] = <T>(verb: EngineVerb, payload: object) =>
+    persist<T>(control, { verb, payload, partitions });
   const show = (run: string) => engine<RunSummary>('show', { run, namespace: stageNamespace });
   return {
     nats,
@@ -192,11 +197,19 @@ async function writeCatalog(
   }
 }
 
-async function persist<T>(control: NatsBus, verb: EngineVerb, payload: object): Promise<T> {
+interface Asked {
+  readonly verb: EngineVerb;
+  readonly payload: object;
+  readonly partitions: number;
+}
+
+async function persist<T>(control: NatsBus, { verb, payload, partitions }: Asked): Promise<T> {
+  const { run = '' } = payload as { readonly run?: string };
+  const subject = engineSubject(partitions === 1 ? 0 : partitionOf(run, partitions), verb);
   const until = Date.now() + 20_000;
   for (;;) {
     try {
-      const reply = await control.request<EngineReply<T>>(engineSubject(0, verb), payload, 2_000);
+      const reply = await control.request<EngineReply<T>>(subject, payload, 2_000);
       if (reply.ok) return reply.result;
       if (reply.code !== 'NOT_OWNER' && reply.code !== 'NOT_FOUND') throw new Error(`${reply.code}: ${reply.message}`);
       if (Date.now() > until) throw new Error(`${reply.code}: ${reply.message}`);

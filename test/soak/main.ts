@@ -1,0 +1,118 @@
+// Owns: `make soak`: runs of every kind while every process is killed at random. In rounds: load with kills, then everything
+// heals and ends, and what was recorded is checked.
+import { addCoverage, noCoverage, vacuous } from '../../core/invariants/vacuity.ts';
+import { messageOf, sentenceOf } from '../crash/lanes.ts';
+import { type ScenarioName, scenarios } from '../crash/scenarios.ts';
+import { judge } from '../crash/verdict.ts';
+import { type Chance, chanceOf } from './chance.ts';
+import { SoakStage, victims } from './stage.ts';
+
+const minutes = Number(process.env['MINUTES'] ?? 30);
+const seed = Number(process.env['SEED'] ?? Date.now() % 1_000_000);
+const inFlight = Number(process.env['LOAD'] ?? 12);
+/** A round is short, so that what was recorded is looked at while it is there. */
+const ROUND_MS = 90_000;
+const PROGRESS_MS = 30_000;
+/** Between two runs of one loader, at most: the machine shall be busy, not full. */
+const PAUSE_MS = 1_000;
+const kinds = Object.keys(scenarios) as readonly ScenarioName[];
+
+const total = {
+  minutes,
+  seed,
+  rounds: 0,
+  runs: 0,
+  operations: 0,
+  effects: 0,
+  kills: 0,
+  recoveries: 0,
+  duplicates: 0,
+  ambiguous: 0,
+  lostRuns: 0,
+  violations: 0,
+};
+const byKind = new Map<string, number>();
+const byFault = new Map<string, number>();
+const coverage = noCoverage();
+let open = 0;
+
+function wrong(sentence: string): void {
+  total.violations += 1;
+  process.stdout.write(`FAIL ${sentence}\n`);
+}
+
+/** One run of some kind after the other, until the time is over. */
+async function load(stage: SoakStage, chance: Chance, until: number): Promise<void> {
+  while (Date.now() < until) {
+    const kind = chance.pick(kinds);
+    const run = `Soak${(total.runs += 1)}`;
+    byKind.set(kind, (byKind.get(kind) ?? 0) + 1);
+    open += 1;
+    await play(stage, kind, run);
+    open -= 1;
+    await new Promise((resolve) => setTimeout(resolve, chance.between(0, PAUSE_MS)));
+  }
+}
+
+async function play(stage: SoakStage, kind: ScenarioName, run: string): Promise<void> {
+  try {
+    await scenarios[kind].begin(stage, run);
+    for (const ending of await scenarios[kind].finish(stage, run)) {
+      const verdict = await judge(stage, ending);
+      total.duplicates += verdict.duplicates;
+      total.ambiguous += verdict.ambiguous;
+      for (const sentence of verdict.wrong) wrong(`${kind}: ${sentence}`);
+    }
+  } catch (error) {
+    total.lostRuns += 1;
+    wrong(`${kind} ${run}: ${messageOf(error)}`);
+  }
+}
+
+async function disturb(stage: SoakStage, chance: Chance, until: number): Promise<void> {
+  while (Date.now() < until) {
+    await new Promise((resolve) => setTimeout(resolve, chance.between(500, 5_000)));
+    const victim = chance.pick(victims);
+    const paused = victim.startsWith('engine') && chance.between(0, 1) < 0.25;
+    const fault = `${paused ? 'pause' : 'kill'} ${victim}`;
+    byFault.set(fault, (byFault.get(fault) ?? 0) + 1);
+    if (paused && victim !== 'nats-server') await stage.pause(victim);
+    else await stage.kill(victim, chance.between(0, 2_000));
+    total.kills += 1;
+  }
+}
+
+async function round(stage: SoakStage, chance: Chance, until: number): Promise<void> {
+  const end = Math.min(until, Date.now() + ROUND_MS);
+  const loads = Array.from({ length: inFlight }, () => load(stage, chance, end));
+  await Promise.all([...loads, disturb(stage, chance, end)]);
+  for (const violation of await stage.recording.collect(stage.runs.control)) wrong(sentenceOf(violation));
+  total.rounds += 1;
+}
+
+function progress(): void {
+  const list = (counts: ReadonlyMap<string, number>): string =>
+    [...counts].map(([name, count]) => `${name} ${count}`).join(', ');
+  process.stdout.write(
+    `${total.runs} runs (${open} under way), ${total.violations} wrong; ${list(byFault)}; ${list(byKind)}\n`,
+  );
+}
+
+const chance = chanceOf(seed);
+process.stdout.write(`soak of ${minutes} minutes with seed ${seed} (SEED=${seed} chooses the same again)\n`);
+const stage = await SoakStage.start();
+const telling = setInterval(progress, PROGRESS_MS);
+const until = Date.now() + minutes * 60_000;
+while (Date.now() < until) await round(stage, chance, until);
+for (const violation of await stage.recording.end(stage.runs.control, { listed: false })) wrong(sentenceOf(violation));
+clearInterval(telling);
+progress();
+for (const seen of stage.recording.coverage) addCoverage(coverage, seen);
+total.operations = coverage.operations;
+total.effects = coverage.effects;
+total.recoveries = coverage.recoveries;
+const faults = minutes >= 5 ? victims.map((victim) => `kill ${victim}`) : [];
+for (const problem of vacuous(coverage, { operations: minutes * 20, faults })) wrong(`it proves nothing: ${problem}`);
+await stage.stop();
+process.stdout.write(`${JSON.stringify(total)}\n`);
+process.exit(total.violations === 0 ? 0 : 1);
