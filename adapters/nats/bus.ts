@@ -50,7 +50,7 @@ export async function connectNats(options: ConnectOptions): Promise<NatsBus> {
     consume: (stream, consumer, slots, work) =>
       consume({ link, inboxPrefix: options.inboxPrefix, stream, consumer, slots, work }),
     bucket: (name, bucketOptions) => natsBucket({ js, manager, link }, name, bucketOptions),
-    blobs: () => (blobs ??= natsBlobs(js)),
+    blobs: () => (blobs ??= natsBlobs(js, manager)),
     onReconnect: (callback) => void link.onReconnect(callback),
     problem: () => link.problem(),
     close: () => connection.close(),

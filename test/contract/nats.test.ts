@@ -101,6 +101,23 @@ describe('journal', () => {
   });
 });
 
+describe('blobs', () => {
+  test('of many chunks come back whole, and reading them leaves no consumer at the server', async () => {
+    const blobs = await control.blobs();
+    const large = Uint8Array.from({ length: 300_000 }, (_, index) => index % 251);
+    await blobs.put('sha256:large', large);
+    await blobs.put('sha256:empty', new Uint8Array());
+    for (let times = 0; times < 3; times += 1) {
+      expect(Buffer.compare((await blobs.get('sha256:large')) ?? new Uint8Array(), large)).toBe(0);
+    }
+    expect(await blobs.get('sha256:empty')).toHaveLength(0);
+    expect(await blobs.get('sha256:absent')).toBeUndefined();
+    const left = [];
+    for await (const consumer of control.manager.consumers.list('OBJ_blobs')) left.push(consumer.name);
+    expect(left).toEqual([]);
+  });
+});
+
 describe('ledger', () => {
   const key = { namespace: 'clinic', run: 'r1', key: 'abc' };
   const entry = { state: 'open', at: 1, deadline: 2, attempt: 1, digest: 'd', opener: 'gateway-1' } as const;

@@ -3,6 +3,7 @@ import type { Permission } from '../../api/v1alpha1/agent.ts';
 import type { EscalationPolicySpec } from '../../api/v1alpha1/escalation-policy.ts';
 import type { ToolSpec } from '../../api/v1alpha1/tool.ts';
 import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
+import type { WorkflowState } from '../../api/v1alpha1/workflow-state.ts';
 import type { Rules } from '../../core/invariants/facts.ts';
 import { stageAgent, type StageContent } from '../support/gateway-stage.ts';
 
@@ -65,17 +66,19 @@ export const rulesOf = (bundleDigest: string): Rules => ({
 
 /** The goal of a task is the name of the tool that it has to call, once; `fail` finds no reply. */
 const called = (tool: string): string => `calls.exists(c, c.tool == '${tool}')`;
+/** Who calls, so that a tool can tell one call from another. */
+const args = { run: '${run.id}', state: '${run.state}' };
 const replies = [
   { name: 'judge', when: "role == 'verifier'", json: { approved: true, reason: 'fine' } },
   {
     name: 'look',
     when: `goal != 'fail' && !${called('look')}`,
-    calls: [{ tool: 'look', args: { run: '${input.run}' } }],
+    calls: [{ tool: 'look', args }],
   },
   ...effectTools.map((tool) => ({
     name: tool,
     when: `goal == '${tool}' && !calls.exists(c, c.tool == '${tool}' && c.outcome != 'approvalRequired')`,
-    calls: [{ tool, args: { run: '${input.run}' } }],
+    calls: [{ tool, args }],
   })),
   { name: 'answer', when: "goal != 'fail'", json: { settled: true }, confidence: '0.9' },
 ];
@@ -98,13 +101,35 @@ const task = (goal: string) =>
     output: { type: 'object', required: ['settled'], properties: { settled: { type: 'boolean' } } },
   }) as const;
 
-function single(state: WorkflowSpec['states'][string], more: Partial<WorkflowSpec> = {}): WorkflowSpec {
+const approval = {
+  type: 'approval',
+  queue: 'desk',
+  question: 'May it?',
+  timeout: '10m',
+  exits: { rejected: 'failed', expired: 'failed' },
+} as const;
+
+/** What undoes a task. */
+function compensation(goal: string): WorkflowState {
+  const { type: _task, exits: _none, ...rest } = task(goal);
+  return { type: 'compensation', ...rest };
+}
+
+interface More {
+  readonly states?: WorkflowSpec['states'];
+  /** State → the next one; default of `work`: done. */
+  readonly next?: Readonly<Record<string, string>>;
+  readonly spec?: Partial<WorkflowSpec>;
+}
+
+/** A workflow that begins in the state `work`. */
+function single(work: WorkflowState, { states = {}, next = {}, spec = {} }: More = {}): WorkflowSpec {
   return {
     input: { type: 'object' },
     start: 'work',
-    states: { work: state, ...ends },
-    transitions: [{ from: 'work', to: 'done' }],
-    ...more,
+    states: { work, ...states, ...ends },
+    transitions: Object.entries({ work: 'done', ...next }).map(([from, to]) => ({ from, to })),
+    ...spec,
   };
 }
 
@@ -120,14 +145,24 @@ export const workflows: Readonly<Record<string, WorkflowSpec>> = {
     timeout: '10m',
     exits: { timeout: 'failed' },
   }),
-  shipping: single({ type: 'decision' }, { key: 'input.run', triggers: [{ event: { subject: busSubject } }] }),
-  approval: single({
-    type: 'approval',
-    queue: 'desk',
-    question: 'May it?',
-    timeout: '5m',
-    exits: { rejected: 'failed', expired: 'failed' },
-  }),
+  shipping: single(
+    { type: 'decision' },
+    { spec: { key: 'input.run', triggers: [{ event: { subject: busSubject } }] } },
+  ),
+  approval: single(approval),
+  fork: single(
+    {
+      type: 'parallel',
+      branches: { here: { start: 'count' }, there: { workflow: 'pay-query' } },
+      timeout: '10m',
+      exits,
+    },
+    { states: { count: task('pay-key') }, next: { count: 'done' } },
+  ),
+  saga: single(
+    { ...task('pay-key'), compensation: 'undo' },
+    { states: { undo: compensation('pay-query'), ask: approval }, next: { work: 'ask', ask: 'done' } },
+  ),
   fallback: single(task('look')),
   desk: single({ type: 'decision' }),
 };

@@ -23,7 +23,7 @@ export interface TestNats {
   stop(): Promise<void>;
 }
 
-const READY_MS = 15_000;
+const READY_MS = 60_000;
 
 export interface NatsOptions {
   readonly sync?: 'always' | '2m';
