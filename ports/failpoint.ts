@@ -12,7 +12,18 @@ export interface Failpoint {
   readonly leads: string;
 }
 
-const control = ['start', 'cancel', 'decide', 'authorize', 'deliver'];
+const control = [
+  'start',
+  'cancel',
+  'decide',
+  'authorize',
+  'deliver',
+  'freeze',
+  'resume',
+  'readonly',
+  'child',
+  'child-closed',
+];
 const reports = ['claim', 'turn', 'complete', 'fail'];
 const asks = ['model', 'tool', 'verify'];
 const workerAsks = ['claim', 'model', 'propose', 'tool', 'turn', 'verify', 'complete', 'fail'];
@@ -89,6 +100,18 @@ export const failpoints = {
   'engine.fallback.started': {
     file: 'runtime/engine/serving.ts',
     leads: 'The successor is asked for again; its run id follows from the first run, so it is the same run.',
+  },
+  'engine.child.before': {
+    file: 'runtime/engine/children.ts',
+    leads: 'The child is named in the parent’s history; the next owner asks for it.',
+  },
+  'engine.child.answered': {
+    file: 'runtime/engine/children.ts',
+    leads: 'The child is asked for again; its run id follows from the parent, so it is the same run.',
+  },
+  'engine.child.joined': {
+    file: 'runtime/engine/children.ts',
+    leads: 'The child’s end is a fact of the parent; told again it makes no event.',
   },
   'engine.projection.before': {
     file: 'runtime/engine/projections.ts',

@@ -2,6 +2,7 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect, test } from 'vitest';
+import { engineVerbs, gatewayVerbs, workerEngineVerbs } from '../api/messages/subjects.ts';
 import { type Failpoint, failpoints, moments } from '../ports/failpoint.ts';
 import { cases } from './crash/cases.ts';
 import { planeCases } from './crash/plane-cases.ts';
@@ -35,4 +36,12 @@ test('every moment is swept, and only moments are', () => {
     ...planeCases.flatMap((one) => one.moments),
   ]);
   expect([...swept].toSorted()).toEqual(moments().toSorted());
+});
+
+test('whatever changes a run is a moment', () => {
+  const reads = ['show', 'history', 'list', 'await', 'heartbeat'];
+  const subjectsOf = (name: keyof typeof failpoints) => (failpoints[name] as Failpoint).subjects;
+  expect(subjectsOf('engine.ask.decided')).toEqual(engineVerbs.filter((verb) => !reads.includes(verb)));
+  expect(subjectsOf('engine.report.decided')).toEqual(workerEngineVerbs.filter((verb) => !reads.includes(verb)));
+  expect(subjectsOf('gateway.ask.answered')).toEqual(gatewayVerbs);
 });

@@ -35,7 +35,7 @@ export function armFromEnvironment(environment: Readonly<Record<string, string |
 }
 
 export function parseArming(text: string): Arming {
-  const found = /^([a-zA-Z./]+)(?:@([0-9]+))?(?::(.+))?$/.exec(text);
+  const found = /^([a-zA-Z./-]+)(?:@([0-9]+))?(?::(.+))?$/.exec(text);
   const [, moment = '', count = '1', mode] = found ?? [];
   if (found === null || Number(count) < 1) throw invalid(text, 'allowed is moment[@n][:pause=<ms> or :hold=<path>]');
   if (!moments().includes(moment)) throw invalid(text, `allowed moments are listed in ports/failpoint.ts`);

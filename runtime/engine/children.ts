@@ -5,6 +5,7 @@
 import type { ChildClosedRequest, ChildReport, ChildRequest, EngineReply } from '../../api/messages/asks.ts';
 import { refused } from '../../core/workflow/join.ts';
 import type { Command } from '../../core/workflow/plan.ts';
+import { failpoint } from '../../ports/failpoint.ts';
 import type { Log } from '../../ports/system.ts';
 import { Timers } from './timers.ts';
 
@@ -108,9 +109,12 @@ export class Children {
     wanted.asking = true;
     this.#asking += 1;
     try {
+      failpoint('engine.child.before');
       const report = answerOf(await this.#options.ask(child, request), request);
+      failpoint('engine.child.answered');
       if (report.kind === 'Closed') {
         await this.#options.closed(parent, { namespace: request.start.namespace, run: parent, child, report });
+        failpoint('engine.child.joined');
       }
     } catch (error) {
       if (!this.#stopped) this.#options.log.debug('a child could not be asked; it is asked again', { child, error });

@@ -27,8 +27,17 @@ const withSubjects = (name: keyof typeof failpoints, scenarioOf: (subject: strin
     scenario: scenarioOf(subject),
   }));
 
-const ofAsk = (verb: string): ScenarioName =>
-  (({ cancel: 'cancel', decide: 'approval', deliver: 'event' }) as Record<string, ScenarioName>)[verb] ?? 'wire';
+const byVerb: Readonly<Record<string, ScenarioName>> = {
+  cancel: 'cancel',
+  decide: 'approval',
+  deliver: 'event',
+  freeze: 'frozen',
+  resume: 'frozen',
+  readonly: 'frozen',
+  child: 'fork',
+  'child-closed': 'fork',
+};
+const ofAsk = (verb: string): ScenarioName => byVerb[verb] ?? 'wire';
 const ofReport = (verb: string): ScenarioName => (verb === 'fail' ? 'fail' : 'pay-key');
 /** Records of a run with an approved effect, and a few more than it has. */
 const appends = [1, 2, 3, 4, 5, 6];
@@ -54,6 +63,11 @@ const engine: readonly Given[] = [
   { moment: 'engine.timer.fired', scenario: 'timer' },
   { moment: 'engine.fallback.before', scenario: 'fallback' },
   { moment: 'engine.fallback.started', scenario: 'fallback' },
+  ...['engine.child.before', 'engine.child.answered', 'engine.child.joined'].flatMap((moment): Given[] => [
+    { moment, scenario: 'fork' },
+    { moment, scenario: 'doomed', at: moment === 'engine.child.joined' ? 1 : 3 },
+  ]),
+  ...[1, 2, 3, 4, 5].map((at): Given => ({ moment: 'engine.append.after', scenario: 'saga', at: at + 4 })),
   { moment: 'engine.projection.before', scenario: 'approval' },
   { moment: 'engine.projection.escalation', scenario: 'approval' },
   { moment: 'engine.projection.run', scenario: 'approval' },

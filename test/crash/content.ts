@@ -159,6 +159,12 @@ export const workflows: Readonly<Record<string, WorkflowSpec>> = {
     },
     { states: { count: task('pay-key') }, next: { count: 'done' } },
   ),
+  doomed: single({
+    type: 'parallel',
+    branches: { one: { workflow: 'approval' }, two: { workflow: 'approval' } },
+    timeout: '10m',
+    exits,
+  }),
   saga: single(
     { ...task('pay-key'), compensation: 'undo' },
     { states: { undo: compensation('pay-query'), ask: approval }, next: { work: 'ask', ask: 'done' } },

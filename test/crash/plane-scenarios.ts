@@ -159,7 +159,7 @@ const personAnswers: PlaneScenario = async (stage, namespace) => {
   await told(stage, namespace, 'decision no', 'Refused');
   const events = await stage.history(run);
   await stage.remove([runObject(namespace), ...asking(namespace)]);
-  const ending = { run, outcome: 'success', questions: 1, decisions: 1 };
+  const ending = { run, outcome: 'success', tools: [], questions: 1, decisions: 1 };
   return [
     ...faultsIn(events, ending),
     ...notOne(events, 'EscalationDecided'),
@@ -174,7 +174,7 @@ const runIsDeleted: PlaneScenario = async (stage, namespace) => {
   const events = await stage.history(run);
   await told(stage, namespace, `escalation ${escalation}`, 'Closed');
   await stage.remove(asking(namespace));
-  const ending = { run, outcome: 'cancelled', questions: 1, decisions: 0 };
+  const ending = { run, outcome: 'cancelled', tools: [], questions: 1, decisions: 0 };
   return [...faultsIn(events, ending), ...notOne(events, 'CancelRequested'), ...(await runLeftovers(stage, namespace))];
 };
 

@@ -22,10 +22,10 @@ export interface Played {
 export interface Ending {
   readonly run: string;
   readonly outcome: string;
-  /** The tool that must have acted exactly once; where it is ambiguous, at most once. */
-  readonly tool?: EffectTool;
-  /** Questions to people, the one about an ambiguous effect aside. */
-  readonly questions: number;
+  /** The tools that must have acted exactly once; where it is ambiguous, at most once. */
+  readonly tools: readonly EffectTool[];
+  /** Questions to people, the one about an ambiguous effect aside; absent: any. */
+  readonly questions?: number;
   /** Decisions that were taken, the one about an ambiguous effect aside. */
   readonly decisions: number;
 }
@@ -38,7 +38,7 @@ export interface Scenario {
 }
 
 const CLOSED_MS = 90_000;
-const plain = { outcome: 'success', questions: 0, decisions: 0 } as const;
+const plain = { outcome: 'success', tools: [], questions: 0, decisions: 0 } as const;
 
 const begin =
   (workflow: string, input: object = {}): Scenario['begin'] =>
@@ -52,7 +52,7 @@ const effect = (tool: EffectTool): Scenario => ({
   async finish(stage, run) {
     await closing(stage, run, (escalation) => decide(stage, run, escalation, 'approve'));
     const asked = tool === 'wire' ? 1 : 0;
-    return [{ ...plain, run, tool, questions: asked, decisions: asked }];
+    return [{ ...plain, run, tools: [tool], questions: asked, decisions: asked }];
   },
 });
 
@@ -108,13 +108,68 @@ export const scenarios = {
     begin: begin('approval'),
     async finish(stage, run) {
       await open(stage, run);
-      const request = { namespace: stageNamespace, run, by: 'ann', reason: 'not needed' };
-      await stage.runs.engine('cancel', request);
-      stage.recording.note({ kind: 'Acknowledged', what: 'cancel', run, seq: 0 });
+      await cancel(stage, run);
       await closing(stage, run);
-      await stage.runs.engine('cancel', request);
+      await cancel(stage, run);
       await refusedLater(stage, run);
       return [{ ...plain, run, outcome: 'cancelled', questions: 1 }];
+    },
+  },
+  /** A branch of the same workflow beside another workflow. */
+  fork: {
+    begin: begin('fork'),
+    async finish(stage, run) {
+      await closing(stage, run);
+      const children = await childrenOf(stage, run);
+      return [
+        { ...plain, run },
+        { ...plain, run: children['here'] ?? '', tools: ['pay-key'] },
+        { ...plain, run: children['there'] ?? '', tools: ['pay-query'] },
+      ];
+    },
+  },
+  /** Cancelled while its children work: they are cancelled too. */
+  doomed: {
+    begin: begin('doomed'),
+    async finish(stage, run) {
+      await stage.runs.until(run, ({ children }) => children !== undefined);
+      await cancel(stage, run);
+      await closing(stage, run);
+      const children = await childrenOf(stage, run);
+      const cancelled = { outcome: 'cancelled', tools: [], decisions: 0 };
+      // A child may be cancelled before it asks, or before it begins.
+      const ended = Object.values(children).map((child) => ({ ...cancelled, run: child }));
+      return [{ ...cancelled, run, questions: 0 }, ...ended];
+    },
+  },
+  /** Cancelled after a task that is undone then. */
+  saga: {
+    begin: begin('saga'),
+    async finish(stage, run) {
+      await open(stage, run);
+      await cancel(stage, run);
+      await closing(stage, run);
+      return [{ ...plain, run, outcome: 'cancelled', tools: ['pay-key', 'pay-query'], questions: 1 }];
+    },
+  },
+  /** Frozen, resumed, read-only and not, each told twice; then a person says yes. */
+  frozen: {
+    begin: begin('approval'),
+    async finish(stage, run) {
+      await open(stage, run);
+      const by = { namespace: stageNamespace, run, by: 'ann', reason: 'to look' };
+      const steps = [
+        ['freeze', { ...by, source: 'person' }],
+        ['resume', { ...by, source: 'person' }],
+        ['readonly', { ...by, readOnly: true }],
+        ['readonly', { ...by, readOnly: false }],
+      ] as const;
+      for (const [verb, request] of steps) {
+        await stage.runs.engine(verb, request);
+        await stage.runs.engine(verb, request);
+      }
+      await closing(stage, run, (escalation) => decide(stage, run, escalation, 'approve'));
+      return [{ ...plain, run, questions: 1, decisions: 1 }];
     },
   },
   fallback: {
@@ -167,6 +222,17 @@ async function closing(
     },
     CLOSED_MS,
   );
+}
+
+async function cancel(stage: Played, run: string): Promise<void> {
+  await stage.runs.engine('cancel', { namespace: stageNamespace, run, by: 'ann', reason: 'not needed' });
+  stage.recording.note({ kind: 'Acknowledged', what: 'cancel', run, seq: 0 });
+}
+
+/** Child → its run. */
+async function childrenOf(stage: Played, run: string): Promise<Readonly<Record<string, string>>> {
+  const { children = [] } = await stage.runs.engine<RunSummary>('show', { run, namespace: stageNamespace });
+  return Object.fromEntries(children.map((one) => [one.child, one.run]));
 }
 
 async function open(stage: Played, run: string): Promise<string> {

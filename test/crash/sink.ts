@@ -35,11 +35,11 @@ interface Effectful {
 function onEffect(server: FaultServer, { tool, keys, onActed }: Effectful): void {
   server.on(`/${tool}`, ({ headers, body }, answer) => {
     const key = String(headers['idempotency-key'] ?? '');
-    const args = JSON.parse(body) as Acted['args'] & { readonly run: string };
+    const args = JSON.parse(body) as Acted['args'] & { readonly run: string; readonly state: string };
     if (tool !== 'pay-key' || !keys.has(key)) {
       answer.effect(`${tool}/${args.run}`);
-      // Every workflow of the sweep has its one task in the state `work`, which it enters once.
-      onActed({ at: Date.now(), run: args.run, activity: 'work.1', tool, effect: effectOf[tool], args });
+      // No state of the sweep is entered twice.
+      onActed({ at: Date.now(), run: args.run, activity: `${args.state}.1`, tool, effect: effectOf[tool], args });
     }
     keys.add(key);
     answer.json(200, { done: true });

@@ -3,6 +3,7 @@ import type { EscalationRecord, HistoryEvent, RunSummary } from '../../api/messa
 import { buckets } from '../../api/messages/subjects.ts';
 import { stageNamespace } from '../support/gateway-stage.ts';
 import { until } from '../support/until.ts';
+import type { EffectTool } from './content.ts';
 import type { Ending, Played } from './scenarios.ts';
 
 export interface Verdict {
@@ -17,13 +18,14 @@ export interface Verdict {
 export async function judge(stage: Played, ending: Ending): Promise<Verdict> {
   const events = await stage.runs.history(ending.run);
   const ambiguous = openedFor(events, 'ambiguousEffect').length;
-  const acted = ending.tool === undefined ? 0 : stage.sink.acted(ending.tool, ending.run);
+  const acted = ending.tools.map((tool) => ({ tool, times: stage.sink.acted(tool, ending.run) }));
   const wrong = [
     ...faultsIn(events, ending),
-    ...effectsOf(ending, acted, ambiguous),
+    ...acted.flatMap((one) => effectsOf(one, ambiguous)),
     ...(await shownOf(stage, ending.run, events.at(-1)?.seq ?? 0)),
   ];
-  return { wrong: wrong.map((what) => `${ending.run}: ${what}`), duplicates: Math.max(0, acted - 1), ambiguous };
+  const duplicates = acted.reduce((sum, { times }) => sum + Math.max(0, times - 1), 0);
+  return { wrong: wrong.map((what) => `${ending.run}: ${what}`), duplicates, ambiguous };
 }
 
 /** What is wrong with a closed run, from its history alone. */
@@ -66,6 +68,8 @@ function onceOnly(events: readonly HistoryEvent[]): readonly string[] {
     ...all(events, 'EscalationDecided').map((event) => `${event.type} ${event.id}`),
     ...all(events, 'EscalationExpired').map((event) => `${event.type} ${event.id}`),
     ...all(events, 'ApprovalConsumed').map((event) => `${event.type} ${event.id}`),
+    ...all(events, 'ChildClosed').map((event) => `${event.type} ${event.run}`),
+    ...all(events, 'CompensationCompleted').map((event) => `${event.type} ${event.of}`),
     ...all(events, 'BusEventReceived').map((event) => `${event.type} ${event.id}`),
   ];
   return keys.filter((key, index) => keys.indexOf(key) !== index).map((key) => `${key} happened twice`);
@@ -77,19 +81,17 @@ function endOf(events: readonly HistoryEvent[], ending: Ending, ambiguous: numbe
   const decided = all(events, 'EscalationDecided').length - ambiguous;
   return [
     ...(outcome === ending.outcome ? [] : [`it ended ${outcome}, not ${ending.outcome}`]),
-    ...(asked === ending.questions ? [] : [`${asked} questions were asked, not ${ending.questions}`]),
+    ...(asked === (ending.questions ?? asked) ? [] : [`${asked} questions were asked, not ${ending.questions}`]),
     ...(decided === ending.decisions ? [] : [`${decided} decisions were taken, not ${ending.decisions}`]),
   ];
 }
 
-function effectsOf({ tool }: Ending, acted: number, ambiguous: number): readonly string[] {
-  if (tool === undefined) return [];
+function effectsOf({ tool, times }: { tool: EffectTool; times: number }, ambiguous: number): readonly string[] {
   const knows = tool === 'pay-key' || tool === 'pay-query';
   return [
-    ...(acted > 1 ? [`${tool} acted ${acted} times`] : []),
-    ...(acted === 0 && ambiguous === 0 ? [`${tool} did not act`] : []),
+    ...(times > 1 ? [`${tool} acted ${times} times`] : []),
+    ...(times === 0 && (knows || ambiguous === 0) ? [`${tool} did not act`] : []),
     ...(knows && ambiguous > 0 ? [`${tool} can be asked or repeated, but a person was`] : []),
-    ...(knows && acted === 0 ? [`${tool} did not act`] : []),
   ];
 }
 
