@@ -147,6 +147,12 @@ export const workflowRunSpecSchema = z
     input: anyObject().optional().describe('Must fit the input schema of the Workflow.'),
     key: text(256).optional().describe('Business key; default from the Workflow, else the name of this object.'),
     cancel: z.boolean().optional().describe('Set to true to cancel the run.'),
+    suspend: z
+      .boolean()
+      .optional()
+      .describe(
+        'true: the run is frozen, or not started yet; false: it goes on. Time in which it is frozen does not count.',
+      ),
   })
   .meta(
     validations(

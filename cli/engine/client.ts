@@ -26,6 +26,9 @@ export interface EngineClient {
   pause(workflow: string, schedule: string, reason: string): Promise<ScheduleSummary>;
   resume(workflow: string, schedule: string): Promise<ScheduleSummary>;
   trigger(workflow: string, schedule: string): Promise<RunSummary>;
+  freezeRun(run: string, reason: string): Promise<RunSummary>;
+  resumeRun(run: string, reason: string): Promise<RunSummary>;
+  setReadOnly(run: string, readOnly: boolean, reason: string): Promise<RunSummary>;
 }
 
 export async function openEngine(host: Host, options: EngineOptions): Promise<EngineClient> {
@@ -56,6 +59,9 @@ export async function openEngine(host: Host, options: EngineOptions): Promise<En
     list: async (query) => (await call<{ items: RunSummary[] }>('GET', `/runs${queryText(query)}`)).items,
     show: (run) => call('GET', at(run)),
     history: async (run) => (await call<{ events: HistoryEvent[] }>('GET', `${at(run)}/history`)).events,
+    freezeRun: (run, reason) => call('POST', `${at(run)}/freeze`, { reason }),
+    resumeRun: (run, reason) => call('POST', `${at(run)}/resume`, { reason }),
+    setReadOnly: (run, readOnly, reason) => call('POST', `${at(run)}/readonly`, { readOnly, reason }),
     cancel: async (run, reason) => {
       const answer = await call<Partial<RunSummary> | undefined>('POST', `${at(run)}/cancel`, { reason });
       return typeof answer === 'object' && answer.run !== undefined ? (answer as RunSummary) : undefined;

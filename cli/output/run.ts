@@ -83,9 +83,19 @@ function facts(run: RunSummary, now: number): readonly (readonly [string, string
     ['route', run.route],
     ['escalations', `${run.escalations}${run.escalation === undefined ? '' : `, open: ${run.escalation}`}`],
     ['object', run.object === undefined ? undefined : `workflowrun/${run.object.name}`],
+    ['ending', endingWords(run)],
+    ['frozen', run.frozen?.map(({ by, reason }) => `by ${by}: ${reason}`).join('; ')],
+    ['read-only', run.readOnly === true ? 'yes: calls with an effect are denied' : undefined],
+    ['parent', run.parentRun === undefined ? undefined : `run ${run.parentRun}`],
     ['handed to', run.fallbackRun === undefined ? undefined : `run ${run.fallbackRun}`],
   ];
   return rows.filter((row): row is readonly [string, string] => row[1] !== undefined && row[1] !== '');
+}
+
+function endingWords({ ending }: RunSummary): string | undefined {
+  if (ending === undefined) return undefined;
+  const left = ending.compensations === 0 ? '' : `; still to be undone: ${ending.compensations}`;
+  return `with ${ending.outcome}: ${ending.message}${left}`;
 }
 
 /** `at`: flags that lead to the same place again. */

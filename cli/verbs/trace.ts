@@ -11,6 +11,7 @@ import { oneLine } from '../output/style.ts';
 import { wrap } from '../output/width.ts';
 import { narrate } from '../trace/narrate.ts';
 import { renderEntries } from '../trace/render.ts';
+import { familyLines } from './run-show.ts';
 
 interface Options extends EngineOptions, WatchOptions {}
 
@@ -50,6 +51,7 @@ async function trace(host: Host, name: string, options: Options): Promise<void> 
   const last = options.watch === true ? await follow(host, engine, { run, events, options }) : run;
   screen.print('');
   screen.print(summary(host, last));
+  for (const line of await familyLines(engine, last)) screen.print(line);
   screen.note(`next: ${last.status === 'Closed' ? `signalbox runs${engine.again}` : nextFor(last, engine.again)}`);
 }
 

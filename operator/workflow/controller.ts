@@ -1,6 +1,7 @@
 // Owns: what a Workflow's plan looks at.
 import type { ResolvedWorkflow } from '../../api/messages/catalog.ts';
 import { catalogKeys } from '../../api/messages/subjects.ts';
+import { childWorkflows } from '../../core/admission/references.ts';
 import type { KubeObject, ObjectKey } from '../../ports/kube.ts';
 import { AGENT, ESCALATION_POLICY, keyOf, TOOL, WORKFLOW } from '../../ports/resources.ts';
 import type { BusCommand } from '../catalog/commands.ts';
@@ -27,11 +28,21 @@ export function workflowController(perform: (command: BusCommand) => Promise<voi
     indexes: [
       { resource: WORKFLOW, name: 'agent', values: (workflow: WorkflowObject) => agentRefs(workflow) },
       { resource: WORKFLOW, name: 'tool', values: (workflow: WorkflowObject) => toolRefs(workflow) },
+      { resource: WORKFLOW, name: 'runs-others', values: (workflow: WorkflowObject) => parentOf(workflow) },
       { resource: CATALOG_ENTRY, name: 'workflow', values: (entry: CatalogEntry) => versionOf(entry) },
     ],
     watches: [
       { resource: AGENT, map: namedBy('agent') },
       { resource: TOOL, map: namedBy('tool') },
+      // A workflow that comes, goes or changes may complete, break or close a circle of those that run others.
+      {
+        resource: WORKFLOW,
+        map: ({ metadata }: KubeObject, caches) =>
+          caches
+            .of(WORKFLOW)
+            .indexed('runs-others', metadata.namespace ?? '')
+            .map(keyOf),
+      },
       // A policy may name agents of its own, and an agent's policy has queues for its states.
       {
         resource: ESCALATION_POLICY,
@@ -54,6 +65,9 @@ const toolRefs = (workflow: WorkflowObject): readonly string[] =>
   Object.values(workflow.spec.states)
     .flatMap(({ tools }) => tools ?? [])
     .map((name) => inNamespace(workflow, name));
+
+const parentOf = ({ metadata, spec }: WorkflowObject): readonly string[] =>
+  childWorkflows(spec).length === 0 ? [] : [metadata.namespace ?? ''];
 
 function versionOf({ metadata, value }: CatalogEntry): readonly string[] {
   if (!metadata.name.startsWith('workflow-at.')) return [];

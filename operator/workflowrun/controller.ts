@@ -18,7 +18,7 @@ import {
   type WorkflowRunObject,
 } from '../catalog/objects.ts';
 import { type Caches, type Controller, planned } from '../controller/controller.ts';
-import { cancelKey, planRun, type RunCommand, type RunObserved } from './plan.ts';
+import { cancelKey, pauseKey, planRun, type RunCommand, type RunObserved } from './plan.ts';
 
 /** The projection itself: the cache leaves out closed runs that another way than an object started. */
 export type RunLook = (namespace: string, run: string) => Promise<RunSummary | undefined>;
@@ -84,6 +84,7 @@ async function observe(root: WorkflowRunObject, caches: Caches, desk: EngineDesk
     summary: cached ?? (run !== undefined && answer?.kind === 'Done' ? await look(namespace, run) : undefined),
     answer,
     cancelled: desk.answer(cancelKey(root)),
+    suspended: desk.answer(pauseKey(root)),
   };
 }
 

@@ -106,6 +106,42 @@ describe('cancel', () => {
   });
 });
 
+describe('suspend', () => {
+  const root = (suspend?: boolean) =>
+    workflowRun('call-1', { spec: suspend === undefined ? {} : { suspend }, status: { run: 'run1' } });
+  const frozen = (source: 'object' | 'person') =>
+    runSummary({ status: 'Frozen', frozen: [{ source, by: 'ann', reason: 'r' }] });
+  test.each([
+    ['true: asks for a freeze', true, runSummary(), undefined, ['freeze']],
+    ['true: asks again while nobody answers', true, runSummary(), unknown, ['freeze']],
+    ['true: waits for the journal once taken', true, runSummary(), { kind: 'Done' } as const, []],
+    ['true and frozen: nothing', true, frozen('object'), undefined, []],
+    ['false again: asks for the run to go on', false, frozen('object'), undefined, ['resume']],
+    ['left out again: the same', undefined, frozen('object'), undefined, ['resume']],
+    ['false: a freeze by a person stays', false, frozen('person'), undefined, []],
+  ])('%s', (_, suspend, summary, suspended, commands) => {
+    expect(kinds(planRun(observed({ root: root(suspend), summary, suspended }), now))).toEqual(commands);
+  });
+  test('a cancelled run that is frozen goes on to its end when it is resumed', () => {
+    const cancelling = workflowRun('call-1', { spec: { cancel: true }, status: { run: 'run1' } });
+    const plan = planRun(observed({ root: cancelling, summary: frozen('object'), cancelled: { kind: 'Done' } }), now);
+    expect(kinds(plan)).toEqual(['resume']);
+  });
+  test('it is asked in the name of who created the object, with a reason', () => {
+    expect(planRun(observed({ root: root(true), summary: runSummary() }), now).commands).toMatchObject([
+      {
+        kind: 'freeze',
+        request: { source: 'object', by: 'kubectl', reason: 'spec.suspend of WorkflowRun call-1 is true' },
+      },
+    ]);
+  });
+  test('before the start: nothing is started', () => {
+    const plan = planRun(observed({ root: workflowRun('call-1', { spec: { suspend: true } }) }), now);
+    expect(kinds(plan)).toEqual([]);
+    expect(condition(plan)).toMatchObject({ status: 'False', reason: 'Frozen' });
+  });
+});
+
 describe('delete', () => {
   const root = workflowRun('call-1', { ...deleted, status: { run: 'run1' } });
   test.each([

@@ -1,6 +1,6 @@
 // Owns: the life of a WorkflowRun object: it starts a run, mirrors it, and cancels it. The run itself lives in the journal.
 //   I1: one object is one run: its id follows from the object and never changes.   I2: a closed run is not touched any more.
-import type { CancelRequest, StartRequest } from '../../api/messages/asks.ts';
+import type { CancelRequest, FreezeRequest, StartRequest } from '../../api/messages/asks.ts';
 import type { JsonObject, RunSummary } from '../../api/messages/history.ts';
 import type { Finding } from '../../core/admission/finding.ts';
 import type { Instant } from '../../ports/system.ts';
@@ -24,10 +24,13 @@ export interface RunObserved {
   /** To the start. */
   readonly answer?: Answer | undefined;
   readonly cancelled?: Answer | undefined;
+  /** To what spec.suspend asks for. */
+  readonly suspended?: Answer | undefined;
 }
 
 export type RunCommand =
   | { readonly kind: 'start'; readonly uid: string; readonly request: StartRequest }
+  | { readonly kind: 'freeze' | 'resume'; readonly uid: string; readonly request: FreezeRequest }
   | { readonly kind: 'cancel'; readonly uid: string; readonly request: CancelRequest };
 
 type RunPlan = Plan<RunCommand>;
@@ -47,8 +50,23 @@ export function planRun(observed: RunObserved, now: Instant): RunPlan {
   if (closed) return { commands: release(root) };
   if (!hasFinalizer(root)) return { commands: [finalizer(root, true)] };
   if (summary === undefined) return planStart(observed, now);
-  if (root.spec.cancel === true) return planCancel(observed, summary, now);
-  return { commands: [], ...mirror(root, summary, now) };
+  const paused = planPause(observed, summary, now);
+  if (root.spec.cancel !== true) return paused;
+  const cancelled = planCancel(observed, summary, now);
+  return { ...cancelled, commands: [...cancelled.commands, ...paused.commands] };
+}
+
+/** What spec.suspend says and the journal does not is asked for, until an engine has taken it. */
+function planPause({ root, suspended }: RunObserved, summary: RunSummary, now: Instant): RunPlan {
+  const frozen = summary.frozen?.some(({ source }) => source === 'object') ?? false;
+  const wanted = root.spec.suspend === true;
+  if (frozen === wanted || suspended?.kind === 'Refused') return { commands: [], ...mirror(root, summary, now) };
+  const asked = suspended?.kind === 'Done';
+  return {
+    commands: asked ? [] : [pause(root, summary.run, wanted)],
+    ...mirror(root, summary, now),
+    requeueAfterMs: asked ? PROJECTION_MS : ASK_AGAIN_MS,
+  };
 }
 
 function planStart(observed: RunObserved, now: Instant): RunPlan {
@@ -57,6 +75,10 @@ function planStart(observed: RunObserved, now: Instant): RunPlan {
     const verdict = ready('Cancelled', 'Cancelled before it was started.');
     const fields = { status: 'Closed', outcome: 'cancelled' };
     return { commands: release(root), ...told(root, { verdict, more: [succeeded('cancelled')], fields }, now) };
+  }
+  if (root.spec.suspend === true && root.status?.run === undefined) {
+    const verdict = waiting('Frozen', 'spec.suspend is true: the run is started when it is false.');
+    return { commands: [], ...told(root, { verdict }, now) };
   }
   const verdict = blocker(observed);
   if (verdict === undefined && run !== undefined) return planAsk(root, run, observed.answer, now);
@@ -146,6 +168,22 @@ const cancel = (root: WorkflowRunObject, run: string, reason: string): RunComman
   uid: cancelKey(root),
   request: { namespace: root.metadata.namespace ?? '', run, by: requesterOf(root), reason },
 });
+
+const pause = (root: WorkflowRunObject, run: string, wanted: boolean): RunCommand => ({
+  kind: wanted ? 'freeze' : 'resume',
+  uid: pauseKey(root),
+  request: {
+    namespace: root.metadata.namespace ?? '',
+    run,
+    source: 'object',
+    by: requesterOf(root),
+    reason: `spec.suspend of WorkflowRun ${root.metadata.name} is ${wanted}`,
+  },
+});
+
+/** Under which the answer to a freeze or resume is remembered: each change of the spec is asked for anew. */
+export const pauseKey = ({ metadata }: WorkflowRunObject): string =>
+  `${metadata.uid}/pause/${metadata.generation ?? 0}`;
 
 /** Under which the answer to a cancel is remembered. */
 export const cancelKey = ({ metadata }: WorkflowRunObject): string => `${metadata.uid}/cancel`;

@@ -122,6 +122,22 @@ function startEngine(): Promise<Engine> {
     runs.set(found.run, closed);
     response.json(closed);
   });
+  for (const verb of ['freeze', 'resume', 'readonly'] as const) {
+    app.post(`${at}/runs/:run/${verb}`, (request, response) => {
+      const { reason, readOnly } = request.body as { reason: string; readOnly?: boolean };
+      const found = runs.get(request.params.run);
+      if (found === undefined) return void response.status(404).json({ code: 'NOT_FOUND', message: 'no such run' });
+      const { frozen: _frozen, ...thawed } = found;
+      const hold = { source: 'person', by: 'front-desk', reason } as const;
+      const after: Readonly<Record<typeof verb, RunSummary>> = {
+        freeze: { ...found, status: 'Frozen', frozen: [hold] },
+        resume: { ...thawed, status: 'Running' },
+        readonly: { ...found, readOnly: readOnly === true },
+      };
+      runs.set(found.run, after[verb]);
+      response.json(after[verb]);
+    });
+  }
   return listen(app, '127.0.0.1', 0).then((server) => ({
     url: `http://127.0.0.1:${(server.address() as AddressInfo).port}`,
     runs,
@@ -302,6 +318,29 @@ describe('run show, trace and cancel', () => {
       'Run 7dKq3vXW1pLm9RtYzB2cNf is cancelled.\n',
     );
     expect(engine.asked.at(-1)?.body).toEqual({ reason: 'twice' });
+  });
+
+  test('freeze, resume, read-only: what the run is then', async () => {
+    engine.runs.set('f1', summary({ run: 'f1' }));
+    const said = async (...words: readonly string[]) => (await onEngine('run', ...words)).out;
+    expect(await said('freeze', 'f1', '--reason', 'look first')).toBe('Run f1: frozen by front-desk (look first).\n');
+    expect(await said('show', 'f1')).toContain('frozen        by front-desk: look first\n');
+    expect(await said('resume', 'f1', '--reason', 'seen')).toBe('Run f1: Running in state assess.\n');
+    expect(await said('readonly', 'f1', '--reason', 'careful')).toBe('Run f1: Running in state assess, read-only.\n');
+    expect(engine.asked.at(-1)?.body).toEqual({ readOnly: true, reason: 'careful' });
+    expect(await said('readonly', 'f1', '--off', '--reason', 'fine')).toBe('Run f1: Running in state assess.\n');
+    engine.runs.set('f1', summary({ run: 'f1', status: 'Closed', outcome: 'success' }));
+    expect(await said('freeze', 'f1', '--reason', 'late')).toBe('Run f1 has ended already (success).\n');
+  });
+
+  test('a run with children shows the tree, with those that are not started', async () => {
+    const child = (name: string, run: string) => ({ child: name, run, workflow: 'check', state: 'fork' });
+    engine.runs.set('p1', summary({ run: 'p1', children: [child('credit', 'q1'), child('stock', 'q2')] }));
+    engine.runs.set('q1', summary({ run: 'q1', parentRun: 'p1' }));
+    const tree = 'children\n├ credit: run q1 of check, Running in assess\n└ stock: run q2 of check, not started yet\n';
+    expect((await onEngine('run', 'show', 'p1')).out).toContain(tree);
+    expect((await onEngine('trace', 'p1')).out).toContain(tree);
+    expect((await onEngine('run', 'show', 'q1')).out).toContain('parent        run p1\n');
   });
 
   test('by the name of the WorkflowRun that started it', async () => {

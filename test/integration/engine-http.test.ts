@@ -114,6 +114,33 @@ test('a token that comes through the API server’s proxy, in a header of its ow
   expect(await look('abc')).toBe(401);
 });
 
+test('freeze, resume and read-only, in the name of who asks, with a reason', async () => {
+  const { body } = await call('POST', 'clinic/workflows/nap/runs', { body: {} });
+  const at = `clinic/runs/${String(body['run'])}`;
+  const by = 'system:serviceaccount:clinic:starter';
+  expect(await call('POST', `${at}/freeze`, { body: {} })).toMatchObject({
+    status: 400,
+    body: { message: expect.stringContaining('body.reason') },
+  });
+  expect((await call('POST', `${at}/freeze`, { as: 'reader', body: { reason: 'look' } })).status).toBe(403);
+  expect(await call('POST', `${at}/freeze`, { body: { reason: 'look' } })).toMatchObject({
+    status: 200,
+    body: { status: 'Frozen', frozen: [{ source: 'person', by, reason: 'look' }] },
+  });
+  expect(await call('POST', `${at}/readonly`, { body: { reason: 'careful' } })).toMatchObject({
+    body: { readOnly: true },
+  });
+  const lifted = await call('POST', `${at}/readonly`, { body: { readOnly: false, reason: 'fine' } });
+  expect(lifted.body['readOnly']).toBeUndefined();
+  const resumed = await call('POST', `${at}/resume`, { body: { reason: 'seen' } });
+  expect(resumed).toMatchObject({ status: 200, body: { status: 'Running' } });
+  expect((await call('POST', `${at}/cancel`, { body: { reason: 'enough' } })).body['outcome']).toBe('cancelled');
+  expect(await call('POST', `${at}/freeze`, { body: { reason: 'late' } })).toMatchObject({
+    status: 409,
+    body: { code: 'STALE' },
+  });
+});
+
 test('start, look, history, cancel, as who asks', async () => {
   const started = await call('POST', 'clinic/workflows/visit/runs', { body: { input: { callId: 'c1' } } });
   expect(started).toMatchObject({

@@ -2,9 +2,15 @@
 // played by a responder on the real bus; everything else is real.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectNats, type NatsBus } from '../../adapters/nats/nats.ts';
-import type { CancelRequest, DecideRequest, EngineReply, StartRequest } from '../../api/messages/asks.ts';
+import type {
+  CancelRequest,
+  DecideRequest,
+  EngineReply,
+  FreezeRequest,
+  StartRequest,
+} from '../../api/messages/asks.ts';
 import type { EscalationRecord, RunSummary } from '../../api/messages/history.ts';
-import { engineSubject } from '../../api/messages/subjects.ts';
+import { type EngineVerb, engineSubject } from '../../api/messages/subjects.ts';
 import { partitionOf, runIdFor } from '../../core/workflow/partition.ts';
 import type { Bucket, Request, Subscription } from '../../ports/bus.ts';
 import type { KubeObject } from '../../ports/kube.ts';
@@ -62,7 +68,7 @@ const object = (kind: string, name: string, spec: object) => ({
 const applyAs = (user: string, one: object) => plane.kubectl(['--as', user, 'apply', '-f', '-'], JSON.stringify(one));
 
 /** Answers one verb of all partitions as `answer` says; keeps what was asked. */
-function engine<T>(verb: 'start' | 'cancel' | 'decide', answer: (asked: T) => Promise<EngineReply<unknown>>) {
+function engine<T>(verb: EngineVerb, answer: (asked: T) => Promise<EngineReply<unknown>>) {
   const asked: { readonly subject: string; readonly payload: T }[] = [];
   const subscription: Subscription = bus.serve(
     `engine.*.${verb}`,
@@ -224,6 +230,47 @@ describe('a run', () => {
     );
     await stand.stop();
     expect(stand.asked.map(({ payload }) => payload.run)).toEqual([run]);
+  });
+
+  test('is frozen and resumed by spec.suspend, each time it is changed', async () => {
+    const run = (await get('workflowrun call-2'))?.status?.['run'] as string;
+    const seen = { run, namespace, object: { name: 'call-2', uid: 'u' } };
+    await runs.put(`${namespace}.${run}`, runSummary(seen));
+    const asked: FreezeRequest[] = [];
+    const answer = (frozen: boolean) => async (payload: FreezeRequest) => {
+      asked.push(payload);
+      const { source, by, reason } = payload;
+      await runs.put(
+        `${namespace}.${run}`,
+        runSummary({ ...seen, ...(frozen ? { status: 'Frozen', frozen: [{ source, by, reason }] } : {}) }),
+      );
+      return ok;
+    };
+    const stands = [engine<FreezeRequest>('freeze', answer(true)), engine<FreezeRequest>('resume', answer(false))];
+    for (const [suspend, status] of [
+      [true, 'Frozen'],
+      [false, 'Running'],
+      [true, 'Frozen'],
+      [false, 'Running'],
+    ] as const) {
+      await plane.kubectl([
+        '-n',
+        namespace,
+        'patch',
+        'workflowrun',
+        'call-2',
+        '--type=merge',
+        '-p',
+        JSON.stringify({ spec: { suspend } }),
+      ]);
+      await until(`the object says ${status}`, async () =>
+        (await get('workflowrun call-2'))?.status?.['status'] === status ? true : undefined,
+      );
+    }
+    for (const stand of stands) await stand.stop();
+    expect(asked.map(({ source, reason }) => `${source}: ${reason}`)).toEqual(
+      [true, false, true, false].map((suspend) => `object: spec.suspend of WorkflowRun call-2 is ${suspend}`),
+    );
   });
 
   test('is cancelled before its object goes', async () => {

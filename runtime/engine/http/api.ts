@@ -25,7 +25,8 @@ const runName = z.string().regex(/^[0-9A-Za-z]{1,64}$/, 'must be the id of a run
 const scheduleName = z.string().regex(/^[A-Za-z][A-Za-z0-9]{0,62}$/, 'must be the name of a schedule');
 const json = z.record(z.string(), z.unknown());
 const startBody = z.object({ input: json.default({}), key: z.string().min(1).max(256).optional() });
-const cancelBody = z.object({ reason: z.string().min(1).max(2_048) });
+const reasonBody = z.object({ reason: z.string().min(1).max(2_048) });
+const readOnlyBody = reasonBody.extend({ readOnly: z.boolean().default(true) });
 const eventBody = z.object({
   id: z.string().min(1).max(256),
   key: z.string().max(256).default(''),
@@ -64,6 +65,9 @@ export function engineApi(options: ApiOptions): Express {
   app.get(`${root}/runs/:run`, route('get', showRun(options)));
   app.get(`${root}/runs/:run/history`, route('get', showHistory(options)));
   app.post(`${root}/runs/:run/cancel`, route('update', cancelRun(options)));
+  app.post(`${root}/runs/:run/freeze`, route('update', freezeRun(options, 'freeze')));
+  app.post(`${root}/runs/:run/resume`, route('update', freezeRun(options, 'resume')));
+  app.post(`${root}/runs/:run/readonly`, route('update', setReadOnly(options)));
   app.post(`${root}/hooks/*path`, route('create', callHook(options)));
   app.post(`${root}/events/:subject`, route('create', publishEvent(options)));
   app.get(`${root}/schedules`, route('list', schedules(options)));
@@ -91,7 +95,7 @@ const changeSchedule =
     };
     const ask = { engine, ports, namespace };
     if (verb === 'trigger') return { status: 201, body: await trigger(ask, named, { user }) };
-    const reason = verb === 'pause' ? parse(cancelBody, request.body ?? {}, 'body').reason : undefined;
+    const reason = verb === 'pause' ? parse(reasonBody, request.body ?? {}, 'body').reason : undefined;
     return { status: 200, body: await pause(ask, named, { user, ...(reason === undefined ? {} : { reason }) }) };
   };
 
@@ -167,8 +171,26 @@ const cancelRun =
   ({ engine: { owners } }: ApiOptions): Route =>
   async ({ request, namespace, user }) => {
     const run = runOf(request);
-    const { reason } = parse(cancelBody, request.body ?? {}, 'body');
+    const { reason } = parse(reasonBody, request.body ?? {}, 'body');
     resultOf(await owners.ask(run, 'cancel', { run, namespace, by: user, reason }));
+    return { status: 200, body: resultOf(await owners.ask<RunSummary>(run, 'show', { run, namespace })) };
+  };
+
+const freezeRun =
+  ({ engine: { owners } }: ApiOptions, verb: 'freeze' | 'resume'): Route =>
+  async ({ request, namespace, user }) => {
+    const run = runOf(request);
+    const { reason } = parse(reasonBody, request.body ?? {}, 'body');
+    resultOf(await owners.ask(run, verb, { run, namespace, source: 'person', by: user, reason }));
+    return { status: 200, body: resultOf(await owners.ask<RunSummary>(run, 'show', { run, namespace })) };
+  };
+
+const setReadOnly =
+  ({ engine: { owners } }: ApiOptions): Route =>
+  async ({ request, namespace, user }) => {
+    const run = runOf(request);
+    const { reason, readOnly } = parse(readOnlyBody, request.body ?? {}, 'body');
+    resultOf(await owners.ask(run, 'readonly', { run, namespace, readOnly, by: user, reason }));
     return { status: 200, body: resultOf(await owners.ask<RunSummary>(run, 'show', { run, namespace })) };
   };
 
