@@ -1,8 +1,12 @@
 // Children, compensation and freezing on a real nats-server: the engine dies, hints are lost, people and deadlines interfere.
+import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { parseAllDocuments } from 'yaml';
 import type { RunSummary } from '../../api/messages/history.ts';
 import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
 import type { WorkflowState } from '../../api/v1alpha1/workflow-state.ts';
+import type { ScriptedReply } from '../../api/v1alpha1/model.ts';
+import { scriptedAnswer } from '../../core/agent/script.ts';
 import { EngineStage, namespace, type Script } from '../support/engine-stage.ts';
 import { until } from '../support/until.ts';
 
@@ -272,6 +276,67 @@ describe('one engine', () => {
       event.type === 'CompensationCompleted' ? [event.of] : [],
     );
     expect(undone).toEqual(['more.1', 'work.1']);
+  });
+});
+
+describe('examples/orders, as it is written', () => {
+  const objects = parseAllDocuments(
+    readFileSync(new URL('../../examples/orders/orders.yaml', import.meta.url), 'utf8'),
+  ).map((document) => document.toJS() as { kind: string; metadata: { name: string }; spec: WorkflowSpec });
+  const { replies } = (
+    objects.find(({ kind }) => kind === 'Model')?.spec as unknown as { scripted: { replies: readonly ScriptedReply[] } }
+  ).scripted;
+  beforeAll(async () => {
+    await stage.agent('order-clerk', async (desk) => {
+      const { state, goal, input, facts, attempt } = desk.work;
+      const answer = scriptedAnswer(replies, {
+        role: 'executor',
+        agent: 'order-clerk',
+        turn: 1,
+        attempt,
+        state,
+        goal,
+        input,
+        facts,
+        calls: [],
+      });
+      if (answer.kind === 'None') throw new Error(answer.message);
+      await desk.complete(JSON.parse(answer.text) as Record<string, string>);
+    });
+    for (const { kind, metadata, spec: written } of objects) {
+      if (kind === 'Workflow') await stage.workflow(metadata.name, written);
+    }
+    const { engine } = await stage.engine('engine-orders');
+    return () => engine.stop();
+  });
+
+  test('an order that can be shipped', async () => {
+    const run = await stage.begin('order', { order: 'o-1', customer: 'c-7', amount: 80 });
+    const summary = await stage.closed(run);
+    expect(summary).toMatchObject({ outcome: 'success', state: 'shipped' });
+    expect(outcomes(summary)).toEqual({ credit: 'success', stock: 'success' });
+  });
+
+  test('one that no carrier takes: three tries, then the reservation is released', async () => {
+    const run = await stage.begin('order', { order: 'o-2', customer: 'c-far', amount: 80 });
+    const summary = await stage.closed(run, 60_000);
+    expect(summary).toMatchObject({ outcome: 'failed', message: 'Ended with failed: reached failed.' });
+    const events = await stage.history(run);
+    const said = events.flatMap((event) =>
+      event.type === 'StateEntered' && event.state === 'ship'
+        ? [`ship ${event.visit}`]
+        : event.type === 'CompensationCompleted'
+          ? [`${event.of} undone`]
+          : [],
+    );
+    expect(said).toEqual(['ship 1', 'ship 2', 'ship 3', 'reserve.1 undone']);
+    const released = events.findLast((event) => event.type === 'ActivityCompleted');
+    expect(released).toMatchObject({ activity: 'release.1', result: { released: 'r-o-2' } });
+  });
+
+  test('one that is too dear is refused, and nothing was reserved', async () => {
+    const run = await stage.begin('order', { order: 'o-3', customer: 'c-7', amount: 5_000 });
+    expect(await stage.closed(run)).toMatchObject({ outcome: 'refused', attempts: 0 });
   });
 });
 

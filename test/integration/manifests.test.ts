@@ -121,6 +121,18 @@ describe('accepted by the API server', () => {
   });
 });
 
+test('every example is accepted by the API server, with strict validation', async () => {
+  const files = readdirSync(join(root, 'examples'), { recursive: true, encoding: 'utf8' }).filter(
+    (file) => file.endsWith('.yaml') && !file.endsWith('server.yaml'),
+  );
+  expect(files).toContain('orders/orders.yaml');
+  await plane.kubectl(['create', 'namespace', 'clinic']);
+  for (const file of files) {
+    const args = ['apply', '--dry-run=server', '--validate=strict', '-n', 'clinic', '-f', join(root, 'examples', file)];
+    expect(await plane.kubectl(args), file).toContain('created');
+  }
+});
+
 describe('refused by the static checks, through the webhook', () => {
   let server: WebhookServer;
   beforeAll(async () => {
