@@ -5,7 +5,7 @@ import { parseAllDocuments } from 'yaml';
 import type { RunSummary } from '../../api/messages/history.ts';
 import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
 import type { WorkflowState } from '../../api/v1alpha1/workflow-state.ts';
-import type { ScriptedReply } from '../../api/v1alpha1/model.ts';
+import type { ModelSpec } from '../../api/v1alpha1/model.ts';
 import { scriptedAnswer } from '../../core/agent/script.ts';
 import { EngineStage, namespace, type Script } from '../support/engine-stage.ts';
 import { until } from '../support/until.ts';
@@ -283,9 +283,8 @@ describe('examples/orders, as it is written', () => {
   const objects = parseAllDocuments(
     readFileSync(new URL('../../examples/orders/orders.yaml', import.meta.url), 'utf8'),
   ).map((document) => document.toJS() as { kind: string; metadata: { name: string }; spec: WorkflowSpec });
-  const { replies } = (
-    objects.find(({ kind }) => kind === 'Model')?.spec as unknown as { scripted: { replies: readonly ScriptedReply[] } }
-  ).scripted;
+  const model = objects.find(({ kind }) => kind === 'Model')?.spec as unknown as ModelSpec | undefined;
+  const replies = model?.scripted?.replies ?? [];
   beforeAll(async () => {
     await stage.agent('order-clerk', async (desk) => {
       const { state, goal, input, facts, attempt } = desk.work;
