@@ -103,6 +103,10 @@ disk-faults: assets ## full, slow, failing disks, a flipped byte, an old copy
 soak: build assets ## mixed load while everything is killed at random (MINUTES=30, SEED)
 	@$(if $(MINUTES),MINUTES=$(MINUTES)) $(if $(SEED),SEED=$(SEED)) $(node) test/soak/main.ts
 
+.PHONY: scale
+scale: assets ## a million runs that wait, 10,000 at once, 50,000 events (WAITING=, CONCURRENT=, EVENTS=, WRITE=1, JSON=1)
+	@$(node) bench/scale/main.ts
+
 .PHONY: format
 format: setup ## format every file
 	@prettier --write --log-level warn .
