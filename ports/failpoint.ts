@@ -125,6 +125,18 @@ export const failpoints = {
     file: 'runtime/engine/projections.ts',
     leads: 'Nothing is missing; written again it is the same entry.',
   },
+  'engine.schedule.noted': {
+    file: 'runtime/engine/schedules.ts',
+    leads: 'The due time is written as pending; whoever serves the schedule next starts it.',
+  },
+  'engine.schedule.started': {
+    file: 'runtime/engine/schedules.ts',
+    leads: 'It is still pending and started again; the run’s id follows from the due time, so it is the same run.',
+  },
+  'engine.schedule.settled': {
+    file: 'runtime/engine/schedules.ts',
+    leads: 'Nothing is missing.',
+  },
   'engine.event.received': {
     file: 'runtime/engine/bus-events.ts',
     leads: 'The event is not acknowledged and comes again.',

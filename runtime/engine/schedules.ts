@@ -8,6 +8,7 @@ import { buckets } from '../../api/messages/subjects.ts';
 import { dueKey, planSchedule, type Schedule, scheduleId, settlePending } from '../../core/schedule/plan.ts';
 import { partitionOf } from '../../core/workflow/partition.ts';
 import type { Bucket, Entry } from '../../ports/bus.ts';
+import { failpoint } from '../../ports/failpoint.ts';
 import type { SchemaChecks } from '../json-schema.ts';
 import type { Catalog } from './catalog.ts';
 import { type Owners, resultOf } from './forward.ts';
@@ -108,6 +109,7 @@ export class Schedules {
     const plan = planSchedule(schedule, entry?.value, { now: clock.now(), open });
     const written = await this.#write(bucket, { id, entry }, plan.position);
     if (written === undefined) return clock.now();
+    failpoint('engine.schedule.noted');
     const { pending, cancels } = plan.position;
     if (pending.length === 0 && cancels.length === 0) return plan.nextAt ?? Number.POSITIVE_INFINITY;
     for (const run of cancels) await this.#cancel(schedule, run);
@@ -118,8 +120,10 @@ export class Schedules {
       if (problem === undefined) done.push(run);
       else if (!problem.passing) refused[run] = problem.message;
     }
+    failpoint('engine.schedule.started');
     const settled = settlePending(plan.position, { done, refused }, clock.now());
     await this.#write(bucket, { id, entry: written }, settled);
+    failpoint('engine.schedule.settled');
     return settled.pending.length === 0 ? clock.now() : clock.now() + RETRY_MS;
   }
 

@@ -71,6 +71,11 @@ const engine: readonly Given[] = [
   { moment: 'engine.projection.before', scenario: 'approval' },
   { moment: 'engine.projection.escalation', scenario: 'approval' },
   { moment: 'engine.projection.run', scenario: 'approval' },
+  ...['engine.schedule.noted', 'engine.schedule.started', 'engine.schedule.settled'].map((moment): Given => ({
+    moment,
+    scenario: 'schedule',
+    at: 2,
+  })),
   { moment: 'engine.event.received', scenario: 'event' },
   { moment: 'engine.event.taken', scenario: 'event' },
 ];

@@ -1,11 +1,13 @@
 // Owns: what the sweep's runs are made of: one clerk with a tool of each kind of effect, and a workflow for each protocol.
+import type { ResolvedWorkflow } from '../../api/messages/catalog.ts';
 import type { Permission } from '../../api/v1alpha1/agent.ts';
 import type { EscalationPolicySpec } from '../../api/v1alpha1/escalation-policy.ts';
 import type { ToolSpec } from '../../api/v1alpha1/tool.ts';
 import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
 import type { WorkflowState } from '../../api/v1alpha1/workflow-state.ts';
 import type { Rules } from '../../core/invariants/facts.ts';
-import { stageAgent, type StageContent } from '../support/gateway-stage.ts';
+import { digest } from '../../core/canonical/canonical.ts';
+import { stageAgent, type StageContent, stageNamespace } from '../support/gateway-stage.ts';
 
 /** A tool of each kind of effect. `wire` needs a person's approval. */
 export const effectTools = ['pay-key', 'pay-query', 'pay-plain', 'wire'] as const;
@@ -172,6 +174,14 @@ export const workflows: Readonly<Record<string, WorkflowSpec>> = {
   fallback: single(task('look')),
   desk: single({ type: 'decision' }),
 };
+
+/** Starts a run every second, as long as it is in the catalog. */
+export function ticking(name: string): ResolvedWorkflow {
+  const schedule = { cron: '* * * * * *', overlap: 'allow', catchUp: { window: '10m', max: 100 } } as const;
+  const spec = single({ type: 'decision' }, { spec: { triggers: [{ schedule }] } });
+  const content = { namespace: stageNamespace, name, spec };
+  return { ...content, digest: digest(content), agents: [] };
+}
 
 export const policies: Readonly<Record<string, EscalationPolicySpec>> = {
   fallback: {

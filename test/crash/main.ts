@@ -19,7 +19,7 @@ const runtime: Kind<CrashStage, (typeof cases)[number]> = {
   waiting: cases.filter((one) => nameOf(one).includes(only)),
   start: () => CrashStage.start(),
   sweep: sweepRuntime,
-  end: endRuntime,
+  end: (stage) => endRuntime(stage, only === ''),
   nameOf,
 };
 const plane: Kind<PlaneStage, (typeof planeCases)[number]> = {

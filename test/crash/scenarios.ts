@@ -1,13 +1,14 @@
 // Owns: what is done while a process dies: each scenario drives runs to their end, as people and other systems would, and says
 // how they must have ended.
+import type { EngineReply } from '../../api/messages/asks.ts';
 import type { HistoryEvent, RunSummary } from '../../api/messages/history.ts';
-import { eventSubject } from '../../api/messages/subjects.ts';
+import { buckets, catalogKeys, engineSubject, eventSubject } from '../../api/messages/subjects.ts';
 import { fallbackRunOf } from '../../core/workflow/escalate.ts';
 import { runIdFor } from '../../core/workflow/partition.ts';
 import { stageNamespace } from '../support/gateway-stage.ts';
 import type { RunStage } from '../support/run-stage.ts';
 import { until } from '../support/until.ts';
-import { busSubject, type EffectTool, effectTools } from './content.ts';
+import { busSubject, type EffectTool, effectTools, ticking } from './content.ts';
 import type { Recording } from './recording.ts';
 import type { Sink } from './sink.ts';
 
@@ -172,6 +173,31 @@ export const scenarios = {
       return [{ ...plain, run, questions: 1, decisions: 1 }];
     },
   },
+  /** Every due time between the first and the last has exactly one run. */
+  schedule: {
+    async begin(stage, run) {
+      const catalog = await stage.runs.control.bucket<unknown>(buckets.catalog);
+      const workflow = ticking(`tick-${run.toLowerCase()}`);
+      await catalog.put(catalogKeys.workflowAt(workflow.digest), workflow);
+      await catalog.put(catalogKeys.workflow(stageNamespace, workflow.name), workflow);
+    },
+    async finish(stage, run) {
+      const name = `tick-${run.toLowerCase()}`;
+      await until(
+        'five due times are over',
+        async () => (await runsOf(stage, name)).length > 5 || undefined,
+        CLOSED_MS,
+      );
+      const catalog = await stage.runs.control.bucket<unknown>(buckets.catalog);
+      await catalog.delete(catalogKeys.workflow(stageNamespace, name));
+      const runs = await until('all partitions answer', () => runsOf(stage, name), CLOSED_MS);
+      const due = runs.map(({ key = '' }) => Date.parse(key.split('/')[2] ?? '') / 1_000).toSorted((a, b) => a - b);
+      const wrong = due.filter((second, index) => second !== (due[0] ?? 0) + index);
+      if (wrong.length > 0) throw new Error(`due times are missing or doubled: ${due.join(' ')}`);
+      for (const one of runs) await closing(stage, one.run);
+      return runs.map((one) => ({ ...plain, run: one.run }));
+    },
+  },
   fallback: {
     begin: begin('fallback', { said: 'I have chest pain' }),
     async finish(stage, run) {
@@ -233,6 +259,21 @@ async function cancel(stage: Played, run: string): Promise<void> {
 async function childrenOf(stage: Played, run: string): Promise<Readonly<Record<string, string>>> {
   const { children = [] } = await stage.runs.engine<RunSummary>('show', { run, namespace: stageNamespace });
   return Object.fromEntries(children.map((one) => [one.child, one.run]));
+}
+
+async function runsOf(stage: Played, workflow: string): Promise<readonly RunSummary[]> {
+  const { partitions, control } = stage.runs;
+  const query = { namespace: stageNamespace, workflow, limit: 500 };
+  const asked = Array.from({ length: partitions }, async (_, partition) => {
+    const reply = await control.request<EngineReply<readonly RunSummary[]>>(
+      engineSubject(partition, 'list'),
+      query,
+      2_000,
+    );
+    if (!reply.ok) throw new Error(`${reply.code}: ${reply.message}`);
+    return reply.result;
+  });
+  return (await Promise.all(asked)).flat();
 }
 
 async function open(stage: Played, run: string): Promise<string> {

@@ -39,6 +39,7 @@ export interface RunStage {
   readonly control: NatsBus;
   readonly work: NatsBus;
   readonly bundle: ResolvedBundle;
+  readonly partitions: number;
   /** Each process may be given more of an environment. */
   startEngine(more?: Environment): Promise<GatewayProcess>;
   startGateway(more?: Environment): Promise<GatewayProcess>;
@@ -105,6 +106,7 @@ export async function startRunStage(
     control,
     work,
     bundle,
+    partitions,
     startEngine: (more) =>
       startProcess(entry('engine'), processes, {
         ...environment,
