@@ -232,6 +232,13 @@ test('a good story has nothing wrong with it', () => {
 });
 
 const { started, scheduled, opened, decided, consumed, completed, closed } = events;
+const ending = (outcome: 'cancelled' | 'failed'): NewEvent => ({
+  type: 'RunEnding',
+  outcome,
+  state: 'done',
+  message: 'it ends',
+  compensate: true,
+});
 const late = { ...decided, at: 901 } as Step;
 const rejected = {
   ...verification,
@@ -260,6 +267,19 @@ const looked: readonly Step[] = [
   } as Step,
   { ...acted, tool: 'look', identity: look },
 ];
+
+test('who cancels closes the question: what was done may be undone', () => {
+  const undone = story({
+    opened: [opened, ending('cancelled'), scheduled],
+    decisionTold: [],
+    ...Object.fromEntries(
+      ['answered', 'decided', 'consumed', 'open', 'acted', 'done', 'reported', 'completed'].map((step) => [step, []]),
+    ),
+    closed: [{ ...closed, outcome: 'cancelled' }],
+    listed: [],
+  });
+  expect(checkInvariants(undone, rules, true)).toEqual([]);
+});
 
 describe('each violation is seen, by its invariant', () => {
   test.each<readonly [string, Invariant, Readonly<Record<string, readonly Step[]>>]>([
@@ -308,6 +328,7 @@ describe('each violation is seen, by its invariant', () => {
       'I5',
       { decided: [closed], consumed: [], completed: [], closed: [], reported: [], decisionTold: [] },
     ],
+    ['an escalation is dropped when the run begins to end', 'I5', { opened: [opened, ending('failed')] }],
     ['an escalation is decided twice', 'I5', { decided: [decided, { ...decided, decision: 'uid-2' }] }],
     [
       'one decision is used for two questions',

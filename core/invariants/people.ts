@@ -60,8 +60,8 @@ function misplaced({ openEscalation, escalations }: RunTrace, event: HistoryEven
     return openEscalation === event.id ? undefined : `escalation ${event.id} was moved, but it is not open`;
   }
   if (openEscalation === undefined) return undefined;
-  if (event.type === 'RunClosed' && !endsAnyway.includes(event.outcome)) {
-    return `escalation ${openEscalation} was dropped: the run closed as ${event.outcome} while it was open`;
+  if ((event.type === 'RunClosed' || event.type === 'RunEnding') && !endsAnyway.includes(event.outcome)) {
+    return `escalation ${openEscalation} was dropped: the run ended as ${event.outcome} while it was open`;
   }
   return goesOn.includes(event.type) ? `${event.type} while escalation ${openEscalation} was open` : undefined;
 }

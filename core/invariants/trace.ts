@@ -26,7 +26,10 @@ export interface RunTrace {
   readonly turns: Map<number, Turn>;
   /** Of each turn that was ever reported, and of verifications: counted once each. */
   costMicros: number;
-  readonly escalations: Map<string, { facts: EscalationFacts; queue: string; status: 'Open' | 'Decided' | 'Expired' }>;
+  readonly escalations: Map<
+    string,
+    { facts: EscalationFacts; queue: string; status: 'Open' | 'Decided' | 'Expired' | 'Closed' }
+  >;
   openEscalation?: string;
 }
 
@@ -83,6 +86,7 @@ const followers: Followers = {
     known.queue = queue;
     known.facts = { ...known.facts, queue, deadline };
   },
+  RunEnding: (trace) => endEscalation(trace, trace.openEscalation ?? '', 'Closed'),
   EscalationDecided: (trace, { id }) => endEscalation(trace, id, 'Decided'),
   EscalationExpired: (trace, { id }) => endEscalation(trace, id, 'Expired'),
 };
@@ -100,7 +104,7 @@ function addTurn(trace: RunTrace, turn: Turn): void {
   trace.turns.set(turn.turn, turn);
 }
 
-function endEscalation(trace: RunTrace, id: string, status: 'Decided' | 'Expired'): void {
+function endEscalation(trace: RunTrace, id: string, status: 'Decided' | 'Expired' | 'Closed'): void {
   const known = trace.escalations.get(id);
   if (known !== undefined) known.status = status;
   if (trace.openEscalation === id) delete trace.openEscalation;
