@@ -29,4 +29,5 @@ const clock = systemClock();
 const ports = { bus, clock, log: jsonLog({ name: 'worker', level: 'warn' }), metrics: promMetrics() };
 const { namespace, agent } = bundle;
 startWorker(ports, { namespace, agent, bundle, slots: Number(env('BENCH_SLOTS')), name: env('BENCH_NAME') }, noop);
+process.once('SIGTERM', () => process.exit(0));
 process.stdout.write('serving\n');

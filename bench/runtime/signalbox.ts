@@ -78,7 +78,7 @@ export const signalboxPeer: Peer = {
       durableWrites: nats.stored,
       async stop() {
         await bus.close();
-        await worker.kill();
+        await worker.kill('SIGTERM');
         await engine.kill('SIGTERM');
         await nats.server.kill();
       },

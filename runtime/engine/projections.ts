@@ -1,5 +1,8 @@
 // Owns: the buckets `runs` and `escalations`: what operators and people see. Derived: written after the commit, coalesced, and
 // written again whole after a takeover or a reconnect.
+//   O1: a run that an object shows, or that has asked a person, is written at once, to its end.
+//   O2: any other is written when it stays open for a while, so that its pins are known, and then at its end: a run that ends
+//       sooner costs nothing here. What the bucket says is open is open, or is corrected soon.
 import { escalationsOf, summaryOf } from '../../core/workflow/summary.ts';
 import type { EscalationRecord, RunSummary } from '../../api/messages/history.ts';
 import { buckets } from '../../api/messages/subjects.ts';
@@ -12,16 +15,23 @@ const parallelMax = 16;
 const RETRY_MS = 500;
 /** Closed runs of a partition that stay in the bucket; older ones are in the journal only. */
 const closedMax = 2_000;
+/** A run that nobody asks for by name is written when it has been open, or unwritten, for this long. */
+const settleMs = 200;
 
 export class Projections {
   readonly #bus: Bus;
   readonly #log: Log;
   readonly #state: (run: string) => RunState | undefined;
   readonly #dirty = new Set<string>();
-  readonly #closed: string[] = [];
+  /** Runs that changed lately and are not written yet, oldest first, with the time. */
+  readonly #young = new Map<string, number>();
+  /** Runs that the bucket shows as open. */
+  readonly #written = new Set<string>();
+  readonly #closed = new Set<string>();
   readonly #settled = new Set<string>();
   #runs: Bucket<RunSummary> | undefined;
   #escalations: Bucket<EscalationRecord> | undefined;
+  #timer: NodeJS.Timeout | undefined;
   #working = false;
   #stopped = false;
 
@@ -33,23 +43,73 @@ export class Projections {
 
   /** These runs have changed. */
   touch(runs: Iterable<string>): void {
-    for (const run of runs) this.#dirty.add(run);
+    for (const run of runs) this.#touch(run);
+    if (this.#dirty.size > 0) void this.#work();
+  }
+
+  #touch(run: string): void {
+    const state = this.#state(run);
+    if (state === undefined) return;
+    if (state.object !== undefined || state.escalations.length > 0) this.#dirty.add(run);
+    else if (state.status === 'Closed') {
+      this.#young.delete(run);
+      if (this.#written.has(run)) this.#dirty.add(run);
+    } else if (!this.#young.has(run)) {
+      this.#young.set(run, performance.now());
+      this.#timer ??= setTimeout(() => this.#settle(), settleMs);
+    }
+  }
+
+  /** Those that are not young any more. */
+  #settle(): void {
+    this.#timer = undefined;
+    const until = performance.now() - settleMs;
+    for (const [run, since] of this.#young) {
+      if (since > until) break;
+      this.#young.delete(run);
+      this.#dirty.add(run);
+    }
+    if (this.#young.size > 0 && !this.#stopped) this.#timer = setTimeout(() => this.#settle(), settleMs / 2);
     void this.#work();
   }
 
-  /** Escalations of closed runs are written once more too: the bucket may be new. */
+  /** Everything that should be there is written, and what is there of these runs is corrected: the bucket may be new or old. */
   rewrite(runs: Iterable<string>): void {
     this.#settled.clear();
-    this.touch(runs);
+    this.#written.clear();
+    for (const run of runs) {
+      const state = this.#state(run);
+      const shown = state?.object !== undefined || (state?.escalations.length ?? 0) > 0;
+      if (state?.status !== 'Closed' || shown) this.#dirty.add(run);
+    }
+    void this.#correct();
+    void this.#work();
+  }
+
+  async #correct(): Promise<void> {
+    while (!this.#stopped) {
+      try {
+        this.#runs ??= await this.#bus.bucket<RunSummary>(buckets.runs);
+        const shown = (await this.#runs.keys()).map((key) => key.slice(key.indexOf('.') + 1));
+        for (const run of shown) if (this.#state(run) !== undefined) this.#dirty.add(run);
+        void this.#work();
+        return;
+      } catch (error) {
+        this.#log.debug('the projection of runs could not be read; it is tried again', { error });
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
   }
 
   get behind(): number {
-    return this.#dirty.size;
+    return this.#dirty.size + this.#young.size;
   }
 
   stop(): void {
     this.#stopped = true;
+    clearTimeout(this.#timer);
     this.#dirty.clear();
+    this.#young.clear();
   }
 
   async #work(): Promise<void> {
@@ -57,8 +117,7 @@ export class Projections {
     this.#working = true;
     try {
       while (this.#dirty.size > 0 && !this.#stopped) {
-        const some = [...this.#dirty].slice(0, parallelMax);
-        for (const run of some) this.#dirty.delete(run);
+        const some = this.#take();
         const failed = (await Promise.all(some.map((run) => this.#write(run)))).flat();
         if (failed.length > 0) {
           for (const run of failed) this.#dirty.add(run);
@@ -68,6 +127,16 @@ export class Projections {
     } finally {
       this.#working = false;
     }
+  }
+
+  #take(): readonly string[] {
+    const some: string[] = [];
+    for (const run of this.#dirty) {
+      if (some.length >= parallelMax) break;
+      some.push(run);
+      this.#dirty.delete(run);
+    }
+    return some;
   }
 
   /** Resolves to the run when it has to be written again. */
@@ -85,9 +154,13 @@ export class Projections {
         failpoint('engine.projection.escalation');
         if (record.status !== 'Open') this.#settled.add(key);
       }
+      if (state.status !== 'Closed') this.#written.add(run);
       await this.#runs.put(`${state.namespace}.${run}`, summaryOf(state));
       failpoint('engine.projection.run');
-      if (state.status === 'Closed') await this.#keepClosed(state);
+      if (state.status === 'Closed') {
+        this.#written.delete(run);
+        await this.#keepClosed(state);
+      }
       return [];
     } catch (error) {
       this.#log.debug('a projection could not be written; it is tried again', { run, error });
@@ -97,9 +170,12 @@ export class Projections {
 
   async #keepClosed(state: RunState): Promise<void> {
     const key = `${state.namespace}.${state.run}`;
-    if (this.#closed.includes(key)) return;
-    this.#closed.push(key);
-    const oldest = this.#closed.length > closedMax ? this.#closed.shift() : undefined;
-    if (oldest !== undefined) await this.#runs?.delete(oldest);
+    if (this.#closed.has(key)) return;
+    this.#closed.add(key);
+    if (this.#closed.size <= closedMax) return;
+    const [oldest] = this.#closed;
+    if (oldest === undefined) return;
+    this.#closed.delete(oldest);
+    await this.#runs?.delete(oldest);
   }
 }

@@ -73,7 +73,7 @@ describe('the happy path', () => {
       expect(await desk.complete({ slot: 7 })).toEqual({ kind: 'Go' });
       expect(await desk.complete({ slot: 7 })).toEqual({ kind: 'Go' });
     });
-    const run = await stage.begin('plain', { n: 3 });
+    const run = await stage.begin('plain', { n: 3 }, { object: { name: 'plain-1', uid: 'u-1' } });
     const summary = await stage.closed(run);
     expect(summary).toMatchObject({ outcome: 'success', state: 'done', costMicros: 100, attempts: 1, effects: 0 });
     expect(await stage.types(run)).toEqual([
@@ -92,6 +92,24 @@ describe('the happy path', () => {
     expect(events.map((event) => event.seq)).toEqual(events.map((_, index) => index + 1));
     const runs = await stage.control.bucket<RunSummary>(buckets.runs);
     await expect.poll(async () => (await runs.get(`${namespace}.${run}`))?.value.outcome).toBe('success');
+  });
+
+  test('of runs that no object shows, the projection has those that stay open, to their end', async () => {
+    const held = Promise.withResolvers<void>();
+    await stage.workflow('unshown', simple());
+    scripts.set('unshown', async (desk) => {
+      if (desk.work.input['n'] === 2) await held.promise;
+      await desk.complete({});
+    });
+    const runs = await stage.control.bucket<RunSummary>(buckets.runs);
+    const shown = async (run: string) => (await runs.get(`${namespace}.${run}`))?.value;
+    const quick = await stage.begin('unshown', { n: 1 });
+    await stage.closed(quick);
+    const slow = await stage.begin('unshown', { n: 2 });
+    await expect.poll(async () => (await shown(slow))?.pins).toHaveProperty('clerk');
+    held.resolve();
+    await expect.poll(async () => (await shown(slow))?.status).toBe('Closed');
+    expect((await shown(quick))?.status ?? 'Closed').toBe('Closed');
   });
 
   test('a start over NATS is answered at the end of the run, with what it came to', async () => {

@@ -139,7 +139,9 @@ export async function startRunStage(
         workflow,
         input,
         requestedBy: 'test',
-        source: 'http',
+        source: 'object',
+        // Whatever an object shows is in the projection from its first state to its last.
+        object: { name: run.toLowerCase(), uid: run },
       };
       return engine<RunSummary>('start', request);
     },
