@@ -49,12 +49,18 @@ const turn = z.object({
   feedback: z.string().max(8192).optional(),
 }) as unknown as z.ZodType<Turn>;
 
-export const claimAsk = z.object({ ...target, worker: z.string().max(253) });
+/** `free`: slots of the worker that have nothing to do; so many tasks are worth publishing. */
+const free = z.int().min(0).max(10_000).optional();
+
+export const claimAsk = z.object({ ...target, worker: z.string().max(253), free });
 /** `proposed: true`: the calls are about to be made; answered after the commit. */
 export const turnAsk = z.object({ ...target, worker: z.string().max(253), proposed: z.boolean(), turn });
 export const completeAsk = z.object({
   ...target,
   worker: z.string().max(253),
+  free,
+  /** The slot may go on at once: the answer may carry its next work. */
+  more: z.boolean().optional(),
   result: jsonObject,
   confidence: z.number().min(0).max(1).optional(),
   verification: z.custom<Verification>((value) => typeof value === 'object' && value !== null && 'approved' in value),
@@ -65,7 +71,13 @@ export const failAsk = z.object({
   failure: z.object({ code: z.string().max(64), message: z.string().max(2048) }),
   retryable: z.boolean(),
 });
-export const heartbeatAsk = z.object({ ...target, worker: z.string().max(253) });
+export const heartbeatAsk = z.object({ ...target, worker: z.string().max(253), free });
+
+export const batchAsksMax = 64;
+/** Asks that a worker made at the same moment to one partition, in one message; the answer is `{replies}` in their order. */
+export const batchAsk = z.object({
+  asks: z.array(z.object({ verb: z.string().max(16), ask: z.unknown() })).max(batchAsksMax),
+});
 
 export type ClaimAsk = z.infer<typeof claimAsk>;
 export type TurnAsk = z.infer<typeof turnAsk>;
@@ -81,37 +93,39 @@ export interface TaskHint {
   readonly partition: number;
 }
 
-/** Everything a worker needs to go on with an activity, or why there is nothing to do. */
+/** Everything a worker needs to go on with an activity. */
+export interface Work {
+  readonly kind: 'Work';
+  readonly run: {
+    readonly id: string;
+    readonly namespace: string;
+    readonly workflow: string;
+    readonly key?: string;
+  };
+  readonly state: string;
+  readonly activity: string;
+  readonly attempt: number;
+  readonly route: string;
+  readonly goal: string;
+  readonly input: JsonObject;
+  readonly facts: JsonObject;
+  readonly output?: JsonObject;
+  readonly tools?: readonly string[];
+  readonly readOnly: boolean;
+  readonly deadline: number;
+  readonly turns: readonly Turn[];
+  /** The answers of people to escalations of this activity, newest last. */
+  readonly decisions: readonly { readonly digest: string; readonly option: string; readonly reason: string }[];
+}
+
+/** Work, or why there is nothing to do. */
 export type ClaimReply =
-  | {
-      readonly kind: 'Work';
-      readonly run: {
-        readonly id: string;
-        readonly namespace: string;
-        readonly workflow: string;
-        readonly key?: string;
-      };
-      readonly state: string;
-      readonly activity: string;
-      readonly attempt: number;
-      readonly route: string;
-      readonly goal: string;
-      readonly input: JsonObject;
-      readonly facts: JsonObject;
-      readonly output?: JsonObject;
-      readonly tools?: readonly string[];
-      readonly readOnly: boolean;
-      readonly deadline: number;
-      readonly turns: readonly Turn[];
-      /** The answers of people to escalations of this activity, newest last. */
-      readonly decisions: readonly { readonly digest: string; readonly option: string; readonly reason: string }[];
-    }
-  | { readonly kind: 'Stale'; readonly message: string }
-  | { readonly kind: 'Busy'; readonly message: string };
+  Work | { readonly kind: 'Stale'; readonly message: string } | { readonly kind: 'Busy'; readonly message: string };
 
 /** Answer to turn, complete, fail, heartbeat. `stop`: the run waits for a person, moved on or ended: let go of it. */
 export type ReportReply =
-  | { readonly kind: 'Go' }
+  /** `next`: claimed for this worker already; it goes on with it in the same slot. */
+  | { readonly kind: 'Go'; readonly next?: Work }
   | { readonly kind: 'Stop'; readonly message: string }
   | { readonly kind: 'Repair'; readonly feedback: string }
   | { readonly kind: 'Error'; readonly code: string; readonly message: string };

@@ -44,7 +44,7 @@ export const engineVerbs = [
   'child-closed',
 ] as const;
 export type EngineVerb = (typeof engineVerbs)[number];
-export const workerEngineVerbs = ['claim', 'turn', 'complete', 'fail', 'heartbeat'] as const;
+export const workerEngineVerbs = ['claim', 'turn', 'complete', 'fail', 'heartbeat', 'batch'] as const;
 export type WorkerEngineVerb = (typeof workerEngineVerbs)[number];
 export const gatewayVerbs = ['model', 'tool', 'verify'] as const;
 export type GatewayVerb = (typeof gatewayVerbs)[number];

@@ -1,11 +1,14 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import { priorities } from '../../api/messages/priority.ts';
+import { taskSubject } from '../../api/messages/subjects.ts';
 import {
   countOf,
   type DispatchCommand,
   DispatchCore,
+  overdueMs,
   phases,
+  probes,
   shallow,
   silentMs,
   untakenMs,
@@ -98,6 +101,66 @@ describe('a task', () => {
   });
 });
 
+describe('a slot that asks for more', () => {
+  const subject = taskSubject('clinic', 'intake', wanted('a').bundleDigest);
+  const take = (core: DispatchCore, now = 0): string | undefined => core.take(subject, 'one', now)?.run;
+
+  test('gets what is next in the order of the ready list, claimed; then nothing', () => {
+    const core = new DispatchCore();
+    for (const run of ['a', 'b', 'c']) core.want(wanted(run), 0);
+    core.want(wanted('urgent', { priority: 'high', workflow: 'alarms' }), 0);
+    core.want(wanted('later', { notBefore: 500 }), 0);
+    core.want(wanted('other', { agent: 'billing' }), 0);
+    expect([take(core), take(core), take(core), take(core), take(core)]).toEqual(['urgent', 'a', 'b', 'c', undefined]);
+    expect(published(core.tick(0))).toEqual(['other']);
+    expect(core.claim('a', 'two', silentMs - 1)).toBe(false);
+    expect(countOf(core.counts(), 'Claimed')).toBe(4);
+  });
+
+  test('gets what has waited in the stream for long before what has not', () => {
+    const core = new DispatchCore();
+    core.want(wanted('a'), 0);
+    core.tick(0);
+    core.want(wanted('b'), overdueMs - 1);
+    expect(take(core, overdueMs - 1)).toBe('b');
+    expect(take(core, overdueMs - 1)).toBeUndefined();
+    expect(take(core, overdueMs)).toBe('a');
+    expect(core.claim('a', 'two', overdueMs)).toBe(false);
+  });
+
+  test('may leave it: then it is the next one', () => {
+    const core = new DispatchCore();
+    for (const run of ['a', 'b']) core.want(wanted(run), 0);
+    expect(take(core)).toBe('a');
+    core.release('a', 'two');
+    expect(take(core)).toBe('b');
+    core.release('a', 'one');
+    expect(take(core)).toBe('a');
+  });
+
+  test('that dies is missed like any other', () => {
+    const core = new DispatchCore();
+    core.want(wanted('a'), 0);
+    take(core);
+    expect(core.tick(silentMs - 1)).toEqual([]);
+    expect(core.tick(silentMs).map(({ kind }) => kind)).toEqual(['Silent', 'Publish']);
+  });
+});
+
+test('where workers say how many slots are free, twice so many tasks wait in the stream', () => {
+  const core = new DispatchCore();
+  for (let number = 0; number < 100; number += 1) core.want(wanted(`r${number}`), 0);
+  core.tick(0);
+  for (let number = 0; number < shallow; number += 1) core.claim(`r${number}`, 'one', 0);
+  core.hasFree('r0', 'one', 0);
+  expect(published(core.tick(0))).toHaveLength(probes);
+  core.hasFree('r0', 'two', 3);
+  expect(published(core.tick(0))).toHaveLength(2 * 3 - probes);
+  core.workerLost('two');
+  core.claim('r16', 'one', 0);
+  expect(published(core.tick(0))).toHaveLength(0);
+});
+
 test('the stream stays shallow: sixteen untaken, or twice as many as are at work', () => {
   const core = new DispatchCore();
   for (let number = 0; number < 100; number += 1) core.want(wanted(`r${number}`), 0);
@@ -130,6 +193,12 @@ const step = fc.oneof(
     graceMs: fc.constantFrom(0, 2_000),
   }),
   fc.record({ kind: fc.constant('claim' as const), run: fc.nat(40), worker: fc.constantFrom('one', 'two') }),
+  fc.record({
+    kind: fc.constant('take' as const),
+    agent: fc.constantFrom('intake', 'billing'),
+    worker: fc.constantFrom('one', 'two'),
+  }),
+  fc.record({ kind: fc.constant('free' as const), run: fc.nat(40), slots: fc.nat(9) }),
   fc.record({ kind: fc.constant('forget' as const), run: fc.nat(40) }),
   fc.record({ kind: fc.constant('lost' as const), worker: fc.constantFrom('one', 'two') }),
   fc.record({ kind: fc.constant('failed' as const), run: fc.nat(40), publishes: fc.integer({ min: 1, max: 4 }) }),
@@ -164,7 +233,18 @@ test('any steps: one worker at a time, the stream shallow, counts exact, and eve
           const mayNot = other !== undefined && other.worker !== next.worker && now - other.at < silentMs;
           expect(core.claim(run, next.worker, now)).toBe(!mayNot);
           if (!mayNot) heard.set(run, { worker: next.worker, at: now });
-        } else if (next.kind === 'forget') {
+        } else if (next.kind === 'take') {
+          const of = taskSubject('clinic', next.agent, wanted('').bundleDigest);
+          const taken = core.take(of, next.worker, now);
+          if (taken !== undefined) {
+            const other = heard.get(taken.run);
+            expect(alive.get(taken.run)).toBe(taken.activity);
+            expect(other === undefined || now - other.at >= silentMs).toBe(true);
+            expect(taken.notBefore <= now && taken.agent === next.agent).toBe(true);
+            heard.set(taken.run, { worker: next.worker, at: now });
+          }
+        } else if (next.kind === 'free') core.hasFree(run, 'one', next.slots);
+        else if (next.kind === 'forget') {
           core.forget(run);
           alive.delete(run);
           heard.delete(run);

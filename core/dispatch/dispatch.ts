@@ -3,9 +3,11 @@
 //   D1: an activity is claimed by one worker at a time, as long as that worker is heard of.
 //   D2: the stream stays shallow: what cannot be taken soon waits here, where cancel and priority are exact.
 //   D3: what waits here is published by `ReadyList`: nobody starves.
+//   D4: a slot that asks for more gets what is next in that same order; what waits in the stream for long goes before it.
 import { type Priority, priorities } from '../../api/messages/priority.ts';
 import { taskSubject } from '../../api/messages/subjects.ts';
 import { Heap } from './heap.ts';
+import { Line } from './line.ts';
 import { ReadyList } from './ready-list.ts';
 
 export interface Wanted {
@@ -33,6 +35,8 @@ interface Task extends Wanted {
   /** Its entry in the heap, which is never after `until`. */
   entry: Entry | undefined;
   publishes: number;
+  /** When it was last published. */
+  publishedAt: number;
   worker?: string;
 }
 
@@ -45,7 +49,11 @@ interface Entry {
 interface Lane {
   readonly subject: string;
   readonly ready: ReadyList<Task>;
+  /** What waits in the stream, oldest first. */
+  readonly published: Line<Task>;
   readonly counts: Record<Phase, number>;
+  /** Free slots of the workers that say so. */
+  readonly free: Map<string, number>;
 }
 
 export type DispatchCommand =
@@ -69,6 +77,11 @@ export const untakenMs = 4_000;
 export const untakenMaxMs = 60_000;
 /** Tasks in the stream that nobody has taken: this, or twice as many as are at work. */
 export const shallow = 16;
+/** Where workers say how many slots are free: twice that, at least this, so that a new worker finds something. */
+export const probes = 2;
+const knownMax = 512;
+/** A task that has waited in the stream for this long goes to the next slot that asks for more. */
+export const overdueMs = 100;
 /** Heap entries of forgotten tasks are swept when there are this many more than tasks. */
 const sweepAbove = 1_024;
 
@@ -95,10 +108,13 @@ export class DispatchCore {
     if (known !== undefined) this.#drop(known);
     const lane = this.#lane(taskSubject(wanted.namespace, wanted.agent, wanted.bundleDigest));
     const flow = `${wanted.namespace}/${wanted.workflow}`;
-    const task: Task = { ...wanted, lane, flow, phase: 'Later', until: undefined, entry: undefined, publishes: 0 };
+    const fresh = { phase: 'Later' as const, until: undefined, entry: undefined, publishes: 0, publishedAt: 0 };
+    const task: Task = { ...wanted, ...fresh, lane, flow };
     this.#tasks.set(wanted.run, task);
     this.#count(task, 1);
-    this.#later(task, Math.max(wanted.notBefore, now + graceMs));
+    const at = Math.max(wanted.notBefore, now + graceMs);
+    if (at <= now) this.#ready(task, false);
+    else this.#later(task, at);
   }
 
   forget(run: string): void {
@@ -116,9 +132,38 @@ export class DispatchCore {
     return true;
   }
 
+  /** So many slots of the worker have nothing to do. */
+  hasFree(run: string, worker: string, slots: number): void {
+    const lane = this.#tasks.get(run)?.lane;
+    if (lane === undefined || lane.free.get(worker) === slots) return;
+    lane.free.set(worker, slots);
+    this.#changed.add(lane);
+  }
+
+  /** What a slot of this worker takes next without the stream: claimed for it, undefined when nothing waits. */
+  take(subject: string, worker: string, now: number): Wanted | undefined {
+    const lane = this.#lanes.get(subject);
+    const oldest = lane?.published.first;
+    const overdue = oldest !== undefined && now - oldest.publishedAt >= overdueMs ? oldest : undefined;
+    const task = overdue ?? lane?.ready.take();
+    if (task === undefined) return undefined;
+    // It has left the list already.
+    if (task.phase === 'Ready') this.#move(task, 'Later');
+    this.#claimed(task, worker);
+    this.#until(task, now + silentMs);
+    return task;
+  }
+
+  /** The worker has not taken it after all. */
+  release(run: string, worker: string): void {
+    const task = this.#tasks.get(run);
+    if (task?.phase === 'Claimed' && task.worker === worker) this.#ready(task, true);
+  }
+
   /** The worker's connection is gone: what it had goes to others at once. */
   workerLost(worker: string): void {
     for (const task of this.#workers.get(worker) ?? []) this.#ready(task, true);
+    for (const lane of this.#lanes.values()) lane.free.delete(worker);
   }
 
   /** A publication failed; a later one may have succeeded meanwhile. */
@@ -161,7 +206,7 @@ export class DispatchCore {
   #lane(subject: string): Lane {
     const known = this.#lanes.get(subject);
     if (known !== undefined) return known;
-    const lane: Lane = { subject, ready: new ReadyList(), counts: none() };
+    const lane: Lane = { subject, ready: new ReadyList(), published: new Line(), counts: none(), free: new Map() };
     this.#lanes.set(subject, lane);
     return lane;
   }
@@ -177,17 +222,22 @@ export class DispatchCore {
       return;
     }
     const { phase, run, activity, worker } = task;
-    if (phase === 'Claimed' && worker !== undefined) commands.push({ kind: 'Silent', run, activity, worker });
+    if (phase === 'Claimed' && worker !== undefined) {
+      commands.push({ kind: 'Silent', run, activity, worker });
+      task.lane.free.delete(worker);
+    }
     this.#ready(task, phase === 'Claimed');
   }
 
   #fill(lane: Lane, now: number, commands: DispatchCommand[]): void {
     const { counts, ready, subject } = lane;
-    while (ready.size > 0 && counts.Published < Math.max(shallow, 2 * counts.Claimed)) {
+    const most = worthPublishing(lane);
+    while (ready.size > 0 && counts.Published < most) {
       const task = ready.take();
       if (task === undefined) return;
       this.#move(task, 'Published');
       task.publishes += 1;
+      task.publishedAt = now;
       this.#until(task, now + patience(task.publishes));
       const { run, activity, attempt, priority, publishes } = task;
       commands.push({ kind: 'Publish', subject, run, activity, attempt, priority, publishes });
@@ -228,6 +278,7 @@ export class DispatchCore {
     this.#tasks.delete(task.run);
     this.#leaveWorker(task);
     if (task.phase === 'Ready') task.lane.ready.remove(task);
+    task.lane.published.remove(task);
     this.#count(task, -1);
     task.until = undefined;
     task.entry = undefined;
@@ -240,7 +291,9 @@ export class DispatchCore {
 
   #move(task: Task, phase: Phase): void {
     this.#count(task, -1);
+    if (task.phase === 'Published') task.lane.published.remove(task);
     task.phase = phase;
+    if (phase === 'Published') task.lane.published.add(task);
     this.#count(task, 1);
     this.#changed.add(task.lane);
   }
@@ -260,6 +313,14 @@ export class DispatchCore {
     task.entry = { task, at };
     this.#due.push(task.entry);
   }
+}
+
+/** How many tasks may wait in the stream. */
+function worthPublishing({ counts, free }: Lane): number {
+  if (free.size === 0 || counts.Claimed === 0) return Math.max(shallow, 2 * counts.Claimed);
+  let slots = 0;
+  for (const known of free.values()) slots += known;
+  return Math.max(probes, Math.min(knownMax, 2 * slots));
 }
 
 const patience = (publishes: number): number => Math.min(untakenMaxMs, untakenMs * 2 ** Math.min(8, publishes - 1));

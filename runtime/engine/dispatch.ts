@@ -42,6 +42,22 @@ export class Dispatch {
     return this.#core.claim(run, worker, this.#options.now());
   }
 
+  /** See `DispatchCore.hasFree`. */
+  hasFree(run: string, worker: string, slots: number): void {
+    this.#core.hasFree(run, worker, slots);
+    this.#soon();
+  }
+
+  /** See `DispatchCore.take`. */
+  take(subject: string, worker: string): Wanted | undefined {
+    return this.#core.take(subject, worker, this.#options.now());
+  }
+
+  release(run: string, worker: string): void {
+    this.#core.release(run, worker);
+    this.#soon();
+  }
+
   /** The worker's connection is gone. */
   workerLost(worker: string): void {
     this.#core.workerLost(worker);

@@ -5,6 +5,7 @@
 import { z } from 'zod';
 import { isSignalboxError, SignalboxError } from '../../api/errors.ts';
 import {
+  batchAsk,
   claimAsk,
   type ClaimReply,
   completeAsk,
@@ -33,6 +34,7 @@ import { reportTurn } from '../../core/workflow/turn.ts';
 import type { Bus, Subscription } from '../../ports/bus.ts';
 import type { SchemaChecks } from '../json-schema.ts';
 import { isGenuine } from '../receipts.ts';
+import { handOver, room, type Room } from './hand-over.ts';
 import type { EngineMetrics } from './metrics.ts';
 import type { Serving } from './serving.ts';
 import { failpoint } from '../../ports/failpoint.ts';
@@ -49,6 +51,7 @@ interface Ask {
   readonly activity: string;
   readonly attempt: number;
   readonly worker: string;
+  readonly free?: number | undefined;
 }
 
 const parallelMax = 1_024;
@@ -58,30 +61,52 @@ export function serveWorkers(bus: Bus, serving: Serving, options: WorkerAskOptio
   const subscription = bus.serve(
     engineAsks(serving.partition.number),
     async ({ subject, payload }) => {
-      const started = performance.now();
       const asked = parseAsk(subject);
       if (asked === undefined || !isVerb(asked.verb)) return no('INVALID_INPUT', `nothing is served at ${subject}`);
-      failpoint('engine.report.received', asked.verb);
-      const reply = await answer({ serving, options, worker: asked.worker }, asked.verb, payload);
-      failpoint('engine.report.decided', asked.verb);
-      options.metrics.asked(asked.verb, reply.kind === 'Error' ? reply.code : reply.kind);
-      options.metrics.seconds(asked.verb, (performance.now() - started) / 1_000);
-      return reply;
+      const asking = { serving, options, worker: asked.worker, room: room() };
+      return asked.verb === 'batch' ? batch(asking, payload) : timed(asking, asked.verb, payload);
     },
     { maxParallel: parallelMax },
   );
   return [subscription];
 }
 
+/** Asks that came in one message are answered in one, when the last of them is. */
+async function batch(asking: Asking, payload: unknown): Promise<{ readonly replies: readonly Reply[] } | ReportReply> {
+  const parsed = batchAsk.safeParse(payload);
+  if (!parsed.success) return no('INVALID_INPUT', z.prettifyError(parsed.error).slice(0, 2_000));
+  const replies = parsed.data.asks.map(async ({ verb, ask }) =>
+    isVerb(verb) && mayShare(verb) ? timed(asking, verb, ask) : no('INVALID_INPUT', `"${verb}" cannot share a message`),
+  );
+  return { replies: await Promise.all(replies) };
+}
+
+async function timed(asking: Asking, verb: SingleVerb, payload: unknown): Promise<Reply> {
+  const { metrics } = asking.options;
+  const started = performance.now();
+  failpoint('engine.report.received', verb);
+  const reply = await answer(asking, verb, payload);
+  failpoint('engine.report.decided', verb);
+  metrics.asked(verb, reply.kind === 'Error' ? reply.code : reply.kind);
+  metrics.seconds(verb, (performance.now() - started) / 1_000);
+  return reply;
+}
+
+/** A claim's answer may be as large as a message can be. */
+const mayShare = (verb: WorkerEngineVerb): verb is SingleVerb => verb !== 'batch' && verb !== 'claim';
+
+type SingleVerb = Exclude<WorkerEngineVerb, 'batch'>;
 const isVerb = (verb: string): verb is WorkerEngineVerb => (workerEngineVerbs as readonly string[]).includes(verb);
 
 interface Asking {
   readonly serving: Serving;
   readonly options: WorkerAskOptions;
   readonly worker: WorkerIdentity;
+  /** What the answer may still carry; shared by all asks of a message. */
+  readonly room: Room;
 }
 
-async function answer(asking: Asking, verb: WorkerEngineVerb, payload: unknown): Promise<Reply> {
+async function answer(asking: Asking, verb: SingleVerb, payload: unknown): Promise<Reply> {
   try {
     switch (verb) {
       case 'claim':
@@ -131,8 +156,14 @@ async function claim(asking: Asking, ask: Ask): Promise<ClaimReply> {
     if (!serving.dispatch.claim(ask.run, ask.worker)) {
       return { events: [], reply: { kind: 'Busy', message: 'another worker has it' } };
     }
+    heard(serving, ask);
     return { events: [], reply: workFor(given) };
   });
+}
+
+/** The worker is alive, and says how much more it can take. */
+function heard({ dispatch }: Serving, { run, worker, free }: Ask): void {
+  if (free !== undefined) dispatch.hasFree(run, worker, free);
 }
 
 /** K1 and K2, then the report. */
@@ -146,6 +177,7 @@ function report(asking: Asking, ask: Ask, react: (given: Given) => Reaction<Repo
       if (!serving.dispatch.claim(ask.run, ask.worker)) {
         return { events: [], reply: { kind: 'Stop', message: 'another worker has it' } };
       }
+      heard(serving, ask);
     }
     return react(given);
   });
@@ -168,7 +200,7 @@ async function complete(asking: Asking, ask: CompleteAsk): Promise<ReportReply> 
   if (receipt !== undefined && !isGenuine(receiptKey, receipt)) {
     return no('DENIED', 'the verification carries a receipt that the gateway has not made');
   }
-  return report(asking, ask, (given) => {
+  const reply = await report(asking, ask, (given) => {
     const { activity } = given.state;
     if (activity !== undefined && given.definition.bundle(activity.bundleDigest) === undefined) {
       throw new SignalboxError('NOT_OWNER', `bundle ${activity.bundleDigest} is not in the catalog yet; ask again`);
@@ -178,4 +210,15 @@ async function complete(asking: Asking, ask: CompleteAsk): Promise<ReportReply> 
       output === undefined ? { ok: true as const } : checks.check(`output/${digest(output)}`, output, ask.result);
     return completeActivity(given, ask, checked.ok ? undefined : checked.message);
   });
+  if (reply.kind !== 'Go' || ask.more !== true) return reply;
+  const { serving, worker: identity, room: left } = asking;
+  const { worker } = ask;
+  const next = await handOver({
+    serving,
+    identity,
+    worker,
+    room: left,
+    claim: (task) => claim(asking, { ...task, worker }),
+  });
+  return next === undefined ? reply : { kind: 'Go', next };
 }

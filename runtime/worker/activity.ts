@@ -1,7 +1,7 @@
 // Owns: carrying out one activity, step by step. What comes next is decided by core/agent from the turns; each finished turn
 // is reported before the next begins, so another worker can go on where this one stops.
 import { SignalboxError } from '../../api/errors.ts';
-import type { ClaimReply, ReportReply } from '../../api/messages/asks.ts';
+import type { ReportReply, Work } from '../../api/messages/asks.ts';
 import type { Json, JsonObject, ToolCall, ToolResult, Turn, Verification } from '../../api/messages/history.ts';
 import { boundResults, conversation } from '../../core/agent/conversation.ts';
 import { parseJson } from '../../core/agent/prompt.ts';
@@ -10,8 +10,6 @@ import { type ActivityView, type AgentStep, confidenceOf, nextStep, rejection } 
 import { digest } from '../../core/canonical/canonical.ts';
 import type { Asks } from './asks.ts';
 import type { Worker } from './ports.ts';
-
-export type Work = Extract<ClaimReply, { kind: 'Work' }>;
 
 /** How an activity ended for this worker. `LetGo`: the engine said stop, or somebody else has it. */
 export type ActivityEnd =

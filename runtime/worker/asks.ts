@@ -1,5 +1,12 @@
 // Owns: the words between a worker and its engine and gateway.
-import type { ClaimReply, ModelAskReply, ReportReply, ToolAskReply, VerifyAskReply } from '../../api/messages/asks.ts';
+import type {
+  ClaimReply,
+  ModelAskReply,
+  ReportReply,
+  ToolAskReply,
+  VerifyAskReply,
+  Work,
+} from '../../api/messages/asks.ts';
 import type { ChatMessage, TaskHint } from '../../api/messages/asks.ts';
 import type { Failure, JsonObject, ToolCall, Turn, Verification } from '../../api/messages/history.ts';
 import { askEngine, askGateway, type WorkerEngineVerb } from '../../api/messages/subjects.ts';
@@ -30,6 +37,8 @@ export interface Asks {
   }): Promise<ModelAskReply>;
   tool(turn: number, call: ToolCall): Promise<ToolAskReply>;
   verify(turn: number, result: JsonObject): Promise<VerifyAskReply>;
+  /** What the engine handed over with its answer to the result: the slot's next work. */
+  handed(): Work | undefined;
 }
 
 /** Asks the engine for the activity a task hints at. */
@@ -38,13 +47,13 @@ export function claim(
   hint: TaskHint,
   options: { untilMs: number; signal: AbortSignal },
 ): Promise<ClaimReply> {
-  const { bus, clock, identity, settings } = worker;
+  const { outbox, clock, identity, settings } = worker;
   const { run, activity, attempt, partition } = hint;
   return asked<ClaimReply>(
     'claim',
-    { bus, clock, timeoutMs: engineTimeoutMs, ...options },
+    { bus: outbox, clock, timeoutMs: engineTimeoutMs, ...options },
     askEngine(identity, partition, 'claim'),
-    { run, activity, attempt, worker: settings.name },
+    { run, activity, attempt, worker: settings.name, free: worker.free() },
   );
 }
 
@@ -58,31 +67,44 @@ async function asked<T extends { readonly kind: string }>(
   return reply;
 }
 
-/** `untilMs`: the activity's deadline. */
-export function asksOf(worker: Worker, hint: TaskHint, options: { untilMs: number; signal: AbortSignal }): Asks {
-  const { bus, clock, identity, settings } = worker;
+export interface AskOptions {
+  /** The activity's deadline. */
+  readonly untilMs: number;
+  readonly signal: AbortSignal;
+  /** Whether the slot may go on with what is handed over. */
+  readonly more: () => boolean;
+}
+
+export function asksOf(worker: Worker, hint: TaskHint, options: AskOptions): Asks {
+  const { bus, outbox, clock, identity, settings, free } = worker;
+  let handed: Work | undefined;
   const { run, activity, attempt, partition } = hint;
   const target = { run, activity, attempt };
   const report = (verb: WorkerEngineVerb, payload: object, moment: string = verb): Promise<ReportReply> =>
     asked<ReportReply>(
       moment,
-      { bus, clock, timeoutMs: engineTimeoutMs, ...options },
+      { bus: outbox, clock, timeoutMs: engineTimeoutMs, ...options },
       askEngine(identity, partition, verb),
       { ...target, worker: settings.name, ...payload },
     );
   const gateway = { bus, clock, timeoutMs: gatewayTimeoutMs, ...options };
   return {
     turn: (turn, proposed) => report('turn', { proposed, turn }, proposed ? 'propose' : 'turn'),
-    complete: (done) => report('complete', done),
+    async complete(done) {
+      const reply = await report('complete', { ...done, free: free(), ...(options.more() ? { more: true } : {}) });
+      if (reply.kind === 'Go') handed = reply.next;
+      return reply;
+    },
+    handed: () => handed,
     fail: (failure, retryable) =>
       report('fail', {
         failure: { code: failure.code.slice(0, 64), message: failure.message.slice(0, 2_000) },
         retryable,
       }),
     heartbeat: () =>
-      bus.request<ReportReply>(
+      outbox.request<ReportReply>(
         askEngine(identity, partition, 'heartbeat'),
-        { ...target, worker: settings.name },
+        { ...target, worker: settings.name, free: free() },
         heartbeatTimeoutMs,
       ),
     model: ({ final, ...ask }) =>

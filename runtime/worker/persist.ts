@@ -5,7 +5,7 @@ import type { Bus } from '../../ports/bus.ts';
 import type { Clock } from '../../ports/system.ts';
 
 export interface Asking {
-  readonly bus: Bus;
+  readonly bus: Pick<Bus, 'request'>;
   readonly clock: Clock;
   /** Nobody waits for the answer after this. */
   readonly untilMs: number;

@@ -2,19 +2,23 @@
 //   W1: the task is acknowledged last, so a worker that dies leaves it to another.
 //   W2: an activity is at work once in a process, however often its task is delivered.
 //   W3: every second the engine hears of each activity and may say stop.
+//   W4: a slot goes on with what the engine hands over; that has no task, and is missed when this worker dies.
 import { isSignalboxError } from '../../api/errors.ts';
-import type { TaskHint } from '../../api/messages/asks.ts';
+import type { ClaimReply, TaskHint, Work } from '../../api/messages/asks.ts';
 import { streams, taskConsumer } from '../../api/messages/subjects.ts';
 import type { Task } from '../../ports/bus.ts';
 import { schemaChecks } from '../json-schema.ts';
-import { type ActivityEnd, runActivity, type Work } from './activity.ts';
+import { type ActivityEnd, runActivity } from './activity.ts';
 import { type Asks, asksOf, claim } from './asks.ts';
+import { Outbox } from './outbox.ts';
 import { identityOf, type Worker, type WorkerPorts, type WorkerSettings } from './ports.ts';
 import { failpoint } from '../../ports/failpoint.ts';
 
 const heartbeatMs = 1_000;
 const claimWaitMs = 60_000;
 const busyDelayMs = 1_000;
+/** So often a slot goes on with what it is handed, then it takes its turn at the stream: other partitions wait there. */
+const handOversMax = 15;
 
 export interface RunningWorker {
   /** Activities at work. */
@@ -33,6 +37,7 @@ export function startWorker(
 ): RunningWorker {
   const { bus, clock, log, metrics } = ports;
   const ended = metrics.counter('signalbox_worker_activities_total', 'Activities ended here, by end.', ['end']);
+  const atWork = new Set<string>();
   const worker: Worker = {
     ...ports,
     settings,
@@ -40,26 +45,22 @@ export function startWorker(
     schemas: schemaChecks(),
     ended: (labels) => ended(labels),
     activity,
+    outbox: new Outbox(bus),
+    free: () => Math.max(0, settings.slots - atWork.size),
   };
   const stopping = new AbortController();
   let draining = false;
-  const atWork = new Set<string>();
+  const shift: Shift = { signal: stopping.signal, draining: () => draining, atWork };
   const consumer = taskConsumer(settings.namespace, settings.agent, settings.bundle.digest);
   const subscription = bus.consume(streams.tasks, consumer, settings.slots, async (task) => {
     const hint = readHint(task.payload);
-    const which = hint === undefined ? '' : `${hint.run}/${hint.activity}/${hint.attempt}`;
-    if (hint === undefined || atWork.has(which)) {
+    if (hint === undefined || atWork.has(nameOf(hint))) {
       if (hint === undefined) log.warn('a task without a readable hint was dropped');
       task.ack();
       return;
     }
-    atWork.add(which);
     failpoint('worker.task.received');
-    try {
-      await workOn(worker, { hint, task }, { signal: stopping.signal, draining: () => draining });
-    } finally {
-      atWork.delete(which);
-    }
+    await workOn(worker, { hint, task }, shift);
   });
   log.info('taking tasks', { consumer, slots: settings.slots });
   return {
@@ -75,61 +76,113 @@ export function startWorker(
   };
 }
 
-interface Stopping {
+interface Shift {
   readonly signal: AbortSignal;
   readonly draining: () => boolean;
+  /** Names of the activities at work in this process. */
+  readonly atWork: Set<string>;
 }
 
 interface Taken {
   readonly hint: TaskHint;
-  readonly task: Task;
+  /** Absent for what was handed over: there is no task to acknowledge. */
+  readonly task?: Task;
 }
 
-async function workOn(worker: Worker, { hint, task }: Taken, stopping: Stopping): Promise<void> {
+const nameOf = ({ run, activity, attempt }: TaskHint): string => `${run}/${activity}/${attempt}`;
+
+/** One task of the stream, and what is handed over after it, in the same slot. */
+async function workOn(worker: Worker, first: Taken & { readonly task: Task }, shift: Shift): Promise<void> {
   const { clock, log } = worker;
-  const about = { run: hint.run, activity: hint.activity, attempt: hint.attempt };
+  const { hint, task } = first;
+  shift.atWork.add(nameOf(hint));
+  let claimed: ClaimReply;
   try {
-    const claimed = await claim(worker, hint, { untilMs: clock.now() + claimWaitMs, signal: stopping.signal });
-    if (claimed.kind === 'Busy') {
-      task.nak(busyDelayMs);
-      return;
-    }
-    if (claimed.kind !== 'Work') {
-      log.debug('nothing to do', { ...about, reason: claimed.message });
+    claimed = await claim(worker, hint, { untilMs: clock.now() + claimWaitMs, signal: shift.signal });
+  } catch (error) {
+    shift.atWork.delete(nameOf(hint));
+    giveBack(worker, first, error);
+    return;
+  }
+  if (claimed.kind !== 'Work') {
+    shift.atWork.delete(nameOf(hint));
+    if (claimed.kind === 'Busy') task.nak(busyDelayMs);
+    else {
+      log.debug('nothing to do', { ...about(hint), reason: claimed.message });
       task.ack();
-      return;
     }
-    const end = await carryOut(worker, { hint, task, work: claimed }, stopping);
-    log.info('activity ended', { ...about, ...(end === 'Draining' ? { kind: end } : end) });
+    return;
+  }
+  let next: Claimed | undefined = { ...first, work: claimed };
+  for (let handed = 0; next !== undefined; handed += 1)
+    next = await workThrough(worker, next, shift, handed < handOversMax);
+}
+
+/** One activity to its end; resolves with what was handed over, whose name is at work already. */
+async function workThrough(
+  worker: Worker,
+  claimed: Claimed,
+  shift: Shift,
+  more: boolean,
+): Promise<Claimed | undefined> {
+  const { hint, task } = claimed;
+  let next: Claimed | undefined;
+  try {
+    const { end, handed } = await carryOut(worker, claimed, shift, more);
+    worker.log.info('activity ended', { ...about(hint), ...(end === 'Draining' ? { kind: end } : end) });
     worker.ended({ end: end === 'Draining' ? end : end.kind });
-    if (end === 'Draining') task.nak(0);
-    else task.ack();
+    next = handed === undefined ? undefined : { hint: hintOf(handed, hint.partition), work: handed };
+    if (next !== undefined) shift.atWork.add(nameOf(next.hint));
+    if (end === 'Draining') task?.nak(0);
+    else task?.ack();
     failpoint('worker.task.acked');
   } catch (error) {
-    log.warn('activity given back', { ...about, error });
-    worker.ended({ end: 'GivenBack' });
-    task.nak(busyDelayMs);
+    giveBack(worker, claimed, error);
+  } finally {
+    shift.atWork.delete(nameOf(hint));
   }
+  return next;
+}
+
+const about = ({ run, activity, attempt }: TaskHint) => ({ run, activity, attempt });
+const hintOf = ({ run, activity, attempt }: Work, partition: number): TaskHint => ({
+  run: run.id,
+  activity,
+  attempt,
+  partition,
+});
+
+/** What was handed over has no task: the engine misses this worker's word, and gives it to another. */
+function giveBack({ log, ended }: Worker, { hint, task }: Taken, error: unknown): void {
+  log.warn('activity given back', { ...about(hint), error });
+  ended({ end: 'GivenBack' });
+  task?.nak(busyDelayMs);
 }
 
 interface Claimed extends Taken {
   readonly work: Work;
 }
 
+interface Ended {
+  readonly end: ActivityEnd | 'Draining';
+  readonly handed: Work | undefined;
+}
+
 /** Runs the activity beside its heartbeat. */
-async function carryOut(worker: Worker, claimed: Claimed, stopping: Stopping): Promise<ActivityEnd | 'Draining'> {
+async function carryOut(worker: Worker, claimed: Claimed, shift: Shift, more: boolean): Promise<Ended> {
   const { hint, task, work } = claimed;
   const letGo = new AbortController();
-  const signal = AbortSignal.any([letGo.signal, stopping.signal]);
+  const signal = AbortSignal.any([letGo.signal, shift.signal]);
   const current = { ...hint, activity: work.activity, attempt: work.attempt };
-  const asks = asksOf(worker, current, { untilMs: work.deadline, signal });
+  const asks = asksOf(worker, current, { untilMs: work.deadline, signal, more: () => more && !shift.draining() });
   const beating = heartbeat(worker, { asks, task, letGo });
   try {
-    return await worker.activity(worker, work, asks, stopping.draining);
+    return { end: await worker.activity(worker, work, asks, shift.draining), handed: asks.handed() };
   } catch (error) {
-    if (letGo.signal.aborted) return { kind: 'LetGo', message: (letGo.signal.reason as Error).message };
-    if (worker.clock.now() >= work.deadline) return { kind: 'LetGo', message: 'the time of the activity is over' };
-    throw error;
+    const handed = asks.handed();
+    const message = letGo.signal.aborted ? (letGo.signal.reason as Error).message : 'the time of the activity is over';
+    if (!letGo.signal.aborted && worker.clock.now() < work.deadline) throw error;
+    return { end: { kind: 'LetGo', message }, handed };
   } finally {
     letGo.abort(new Error('the activity ended'));
     await beating;
@@ -138,13 +191,13 @@ async function carryOut(worker: Worker, claimed: Claimed, stopping: Stopping): P
 
 async function heartbeat(
   { clock, log }: Worker,
-  beat: { readonly asks: Asks; readonly task: Task; readonly letGo: AbortController },
+  beat: { readonly asks: Asks; readonly task: Task | undefined; readonly letGo: AbortController },
 ): Promise<void> {
   const { asks, task, letGo } = beat;
   while (!letGo.signal.aborted) {
     try {
       await clock.sleep(heartbeatMs, letGo.signal);
-      task.working();
+      task?.working();
       const reply = await asks.heartbeat();
       if (reply.kind === 'Stop') letGo.abort(new Error(reply.message));
       if (reply.kind === 'Error' && reply.code === 'STALE') letGo.abort(new Error(reply.message));

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EscalationPolicySpec } from '../../api/v1alpha1/escalation-policy.ts';
 import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
 import { buckets, startSubject } from '../../api/messages/subjects.ts';
+import type { ReportReply } from '../../api/messages/asks.ts';
 import type { EscalationRecord, RunSummary } from '../../api/messages/history.ts';
 import { digest } from '../../core/canonical/canonical.ts';
 import { callDigest } from '../../core/permission/digest.ts';
@@ -92,6 +93,57 @@ describe('the happy path', () => {
     expect(events.map((event) => event.seq)).toEqual(events.map((_, index) => index + 1));
     const runs = await stage.control.bucket<RunSummary>(buckets.runs);
     await expect.poll(async () => (await runs.get(`${namespace}.${run}`))?.value.outcome).toBe('success');
+  });
+
+  test('a slot that may go on is handed the next work of its agent, claimed, with the answer to its result', async () => {
+    await stage.agent('runner');
+    await stage.workflow(
+      'handed',
+      flow({ work: { ...task, agent: 'runner', exits }, check: { ...task, agent: 'runner', exits } }, [
+        { from: 'work', to: 'check' },
+        { from: 'check', to: 'done' },
+      ]),
+    );
+    const run = await stage.begin('handed', { n: 1 });
+    const seen: string[] = [];
+    stage.worker('runner', async (desk) => {
+      const done = { result: {}, verification: { approved: true, rules: [] } };
+      const first = await desk.ask<ReportReply>('complete', { ...done, more: true, free: 3 });
+      const next = first.kind === 'Go' ? first.next : undefined;
+      if (next === undefined) return;
+      seen.push(`${next.run.id === run} ${next.activity}`);
+      const at = { activity: next.activity, attempt: next.attempt };
+      const stranger = await desk.ask<ReportReply>('complete', { ...done, ...at, worker: 'other' });
+      expect(stranger).toMatchObject({ kind: 'Stop' });
+      expect(await desk.ask('complete', { ...done, ...at, more: true })).toEqual({ kind: 'Go' });
+    });
+    expect(await stage.closed(run)).toMatchObject({ outcome: 'success', attempts: 2 });
+    expect(seen).toEqual(['true check.1']);
+  });
+
+  test('asks in one message are answered in one, each as if it were alone', async () => {
+    await stage.workflow('batched', simple());
+    scripts.set('batched', async (desk) => {
+      const { run, activity, attempt } = desk.work;
+      const ask = { run: run.id, activity, attempt, worker: desk.worker };
+      const asks = [
+        { verb: 'heartbeat', ask },
+        { verb: 'heartbeat', ask: { ...ask, attempt: 7 } },
+        { verb: 'heartbeat', ask: { ...ask, run: '' } },
+        { verb: 'claim', ask },
+        { verb: 'complete', ask: { ...ask, result: {}, verification: { approved: true, rules: [] } } },
+      ];
+      expect(await desk.ask('batch', { asks })).toMatchObject({
+        replies: [
+          { kind: 'Go' },
+          { kind: 'Stop' },
+          { kind: 'Error', code: 'INVALID_INPUT' },
+          { kind: 'Error', code: 'INVALID_INPUT' },
+          { kind: 'Go' },
+        ],
+      });
+    });
+    expect((await stage.closed(await stage.begin('batched', { n: 1 }))).outcome).toBe('success');
   });
 
   test('of runs that no object shows, the projection has those that stay open, to their end', async () => {

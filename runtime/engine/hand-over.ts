@@ -1,0 +1,52 @@
+// Owns: what a slot of a worker goes on with at once: the next work comes with the answer to the last report, claimed already.
+//   H1: it is what the stream would have given: the order is the dispatch's (D4), and the claim is checked like any other.
+//   H2: an answer stays far below the largest message, also when it is one of many in a batch.
+import type { ClaimReply, Work } from '../../api/messages/asks.ts';
+import { taskSubject, type WorkerIdentity } from '../../api/messages/subjects.ts';
+import type { Serving } from './serving.ts';
+
+/** Bytes of work that one answer may carry. */
+export interface Room {
+  bytes: number;
+}
+
+export const room = (): Room => ({ bytes: 400_000 });
+
+/** Tasks that turn out to be over already before one gives up. */
+const triesMax = 3;
+
+export interface Slot {
+  readonly serving: Serving;
+  readonly identity: WorkerIdentity;
+  /** Name of the worker. */
+  readonly worker: string;
+  readonly room: Room;
+  readonly claim: (task: {
+    readonly run: string;
+    readonly activity: string;
+    readonly attempt: number;
+  }) => Promise<ClaimReply>;
+}
+
+export async function handOver(slot: Slot): Promise<Work | undefined> {
+  const { serving, identity, worker } = slot;
+  const subject = taskSubject(identity.namespace, identity.agent, identity.bundle);
+  for (let tries = 0; tries < triesMax && slot.room.bytes > 0; tries += 1) {
+    const task = serving.dispatch.take(subject, worker);
+    if (task === undefined) return undefined;
+    const { run, activity, attempt } = task;
+    const reply = await slot.claim({ run, activity, attempt }).catch(() => undefined);
+    if (reply?.kind === 'Work' && fits(reply, slot.room)) return reply;
+    serving.dispatch.release(run, worker);
+  }
+  return undefined;
+}
+
+/** Takes the room that the work needs; false when there is too little left. */
+function fits(work: Work, left: Room): boolean {
+  const { input, facts, turns, goal } = work;
+  const bytes = JSON.stringify([input, facts, turns, goal]).length;
+  if (bytes > left.bytes) return false;
+  left.bytes -= bytes;
+  return true;
+}
