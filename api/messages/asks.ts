@@ -266,7 +266,7 @@ export interface ChildClosedRequest {
   readonly child: string;
   readonly report: ChildReport;
 }
-/** The owner of a child to the owner of its parent, once, to save time: no proof, a reason to ask. */
+/** The owner of a closed child to the owner of its parent, until that knows: no proof, a reason to ask. */
 export interface ChildHint {
   readonly namespace: string;
   readonly run: string;

@@ -1,5 +1,5 @@
 // Owns: the pending commands of a run, computed from its state: after a crash they are simply computed again.
-import type { ChildRequest, ClaimReply } from '../../api/messages/asks.ts';
+import type { ChildHint, ChildRequest, ClaimReply } from '../../api/messages/asks.ts';
 import type { JsonObject } from '../../api/messages/history.ts';
 import { whyStopped } from './current.ts';
 import { factsOf, type Given, runOf, stateOf } from './definition.ts';
@@ -28,6 +28,12 @@ export type Command =
       /** Id of the child. */
       readonly run: string;
       readonly request: ChildRequest;
+    }
+  | {
+      /** A closed child: its parent is told until it knows. Only then may the child be forgotten. */
+      readonly kind: 'TellParent';
+      readonly id: string;
+      readonly hint: ChildHint;
     }
   | { readonly kind: 'WakeAt'; readonly id: string; readonly at: number }
   | {
@@ -58,6 +64,10 @@ export function plan(given: Omit<Given, 'now'>): readonly Command[] {
         request,
       });
     }
+  }
+  if (state.status === 'Closed' && state.parent?.child !== undefined) {
+    const { namespace, parent, run } = state;
+    commands.push({ kind: 'TellParent', id: `${run}/parent`, hint: { namespace, run: parent.run, child: run } });
   }
   const at = nextDue(given);
   if (at !== undefined) commands.push({ kind: 'WakeAt', id: `${state.run}/wake`, at });

@@ -23,6 +23,7 @@ import { askChild, cancelUnstarted, reportOf } from '../../core/workflow/child.t
 import { answerEscalation, cancelRun } from '../../core/workflow/decide.ts';
 import { awaited, deliverEvent } from '../../core/workflow/deliver.ts';
 import { freezeRun, resumeRun, setReadOnly } from '../../core/workflow/freeze.ts';
+import { openChildren } from '../../core/workflow/fold-children.ts';
 import { startRun } from '../../core/workflow/start.ts';
 import type { RunState } from '../../core/workflow/state.ts';
 import { summaryOf } from '../../core/workflow/summary.ts';
@@ -129,8 +130,12 @@ function handlersOf(options: ControlOptions): Readonly<Record<EngineVerb, Handle
     },
     child: (serving, payload) => child(serving, payload as ChildRequest, options),
     'child-closed': async (serving, payload) => {
-      serving.children.hint((payload as ChildHint).child);
-      return { ok: true, result: {} };
+      const { run, namespace, child: named } = payload as ChildHint;
+      const waits = await serving.look(run, (state) =>
+        openChildren(inside({ state }, namespace).state).some((known) => known.run === named),
+      );
+      if (waits) serving.children.hint(named);
+      return { ok: true, result: { known: !waits } };
     },
     authorize: async (serving, payload) => {
       const request = payload as AuthorizeRequest;

@@ -63,7 +63,7 @@ export function startEngine(ports: EnginePorts, settings: EngineSettings): Engin
     metrics,
     witnesses,
     startFallback: (fallback) => startFallback(owners, fallback),
-    family: familyOf(owners, ports),
+    family: familyOf(owners),
     subscribe: (serving) => [
       ...serveControl(ports.control, serving, control),
       ...serveWorkers(ports.work, serving, workers),
@@ -112,13 +112,12 @@ function problemOf(ports: EnginePorts, catalog: Catalog, partitions: readonly Pa
   return unsettled.length === 0 ? undefined : `partitions ${unsettled.join(', ')} are being taken over`;
 }
 
-function familyOf(owners: Owners, { log }: EnginePorts): Family {
+function familyOf(owners: Owners): Family {
   return {
     askChild: (child, request) => owners.ask<ChildReport>(child, 'child', request),
-    tellParent: (hint) => {
-      void owners.ask(hint.run, 'child-closed', hint).catch((error: unknown) => {
-        log.debug('a parent could not be told; it asks later', { ...hint, error });
-      });
+    tellParent: async (hint) => {
+      const reply = await owners.ask<{ readonly known: boolean }>(hint.run, 'child-closed', hint);
+      return reply.ok ? reply.result.known : reply.code === 'NOT_FOUND';
     },
   };
 }

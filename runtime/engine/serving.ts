@@ -6,7 +6,7 @@ import { defaultPriority } from '../../api/messages/priority.ts';
 import type { Definition, Given } from '../../core/workflow/definition.ts';
 import type { Reaction } from '../../core/workflow/draft.ts';
 import { fireDue } from '../../core/workflow/due.ts';
-import { plan } from '../../core/workflow/plan.ts';
+import { type Command, plan } from '../../core/workflow/plan.ts';
 import type { Witness } from '../../core/journal/witness.ts';
 import type { RunState } from '../../core/workflow/state.ts';
 import { isSignalboxError, SignalboxError } from '../../api/errors.ts';
@@ -21,6 +21,7 @@ import { Partition } from './partition.ts';
 import type { EngineMetrics } from './metrics.ts';
 import type { EnginePorts, EngineSettings } from './ports.ts';
 import { Projections } from './projections.ts';
+import { Repeats } from './repeats.ts';
 import { Timers } from './timers.ts';
 import { failpoint } from '../../ports/failpoint.ts';
 
@@ -49,8 +50,8 @@ export interface ServingOptions {
 /** How parents and children in other partitions are reached. */
 export interface Family {
   askChild(child: string, request: ChildRequest): Promise<EngineReply<ChildReport>>;
-  /** The child seems to be closed. Said once and without proof: the parent's owner asks, as it would have later. */
-  tellParent(hint: ChildHint): void;
+  /** The child is closed; true once its parent knows, or nobody waits for it. */
+  tellParent(hint: ChildHint): Promise<boolean>;
 }
 
 /** After a takeover, running workers get this long to say that they are at work. */
@@ -58,6 +59,8 @@ const graceMs = 2_000;
 const FALLBACK_RETRY_MS = 1_000;
 const TIMER_RETRY_MS = 1_000;
 const MEASURE_MS = 500;
+/** Closed children that are remembered as known to their parents; one that is forgotten is told again once. */
+const toldMax = 10_000;
 /** Share of the journal up to which new runs are taken. */
 const startsUpTo = 0.8;
 
@@ -68,6 +71,9 @@ export class Serving {
   readonly projections: Projections;
   readonly endings = new Endings();
   readonly children: Children;
+  /** Parents that do not know yet that a child of theirs is closed. */
+  readonly #news: Repeats;
+  readonly #told = new Set<string>();
   readonly #options: ServingOptions;
   /** Runs whose workflow is not in the catalog yet. */
   readonly #undefined = new Set<string>();
@@ -113,6 +119,7 @@ export class Serving {
       closed: (parent, request) => this.act(parent, (given) => closeChild(given, request)),
       log: about,
     });
+    this.#news = new Repeats({ now: () => clock.now(), log: about, about: 'telling a parent' });
   }
 
   async load(witnesses: readonly Witness[]): Promise<void> {
@@ -168,6 +175,7 @@ export class Serving {
   stop(): void {
     this.#stopped = true;
     this.children.stop();
+    this.#news.stop();
     clearInterval(this.#measuring);
     this.timers.stop();
     this.dispatch.stop();
@@ -196,12 +204,7 @@ export class Serving {
   #tell(runs: readonly string[]): void {
     for (const run of runs) {
       const state = this.partition.state(run);
-      if (state === undefined) continue;
-      this.endings.committed(run, state);
-      const { namespace, parent, status } = state;
-      if (status === 'Closed' && parent?.child !== undefined) {
-        this.#options.family.tellParent({ namespace, run: parent.run, child: run });
-      }
+      if (state !== undefined) this.endings.committed(run, state);
     }
   }
 
@@ -224,9 +227,11 @@ export class Serving {
   #carryOut(state: RunState, definition: Definition, graceMsNow: number): void {
     let [wakeAt, dispatched]: [number | undefined, boolean] = [undefined, false];
     const children: ChildCommand[] = [];
-    for (const command of plan({ state, definition })) {
+    for (const command of this.#pending(state, definition)) {
       if (command.kind === 'WakeAt') wakeAt = command.at;
       else if (command.kind === 'StartFallback') void this.#fallBack({ state, ...command });
+      else if (command.kind === 'TellParent')
+        this.#news.want(state.run, 'closed', () => this.#tellParent(command.hint));
       else if ('request' in command) children.push(command);
       else {
         dispatched = true;
@@ -237,6 +242,21 @@ export class Serving {
     this.timers.set(state.run, wakeAt);
     if (!dispatched) this.dispatch.forget(state.run);
     this.children.want(state.run, children);
+  }
+
+  /** What is to be done for the run and is not known to be done. */
+  #pending(state: RunState, definition: Definition): readonly Command[] {
+    return plan({ state, definition }).filter((command) => command.kind !== 'TellParent' || !this.#told.has(state.run));
+  }
+
+  async #tellParent(hint: ChildHint): Promise<boolean> {
+    const known = await this.#options.family.tellParent(hint);
+    if (known && !this.#stopped) {
+      this.#told.add(hint.child);
+      if (this.#told.size > toldMax) this.#told.delete(this.#told.values().next().value ?? '');
+      this.#arrange([hint.child]);
+    }
+    return known;
   }
 
   async #fire(run: string): Promise<void> {
