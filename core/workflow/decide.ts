@@ -142,18 +142,10 @@ function passOn(draft: Draft, { facts, moves }: OpenEscalation, limit: number): 
     return true;
   }
   const workflow = onExpiry?.fallbackWorkflow;
-  if (draft.state.ending !== undefined) return askAgain(draft, facts);
-  if (workflow === undefined) return false;
+  // What a run owes stays with it: without an answer it is asked again.
+  if (workflow === undefined || draft.state.ending !== undefined) return false;
   draft.add({ type: 'EscalationExpired', id: facts.id, next: `workflow ${workflow}` });
   handOver(draft, workflow, `nobody answered in queue ${facts.queue}`);
-  return true;
-}
-
-/** What a run owes is not given up because nobody answers: the question is asked again. */
-function askAgain(draft: Draft, { id, queue, signal }: OpenEscalation['facts']): boolean {
-  if (signal !== 'compensation') return false;
-  const deadline = draft.now + durationMs(queueFor(draft, queue)?.deadline, dayMs);
-  draft.add({ type: 'EscalationMoved', id, queue, deadline });
   return true;
 }
 

@@ -250,6 +250,36 @@ test('a branch leaves what it owes to its parent, which undoes it', () => {
   expect([play.state.state, goal(play)]).toEqual(['unbook', 'Give back slot s9.']);
 });
 
+test('branches that owe under the same name are each undone once, the last first', () => {
+  const base = saga();
+  const branches = { one: { start: 'work' }, two: { start: 'work' } };
+  const fork: WorkflowState = {
+    type: 'parallel',
+    branches,
+    timeout: '1h',
+    exits: { error: 'sorry', timeout: 'sorry' },
+  };
+  const play = started(
+    saga({
+      states: { ...base.states, fork, rest: taskState },
+      transitions: [...base.transitions, { from: 'fork', to: 'rest' }, { from: 'rest', to: 'done' }],
+      spec: { start: 'fork' },
+    }),
+  );
+  for (const [name, slot] of [
+    ['one', 's1'],
+    ['two', 's2'],
+  ] as const) {
+    play.child(name, 'success', { owed: [{ activity: 'work.1', state: 'unbook', facts: { slot } }] });
+  }
+  play.cancel();
+  expect(goal(play)).toBe('Give back slot s2.');
+  play.complete({});
+  expect(goal(play)).toBe('Give back slot s1.');
+  play.complete({});
+  expect(play.state).toMatchObject({ status: 'Closed', outcome: 'cancelled' });
+});
+
 test('any causes in any order: what is owed is undone or given up by a person, once, and the run closes once', () => {
   const causes: Readonly<Record<string, (play: Play) => unknown>> = {
     complete: (play) => play.complete({ slot: 's', paid: 30 }),
