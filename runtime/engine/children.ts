@@ -3,6 +3,7 @@
 import type { ChildClosedRequest, ChildReport, ChildRequest, EngineReply } from '../../api/messages/asks.ts';
 import { refused } from '../../core/workflow/join.ts';
 import type { Command } from '../../core/workflow/plan.ts';
+import { failpoint } from '../../ports/failpoint.ts';
 import type { Log } from '../../ports/system.ts';
 import { Repeats } from './repeats.ts';
 
@@ -56,9 +57,12 @@ export class Children {
   }
 
   async #ask(parent: string, child: string, request: ChildRequest): Promise<boolean> {
+    failpoint('engine.child.before');
     const report = answerOf(await this.#options.ask(child, request), request);
+    failpoint('engine.child.answered');
     if (report.kind !== 'Closed') return false;
     await this.#options.closed(parent, { namespace: request.start.namespace, run: parent, child, report });
+    failpoint('engine.child.joined');
     return true;
   }
 }
