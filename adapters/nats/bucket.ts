@@ -4,7 +4,7 @@ import { type KV, Kvm } from '@nats-io/kv';
 import { DiscardPolicy, RetentionPolicy, StorageType } from '@nats-io/jetstream';
 import { buckets } from '../../api/messages/subjects.ts';
 import type { Bucket, BucketOptions, Entry } from '../../ports/bus.ts';
-import type { Link } from './connection.ts';
+import { type Link, unlessReconnected } from './connection.ts';
 import { apiCode, apiCodes, busFailure, isMissingStream, isNoResponders, isWrongSequence } from './failure.ts';
 import { watchBucket } from './watch.ts';
 import { encode } from './wire.ts';
@@ -38,7 +38,7 @@ export async function natsBucket<T>(host: BucketHost, name: string, options?: Bu
   const kv = await new Kvm(host.js).open(name, { allow_direct: false });
   const attempt = async <R>(what: string, action: () => Promise<R>): Promise<R> => {
     try {
-      return await action();
+      return await unlessReconnected(host.link, action());
     } catch (error) {
       if (!isMissingStream(error) && !isNoResponders(error)) throw error;
       await ensure();

@@ -4,7 +4,7 @@ import type { NatsConnection } from '@nats-io/transport-node';
 import type { Blobs, Bus } from '../../ports/bus.ts';
 import { natsBlobs } from './blobs.ts';
 import { natsBucket } from './bucket.ts';
-import { type ConnectOptions, type Link, openLink } from './connection.ts';
+import { type ConnectOptions, type Link, openLink, unlessReconnected } from './connection.ts';
 import { consume } from './consume.ts';
 import { busFailure } from './failure.ts';
 import { refusalOf, serve } from './serve.ts';
@@ -43,9 +43,9 @@ export async function connectNats(options: ConnectOptions): Promise<NatsBus> {
     serve: (subject, answer, served) => serve(connection, subject, answer, served),
     async publish(subject, payload, { id } = {}) {
       const limits = { timeout: PUBLISH_TIMEOUT_MS, ...(id === undefined ? {} : { msgID: id }) };
-      await js
-        .publish(subject, encode(payload), limits)
-        .catch((error: unknown) => Promise.reject(busFailure(error, `publish ${subject}`)));
+      await unlessReconnected(link, js.publish(subject, encode(payload), limits)).catch((error: unknown) =>
+        Promise.reject(busFailure(error, `publish ${subject}`)),
+      );
     },
     consume: (stream, consumer, slots, work) =>
       consume({ link, inboxPrefix: options.inboxPrefix, stream, consumer, slots, work }),

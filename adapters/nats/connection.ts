@@ -136,3 +136,17 @@ function watched(connection: NatsConnection, options: ConnectOptions): Link {
     problem: () => trouble,
   };
 }
+
+/** For what is asked of the server itself: rejects as soon as the connection is a new one, since the answer over the old one is lost. */
+export async function unlessReconnected<T>(link: Link, asked: Promise<T>): Promise<T> {
+  const lost = Promise.withResolvers<never>();
+  const unlisten = link.onReconnect(() => lost.reject(new Error('the connection was lost before the answer came')));
+  try {
+    return await Promise.race([asked, lost.promise]);
+  } finally {
+    unlisten();
+    // Whichever is late has nobody left to tell.
+    lost.promise.catch(() => undefined);
+    asked.catch(() => undefined);
+  }
+}

@@ -12,6 +12,7 @@ import { journalStream, journalSubject } from '../../api/messages/subjects.ts';
 import type { Blobs } from '../../ports/bus.ts';
 import type { Appended, Journal, PartitionJournal, StoredRecord } from '../../ports/journal.ts';
 import type { NatsBus } from './bus.ts';
+import { unlessReconnected } from './connection.ts';
 import { rolledBack } from '../../core/journal/chain.ts';
 import { apiCode, apiCodes, busFailure, isMissingStream, isUnknownOutcome, isWrongSequence } from './failure.ts';
 import { inlineFields, outlineFields } from './large-fields.ts';
@@ -119,10 +120,11 @@ async function append(to: Appending, record: CommitRecord, expectedSeq: number):
   let last: unknown;
   for (let tries = 0; tries < appendTriesMax; tries += 1) {
     try {
-      const ack = await to.bus.jetstream.publish(journalSubject(to.partition), bytes, {
+      const publish = to.bus.jetstream.publish(journalSubject(to.partition), bytes, {
         expect: { lastSequence: expectedSeq },
         timeout: to.timeoutMs,
       });
+      const ack = await unlessReconnected(to.bus.link, publish);
       return { seq: ack.seq, digest: digestOf(bytes) };
     } catch (error) {
       last = error;

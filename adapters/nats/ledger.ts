@@ -3,6 +3,7 @@ import { isDeepStrictEqual } from 'node:util';
 import { ledgerSubject, streams } from '../../api/messages/subjects.ts';
 import type { Ledger, LedgerEntry, LedgerKey } from '../../ports/journal.ts';
 import type { NatsBus } from './bus.ts';
+import { unlessReconnected } from './connection.ts';
 import { apiCode, apiCodes, busFailure, isUnknownOutcome, isWrongSequence } from './failure.ts';
 import { decode, encode } from './wire.ts';
 
@@ -44,10 +45,11 @@ async function write(
   let last: unknown;
   for (let tries = 0; tries < writeTriesMax; tries += 1) {
     try {
-      const ack = await bus.jetstream.publish(subject, encode(wanted.entry), {
+      const publish = bus.jetstream.publish(subject, encode(wanted.entry), {
         expect: { lastSubjectSequence: wanted.expectedRevision },
         timeout: WRITE_TIMEOUT_MS,
       });
+      const ack = await unlessReconnected(bus.link, publish);
       return ack.seq;
     } catch (error) {
       last = error;

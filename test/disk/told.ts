@@ -9,6 +9,8 @@ import { until } from '../support/until.ts';
 import { type Fact, lostOf, type Recorder, type Told } from './recorder.ts';
 
 const parallelMax = 16;
+/** Answers that say for good that there is no fact to be had. */
+const isGone: ReadonlySet<string> = new Set(['NOT_FOUND', 'JOURNAL_CORRUPT', 'JOURNAL_ROLLED_BACK']);
 
 export interface Looked {
   readonly lost: readonly Fact[];
@@ -77,7 +79,7 @@ function answered<T>(
     async () => {
       const reply = await stage.ask<T>(run, verb, payload);
       if (reply.ok) return { result: reply.result };
-      if (reply.code === 'NOT_FOUND' || reply.code === 'JOURNAL_CORRUPT') return { result: undefined };
+      if (isGone.has(reply.code)) return { result: undefined };
       throw new Error(`${reply.code}: ${reply.message}`);
     },
     60_000,
