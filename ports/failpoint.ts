@@ -18,6 +18,7 @@ const control = [
   'decide',
   'authorize',
   'deliver',
+  'signal',
   'freeze',
   'resume',
   'readonly',

@@ -1,6 +1,7 @@
 // Owns: what workers may ask. A worker is not trusted: every ask is parsed here, and its identity comes from the subject.
 import { z } from 'zod';
 import type { AgentSnapshot } from './catalog.ts';
+import type { Priority } from './priority.ts';
 import type { FreezeSource, Owed, ParentRun, RunOutcome } from './family.ts';
 import type {
   CallOutcome,
@@ -236,6 +237,9 @@ export interface StartRequest {
     readonly facts: JsonObject;
   };
   readonly budgetMicros?: number;
+  readonly priority?: Priority;
+  /** Milliseconds since the epoch: nothing happens before. */
+  readonly startAt?: number;
 }
 /** The owner of a parent to the owner of a child, again and again until the child is closed. */
 export interface ChildRequest {

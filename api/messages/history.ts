@@ -3,6 +3,8 @@
 import type { EscalationAction, Signal } from '../v1alpha1/escalation-policy.ts';
 import type { DecisionOption, EscalationSignal } from '../v1alpha1/escalation.ts';
 import type { Effect } from '../v1alpha1/tool.ts';
+import type { Attributes, IncomingEvent } from './incoming.ts';
+import type { Priority } from './priority.ts';
 import type { ChildSummary, FamilyEvent, Freeze, ParentRun, RunOutcome } from './family.ts';
 
 /** Any JSON. */
@@ -139,6 +141,10 @@ export type HistoryEvent = Base &
         readonly facts?: JsonObject;
         /** A child: its share of what was left of its parent's budget. */
         readonly budgetMicros?: number;
+        /** Instead of that of the workflow. */
+        readonly priority?: Priority;
+        /** Nothing happens before this time. */
+        readonly startAt?: number;
         /** Agent → bundle digest: kept to the end. */
         readonly pins: Readonly<Record<string, string>>;
         readonly deadline: number;
@@ -237,6 +243,7 @@ export type HistoryEvent = Base &
     | { readonly type: 'CancelRequested'; readonly by: string; readonly reason: string }
     | { readonly type: 'FallbackRequested'; readonly workflow: string; readonly run: string; readonly reason: string }
     | FamilyEvent
+    | IncomingEvent
     | {
         readonly type: 'RunClosed';
         readonly outcome: RunOutcome;
@@ -305,6 +312,12 @@ export interface RunSummary {
   /** The end is decided: what is still to be undone before the run is closed. */
   readonly ending?: { readonly outcome: RunOutcome; readonly message: string; readonly compensations: number };
   readonly startedAt: number;
+  readonly priority?: Priority;
+  /** It has not begun: it does at this time. */
+  readonly startAt?: number;
+  readonly attributes?: Attributes;
+  /** Signals that no state has taken yet. */
+  readonly keptSignals?: number;
   readonly closedAt?: number;
   readonly seq: number;
 }

@@ -10,7 +10,8 @@
 //   task.<ns>.<agent>.<bundle>                       stream TASKS: work queue in memory; a task is a hint, never evidence
 //   ask.<ns>.<agent>.<bundle>.engine.<partition>.<verb>   worker asks the engine   (identity stamped by permissions)
 //   ask.<ns>.<agent>.<bundle>.gateway.<verb>              worker asks the gateway
-//   start.<ns>.<workflow>                            request: starts a run, answered after the commit, or (`waitMs`) at its end
+//   start.<ns>.<workflow>                            request: starts a run, answered after the commit
+//   signal.<ns>.<run>.<name>                         request: a signal to a run, answered after the commit, or (`waitMs`) at its end
 //   event.<ns>.<subject…>                            stream EVENTS: bus events
 
 export const streams = { ledger: 'LEDGER', tasks: 'TASKS', events: 'EVENTS', deadLetters: 'DEADLETTERS' } as const;
@@ -33,6 +34,7 @@ export const engineVerbs = [
   'decide',
   'authorize',
   'deliver',
+  'signal',
   'show',
   'history',
   'list',
@@ -93,6 +95,8 @@ export function parseAsk(subject: string): { readonly worker: WorkerIdentity; re
 }
 
 export const startSubject = (namespace: string, workflow: string): string => `start.${namespace}.${workflow}`;
+export const signalSubject = (namespace: string, run: string, signal: string): string =>
+  `signal.${namespace}.${run}.${signal}`;
 export const eventSubject = (namespace: string, subject: string): string => `event.${namespace}.${subject}`;
 
 export const catalogKeys = {

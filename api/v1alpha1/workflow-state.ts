@@ -66,11 +66,11 @@ const stateRules: readonly CelRule[] = [
   requires(['workflow'], 'workflow', 'the Workflow that is run'),
   requires(['approval'], 'queue', 'the queue of the escalation policy that is asked'),
   requires(['approval'], 'timeout', 'after it exits.expired is taken'),
-  requires(['wait'], 'for', 'what ends the wait: {event, by} or {duration}'),
+  requires(['wait'], 'for', 'what ends the wait: {event, by}, {signal} or {duration}'),
   requires(['terminal'], 'outcome', 'how the run ends'),
   {
     rule: "self.type != 'wait' || !has(self.for) || has(self.for.duration) || has(self.timeout)",
-    message: 'timeout is required with type wait and for.event: after it exits.timeout is taken',
+    message: 'timeout is required with type wait and for.event or for.signal: after it exits.timeout is taken',
     fieldPath: '.timeout',
     reason: 'FieldValueRequired',
   },
@@ -231,15 +231,32 @@ export const stateSchema = z
           .optional()
           .describe('A bus event of this subject.'),
         by: cel(256).optional().describe('CEL over input, facts, run: must equal the event’s `key`.'),
+        lookBack: duration()
+          .optional()
+          .describe(
+            'event: one that came before the state was entered counts too, up to this long before. Default: since the run began; kept for 24h at most.',
+          ),
+        signal: identifier()
+          .optional()
+          .describe('A signal of this name, sent to the run; one that came before counts.'),
         duration: duration().optional().describe('Or simply this long.'),
       })
       .meta(
-        validations(exactlyOne('for', 'event', 'duration'), {
-          rule: '!has(self.event) || has(self.by)',
-          message: 'by is required with for.event: a CEL expression that says which run an event is for',
-          fieldPath: '.by',
-          reason: 'FieldValueRequired',
-        }),
+        validations(
+          exactlyOne('for', 'event', 'signal', 'duration'),
+          {
+            rule: '!has(self.lookBack) || has(self.event)',
+            message: 'lookBack is only allowed with for.event: signals are kept until they are taken; remove it',
+            fieldPath: '.lookBack',
+            reason: 'FieldValueForbidden',
+          },
+          {
+            rule: '!has(self.event) || has(self.by)',
+            message: 'by is required with for.event: a CEL expression that says which run an event is for',
+            fieldPath: '.by',
+            reason: 'FieldValueRequired',
+          },
+        ),
       )
       .optional()
       .describe('wait: what ends it.'),

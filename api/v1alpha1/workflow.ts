@@ -17,6 +17,8 @@ import {
   validations,
 } from '../schema.ts';
 import { stateSchema } from './workflow-state.ts';
+import { attributeTypes } from '../messages/incoming.ts';
+import { priorities } from '../messages/priority.ts';
 import { scheduleSchema } from './schedule.ts';
 
 export const transitionSchema = z.object({
@@ -58,6 +60,16 @@ export const triggerSchema = z
   })
   .meta(validations(exactlyOne('a trigger', 'http', 'event', 'schedule')));
 
+const signalSchema = z.object({
+  description: text(512).optional().describe('What it says.'),
+  schema: anyObject().optional().describe('JSON Schema of its data; type object.'),
+});
+
+const attributeSchema = z.object({
+  value: cel(256).describe('CEL over input, facts, run; evaluated whenever a state is entered.'),
+  type: z.enum(attributeTypes).describe('A value of another type counts as absent. time: RFC 3339 text.'),
+});
+
 export const workflowSpecSchema = z
   .object({
     description: text(1024).optional().describe('What the workflow is for.'),
@@ -66,6 +78,20 @@ export const workflowSpecSchema = z
       .optional()
       .describe('CEL over input: the business key. A second start with the same key is the same run.'),
     triggers: z.array(triggerSchema).max(16).optional().describe('What starts a run, beside people.'),
+    priority: z
+      .enum(priorities)
+      .optional()
+      .describe('Of its tasks among those of an agent; a start may say another. Default normal.'),
+    signals: z
+      .record(identifier(), signalSchema)
+      .meta({ maxProperties: 64 })
+      .optional()
+      .describe('What the signals are that states wait for. One that is not here may carry anything.'),
+    attributes: z
+      .record(identifier(), attributeSchema)
+      .meta({ maxProperties: 16 })
+      .optional()
+      .describe('What its runs are found by: `signalbox runs --where`.'),
     escalationPolicyRef: localRef('EscalationPolicy')
       .optional()
       .describe('Rules and queues of its runs. The rules of an Agent’s own policy come first.'),
@@ -146,6 +172,13 @@ export const workflowRunSpecSchema = z
     workflowRef: localRef('Workflow').describe('What is run; pinned by digest when the run starts.'),
     input: anyObject().optional().describe('Must fit the input schema of the Workflow.'),
     key: text(256).optional().describe('Business key; default from the Workflow, else the name of this object.'),
+    priority: z.enum(priorities).optional().describe('Instead of that of the Workflow.'),
+    startAt: z
+      .string()
+      .max(40)
+      .regex(/^\d{4}-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d+)?)?(Z|[+-]\d\d:\d\d)$/)
+      .optional()
+      .describe('RFC 3339: nothing happens before; at most 366 days ahead.'),
     cancel: z.boolean().optional().describe('Set to true to cancel the run.'),
     suspend: z
       .boolean()
@@ -159,6 +192,8 @@ export const workflowRunSpecSchema = z
       immutable('workflowRef', 'create a new WorkflowRun'),
       immutable('input', 'create a new WorkflowRun'),
       immutable('key', 'create a new WorkflowRun'),
+      immutable('priority', 'create a new WorkflowRun'),
+      immutable('startAt', 'create a new WorkflowRun'),
       {
         rule: '!has(oldSelf.cancel) || !oldSelf.cancel || (has(self.cancel) && self.cancel)',
         message: 'spec.cancel cannot be taken back: create a new WorkflowRun',

@@ -16,7 +16,7 @@ describe('completion', () => {
     expect(texts('r')).toEqual(['run', 'runs']);
     expect(texts('')).toContain('escalations');
     expect(texts('')).not.toContain('__complete');
-    expect(texts('run', '')).toEqual(['start', 'show', 'cancel', 'freeze', 'resume', 'readonly']);
+    expect(texts('run', '')).toEqual(['start', 'show', 'cancel', 'signal', 'freeze', 'resume', 'readonly']);
   });
 
   test('of flags, the verb’s own and those it shares', () => {

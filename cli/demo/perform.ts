@@ -28,7 +28,7 @@ export async function start(stage: Stage, folder: string, scene: Scene): Promise
   const input = await readInput(folder, scene.input);
   const run = await eventually(stage, wait, async () => {
     const engine = await openIntake(stage);
-    return (await engine.start(scene.workflow, input, `demo-${scene.name}`)).run;
+    return (await engine.start(scene.workflow, input, { key: `demo-${scene.name}` })).run;
   });
   return { scene, run };
 }

@@ -2,6 +2,7 @@
 import { type ErrorCode, errorCodes, SignalboxError } from '../../api/errors.ts';
 import type { HistoryEvent, JsonObject, RunSummary } from '../../api/messages/history.ts';
 import type { ScheduleSummary } from '../../api/messages/schedule.ts';
+import type { SignalResult } from '../../api/messages/incoming.ts';
 import { VerbError } from '../failure.ts';
 import type { Host } from '../host.ts';
 import { again, type EngineOptions } from '../options.ts';
@@ -11,13 +12,23 @@ export interface RunQuery {
   readonly workflow?: string;
   readonly status?: string;
   readonly limit?: number;
+  readonly where?: string;
+  readonly since?: string;
+}
+
+export interface StartOptions {
+  readonly key?: string;
+  readonly priority?: string;
+  readonly startAt?: string;
+  readonly delay?: string;
 }
 
 export interface EngineClient {
   readonly namespace: string;
   /** Flags for hints: ` -n clinic --name demo`. */
   readonly again: string;
-  start(workflow: string, input: JsonObject, key?: string): Promise<RunSummary>;
+  start(workflow: string, input: JsonObject, options?: StartOptions): Promise<RunSummary>;
+  signal(run: string, signal: string, body: { readonly id: string; readonly data: JsonObject }): Promise<SignalResult>;
   list(query: RunQuery): Promise<readonly RunSummary[]>;
   show(run: string): Promise<RunSummary>;
   history(run: string): Promise<readonly HistoryEvent[]>;
@@ -30,6 +41,9 @@ export interface EngineClient {
   resumeRun(run: string, reason: string): Promise<RunSummary>;
   setReadOnly(run: string, readOnly: boolean, reason: string): Promise<RunSummary>;
 }
+
+/** Runs that one request asks for. */
+const pageMax = 500;
 
 export async function openEngine(host: Host, options: EngineOptions): Promise<EngineClient> {
   const address = await findEngine(host, options);
@@ -54,9 +68,21 @@ export async function openEngine(host: Host, options: EngineOptions): Promise<En
   return {
     namespace: address.namespace,
     again: again(options, address.namespace),
-    start: (workflow, input, key) =>
-      call('POST', `/workflows/${encodeURIComponent(workflow)}/runs`, { input, ...(key === undefined ? {} : { key }) }),
-    list: async (query) => (await call<{ items: RunSummary[] }>('GET', `/runs${queryText(query)}`)).items,
+    start: (workflow, input, more) =>
+      call('POST', `/workflows/${encodeURIComponent(workflow)}/runs`, { input, ...more }),
+    signal: (run, signal, body) => call('POST', `${at(run)}/signals/${encodeURIComponent(signal)}`, body),
+    list: async ({ limit = pageMax, ...query }) => {
+      const found: RunSummary[] = [];
+      for (let cursor: string | undefined = ''; cursor !== undefined && found.length < limit;) {
+        const page: { items: RunSummary[]; next?: string } = await call(
+          'GET',
+          `/runs${queryText({ ...query, limit: Math.min(pageMax, limit - found.length), ...(cursor === '' ? {} : { cursor }) })}`,
+        );
+        found.push(...page.items);
+        cursor = page.next;
+      }
+      return found;
+    },
     show: (run) => call('GET', at(run)),
     history: async (run) => (await call<{ events: HistoryEvent[] }>('GET', `${at(run)}/history`)).events,
     freezeRun: (run, reason) => call('POST', `${at(run)}/freeze`, { reason }),
@@ -73,7 +99,7 @@ export async function openEngine(host: Host, options: EngineOptions): Promise<En
   };
 }
 
-function queryText(query: RunQuery): string {
+function queryText(query: RunQuery & { readonly cursor?: string }): string {
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) if (value !== undefined) parameters.set(name, String(value));
   return parameters.size === 0 ? '' : `?${parameters.toString()}`;

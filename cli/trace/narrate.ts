@@ -100,6 +100,10 @@ const tellers: Tellers<HistoryEventType> = {
     ),
   BusEventReceived: (event, { show }) =>
     say('plain', `bus event ${event.subject}, key ${event.key}`, `payload ${show(event.payload)}`),
+  SignalReceived: (event, { show }) =>
+    say('plain', `signal ${event.signal} (${event.id}) from ${event.by}`, `data ${show(event.payload)}`),
+  SignalTaken: (event) => say('plain', `the wait takes signal ${event.signal} (${event.id})`),
+  AttributesSet: ({ attributes }, { show }) => say('plain', `found by ${show(attributes)}`),
   WaitElapsed: (event) =>
     say(event.timedOut ? 'bad' : 'plain', `wait in ${event.state} ${event.timedOut ? 'timed out' : 'is over'}`),
   SignalObserved: (event) => say('ask', `signal ${event.signal} (rule ${event.rule})`, ...event.evidence),

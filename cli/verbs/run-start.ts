@@ -1,6 +1,7 @@
 import { Command, Option } from 'commander';
 import { SignalboxError } from '../../api/errors.ts';
 import type { JsonObject, RunSummary } from '../../api/messages/history.ts';
+import { type Priority, priorities } from '../../api/messages/priority.ts';
 import { type EngineClient, openEngine } from '../engine/client.ts';
 import { Ended, type ExitCode, exitCodes, VerbError } from '../failure.ts';
 import type { Host } from '../host.ts';
@@ -21,6 +22,9 @@ import { wrap } from '../output/width.ts';
 interface Options extends EngineOptions, OutputOptions {
   readonly input?: string;
   readonly key?: string;
+  readonly priority?: Priority;
+  readonly startAt?: string;
+  readonly delay?: string;
   readonly wait?: true;
   readonly timeout: number;
 }
@@ -31,12 +35,17 @@ export function runStartVerb(host: Host): Command {
   const command = new Command('start')
     .summary('start a run of a workflow')
     .description(
-      'Starts a run. With a key, a second start with the same key is the same run. With --wait it ends when the run ends: ' +
+      'Starts a run. With a key, a second start with the same key and input is the same run; one with another input is refused. With --wait it ends when the run ends: ' +
         'with 0 on success, 4 when it was refused, and 1 otherwise.',
     )
     .argument('<workflow>', 'name of the Workflow')
     .option('--input <input>', 'a JSON or YAML file, - for standard input, or JSON itself; default: {}')
     .option('--key <key>', "business key; default: the workflow's own rule")
+    .addOption(
+      new Option('--priority <priority>', 'of its tasks; default: that of the workflow').choices([...priorities]),
+    )
+    .option('--start-at <time>', 'nothing happens before this time, such as 2026-03-29T01:00:00Z')
+    .option('--delay <duration>', 'nothing happens before this time has passed, such as 10m')
     .option('--wait', 'wait until the run has ended')
     .addOption(
       new Option('--timeout <duration>', 'how long --wait waits').argParser(spanArgument).default(600_000, '10m'),
@@ -57,7 +66,13 @@ export function runStartVerb(host: Host): Command {
 async function start(host: Host, workflow: string, options: Options): Promise<void> {
   const input = await readInput(host, options.input ?? '{}');
   const engine = await openEngine(host, options);
-  const run = await engine.start(workflow, input, options.key);
+  const { key, priority, startAt, delay } = options;
+  const run = await engine.start(workflow, input, {
+    ...(key === undefined ? {} : { key }),
+    ...(priority === undefined ? {} : { priority }),
+    ...(startAt === undefined ? {} : { startAt }),
+    ...(delay === undefined ? {} : { delay }),
+  });
   if (options.wait !== true) return show(host, run, { ...options, at: engine.again });
   host.screen.note(`run ${run.run} of ${workflow} started; waiting ${span(options.timeout)} at most`);
   const last = await waitForEnd(host, engine, run, options.timeout);

@@ -3,6 +3,7 @@ import type { Host } from '../host.ts';
 import { withExamples } from '../options.ts';
 import { runCancelVerb } from './run-cancel.ts';
 import { runFreezeVerb, runReadOnlyVerb, runResumeVerb } from './run-pause.ts';
+import { runSignalVerb } from './run-signal.ts';
 import { runShowVerb } from './run-show.ts';
 import { runStartVerb } from './run-start.ts';
 
@@ -15,6 +16,7 @@ export function runVerb(host: Host): Command {
     .addCommand(runStartVerb(host))
     .addCommand(runShowVerb(host))
     .addCommand(runCancelVerb(host))
+    .addCommand(runSignalVerb(host))
     .addCommand(runFreezeVerb(host))
     .addCommand(runResumeVerb(host))
     .addCommand(runReadOnlyVerb(host));

@@ -4,6 +4,7 @@ import { type EngineClient, openEngine } from '../engine/client.ts';
 import type { Host } from '../host.ts';
 import {
   countArgument,
+  spanArgument,
   type EngineOptions,
   withEngine,
   withExamples,
@@ -19,6 +20,8 @@ interface Options extends EngineOptions, WatchOptions {
   readonly workflow?: string;
   readonly status?: RunStatus;
   readonly limit: number;
+  readonly where?: string;
+  readonly since?: number;
 }
 
 const statuses: readonly RunStatus[] = ['Running', 'Waiting', 'Frozen', 'Closed'];
@@ -29,12 +32,15 @@ export function runsVerb(host: Host): Command {
     .description('Lists runs, the newest first, with how they stand, what they cost and how often a person was asked.')
     .option('--workflow <workflow>', 'only runs of this workflow')
     .addOption(new Option('--status <status>', 'only runs that are').choices([...statuses]))
+    .option('--where <conditions>', 'only runs whose attributes fit, such as priority=high,amount>100')
+    .addOption(new Option('--since <duration>', 'only runs started in the last').argParser(spanArgument))
     .addOption(new Option('--limit <number>', 'at most so many').argParser(countArgument).default(50));
   withEngine(withWatch(withOutput(command)));
   withExamples(
     command,
     { line: 'signalbox runs -n clinic', says: 'the newest runs' },
     { line: 'signalbox runs -n clinic --workflow billing --status Waiting', says: 'which ones wait for a person' },
+    { line: "signalbox runs -n clinic --where 'kind=visit,amount>100' --since 24h", says: 'search by attributes' },
     { line: 'signalbox runs -n clinic --watch', says: 'follow them' },
   );
   return command.action((options: Options) => runs(host, options));
@@ -45,6 +51,8 @@ async function runs(host: Host, options: Options): Promise<void> {
   const look = (): Promise<readonly RunSummary[]> =>
     engine.list({
       limit: options.limit,
+      ...(options.where === undefined ? {} : { where: options.where }),
+      ...(options.since === undefined ? {} : { since: new Date(host.clock.now() - options.since).toISOString() }),
       ...(options.workflow === undefined ? {} : { workflow: options.workflow }),
       ...(options.status === undefined ? {} : { status: options.status }),
     });

@@ -53,7 +53,7 @@ export function pointsOf(spec: WorkflowSpec): Points {
     if (next === undefined) break;
     const state = spec.states[next.state];
     if (state === undefined) continue;
-    const done = afterWork(next.state, state, next.point);
+    const done = afterWork(spec, next.state, state, next.point);
     // A branch begins with the facts of the run that starts it, and without a result.
     for (const branch of Object.values(state.branches ?? {})) {
       if (branch.start !== undefined) reach(branch.start, { ...next.point, result: start.result });
@@ -68,7 +68,7 @@ export function pointsOf(spec: WorkflowSpec): Points {
     in: (state) => entered.get(state),
     after: (name) => {
       const [state, point] = [spec.states[name], entered.get(name)];
-      return state === undefined || point === undefined ? undefined : afterWork(name, state, point);
+      return state === undefined || point === undefined ? undefined : afterWork(spec, name, state, point);
     },
   };
 }
@@ -87,7 +87,7 @@ const childType = anObject({
   result: required(anything),
 });
 
-function afterWork(name: string, state: WorkflowState, point: Point): Point {
+function afterWork(spec: WorkflowSpec, name: string, state: WorkflowState, point: Point): Point {
   switch (state.type) {
     case 'workflow':
       return { facts: overlaid(point.facts, anObject({ [name]: required(childType) })), result: childType };
@@ -102,12 +102,20 @@ function afterWork(name: string, state: WorkflowState, point: Point): Point {
       return { facts: overlaid(point.facts, output), result: output };
     }
     case 'wait':
-      return state.for?.event === undefined ? point : { ...point, result: anything };
+      return { ...point, result: receivedType(spec, state) ?? point.result };
     case 'decision':
     case 'approval':
     case 'terminal':
       return point;
   }
+}
+
+/** What a wait brings; undefined when it only passes time. */
+function receivedType({ signals }: WorkflowSpec, { for: waits }: WorkflowState): ObjectType | undefined {
+  if (waits?.event !== undefined) return anything;
+  if (waits?.signal === undefined) return undefined;
+  const schema = signals?.[waits.signal]?.schema;
+  return schema === undefined ? anything : asObject(typeOfSchema(schema));
 }
 
 export const asObject = (type: Type): ObjectType =>

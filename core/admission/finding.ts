@@ -30,6 +30,7 @@ export const staticChecks = {
   scheduleInvalid: 'A schedule has a timetable that can be read and comes, and a time zone that exists.',
   scheduleNameTwice: 'Names of the schedules of a workflow are unique.',
   schemaInvalid: 'A JSON Schema is well formed and of type object.',
+  signalUnused: 'A signal that is described is one that a state waits for.',
   stateWithoutWayOut: 'Every state but a terminal one has a transition that leaves it.',
   stateUnreachable: 'Every state is reachable from start.',
   terminalLeft: 'No transition leaves a terminal state.',

@@ -6,6 +6,7 @@ import type { Type } from '../cel/type.ts';
 import { checkExpression, checkTemplates, untyped, variables } from './expressions.ts';
 import { type Point, pointsOf, runType } from './facts.ts';
 import { type Finding, finding, quote, quoteAll } from './finding.ts';
+import { checkSignals } from './signals.ts';
 import { checkSchedules } from './schedule.ts';
 import { checkObjectSchema } from './json-schema.ts';
 import { checkBranches, checkCompensations, checkLoops, closure, edgesOf, type Graph } from './workflow-graph.ts';
@@ -39,6 +40,7 @@ export function checkWorkflow(_name: string, spec: WorkflowSpec): readonly Findi
       output === undefined ? [] : checkObjectSchema(`spec.states[${name}].output`, output),
     ),
     ...checkSchedules(spec),
+    ...checkSignals(spec),
     ...checkExpressions(spec, graph),
   ];
 }
@@ -49,6 +51,12 @@ function checkExpressions(spec: WorkflowSpec, { states }: Graph): readonly Findi
   const points = pointsOf(spec);
   return [
     ...checkExpression('spec.key', spec.key, { types: { input }, wanted: 'Key' }),
+    ...Object.entries(spec.attributes ?? {}).flatMap(([name, { value }]) =>
+      checkExpression(`spec.attributes[${name}].value`, value, {
+        types: untyped(variables.state, { input, run: runType }),
+        wanted: 'Any',
+      }),
+    ),
     ...[...states].flatMap(([name, state]) =>
       checkState(name, state, typesAt(points.in(name), variables.state, input)),
     ),

@@ -36,14 +36,57 @@ export function isTimeZone(timeZone: string): boolean {
 
 const secondOf = (at: number): number => Math.floor(at / 1_000) * 1_000;
 
-/** Wall time minus time, in milliseconds, at this moment. */
-export function offsetAt(timeZone: string, at: number): number {
-  if (timeZone === 'UTC') return 0;
+function askedOffset(timeZone: string, at: number): number {
   const found: Record<string, number> = {};
   for (const { type, value } of formatterOf(timeZone).formatToParts(at)) found[type] = Number(value);
   const { year = 0, month = 1, day = 1, hour = 0, minute = 0, second = 0 } = found;
   const wall = daysOf({ year, month, day }) * dayMs + ((hour * 60 + minute) * 60 + second) * 1_000;
   return wall - secondOf(at);
+}
+
+/** No zone changes its clock twice within this time. */
+const weekMs = 7 * dayMs;
+/** Weeks begin on a Tuesday at noon UTC, when nobody changes a clock: no repeated hour lies across their ends. */
+const weekStartMs = 5.5 * dayMs;
+const weekNumber = (at: number): number => Math.floor((at - weekStartMs) / weekMs);
+const startOf = (week: number): number => week * weekMs + weekStartMs;
+interface Week {
+  readonly offset: number;
+  /** When the clock is changed in this week, and the offset from then on. */
+  readonly change?: { readonly at: number; readonly offset: number };
+}
+const weeks = new Map<string, Week>();
+const weeksMax = 4_096;
+
+function weekOf(timeZone: string, number: number): Week {
+  const key = `${number} ${timeZone}`;
+  const known = weeks.get(key);
+  if (known !== undefined) return known;
+  const [from, to] = [startOf(number), startOf(number + 1)];
+  const [offset, after] = [askedOffset(timeZone, from), askedOffset(timeZone, to)];
+  const week = offset === after ? { offset } : { offset, change: { at: changeOf(timeZone, from, to), offset: after } };
+  if (weeks.size >= weeksMax) weeks.clear();
+  weeks.set(key, week);
+  return week;
+}
+
+/** The second at which the offset first differs from that at `from`. */
+function changeOf(timeZone: string, from: number, to: number): number {
+  const offset = askedOffset(timeZone, from);
+  let [same, other] = [from, to];
+  while (other - same > 1_000) {
+    const middle = same + secondOf((other - same) / 2);
+    if (askedOffset(timeZone, middle) === offset) same = middle;
+    else other = middle;
+  }
+  return other;
+}
+
+/** Wall time minus time, in milliseconds, at this moment. */
+export function offsetAt(timeZone: string, at: number): number {
+  if (timeZone === 'UTC') return 0;
+  const { offset, change } = weekOf(timeZone, weekNumber(at));
+  return change !== undefined && at >= change.at ? change.offset : offset;
 }
 
 /** A stretch of time, `from` ≤ t < `to`, in which the wall clock runs evenly. */
@@ -55,34 +98,17 @@ export interface Stretch {
   readonly offsetBefore?: number;
 }
 
-/** No zone changes its clock and changes it back within this time. */
-const probeMs = 7 * 86_400_000;
-
-/** The stretches from a moment on, without end; each at most a week long. */
+/** The stretches from a moment on, without end; each ends with its week or before. */
 export function* stretches(timeZone: string, from: number): Generator<Stretch> {
   let start = from;
-  let offset = offsetAt(timeZone, start);
-  // A change exactly at the beginning is a change too.
   let before = offsetAt(timeZone, start - 1_000);
   for (;;) {
-    const end = start + probeMs;
-    const atEnd = offsetAt(timeZone, end);
-    const to = atEnd === offset ? end : changeBetween(timeZone, start, end);
+    const number = weekNumber(start);
+    const change = timeZone === 'UTC' ? undefined : weekOf(timeZone, number).change;
+    const offset = offsetAt(timeZone, start);
+    const to = change !== undefined && start < change.at ? change.at : startOf(number + 1);
     yield { from: start, to, offset, ...(before === offset ? {} : { offsetBefore: before }) };
     before = offset;
     start = to;
-    offset = offsetAt(timeZone, start);
   }
-}
-
-/** The second at which the offset first differs from that at `from`. */
-function changeBetween(timeZone: string, from: number, to: number): number {
-  const offset = offsetAt(timeZone, from);
-  let [same, other] = [secondOf(from), secondOf(to)];
-  while (other - same > 1_000) {
-    const middle = same + secondOf((other - same) / 2);
-    if (offsetAt(timeZone, middle) === offset) same = middle;
-    else other = middle;
-  }
-  return other;
 }

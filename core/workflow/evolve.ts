@@ -6,11 +6,11 @@ import type { EventOf as Of, HistoryEvent, Receipt, Turn } from '../../api/messa
 import { childFolders } from './fold-children.ts';
 import { endingFolders } from './fold-ending.ts';
 import { pauseFolders } from './fold-pause.ts';
+import { incomingFolders, rememberedMax } from './fold-incoming.ts';
 import type { ActivityState, EscalationHistory, RunState } from './state.ts';
 
 type Folders = { readonly [T in HistoryEvent['type']]: (state: RunState, event: Of<T>) => RunState };
 
-const busEventsMax = 64;
 /** A stored result comes back within its activity, so the newest are enough. */
 const effectDigestsMax = 512;
 
@@ -32,6 +32,7 @@ const folders: Folders = {
   ...childFolders,
   ...endingFolders,
   ...pauseFolders,
+  ...incomingFolders,
   RunStarted: (state, event) => {
     const { type: _type, seq: _seq, at, cause: _cause, ...facts } = event;
     return { ...state, ...facts, startedAt: at };
@@ -83,7 +84,7 @@ const folders: Folders = {
   BusEventReceived: (state, event) => ({
     ...state,
     result: event.payload,
-    busEvents: [...state.busEvents, event.id].slice(-busEventsMax),
+    busEvents: [...state.busEvents, event.id].slice(-rememberedMax),
   }),
   WaitElapsed: (state) => state,
   SignalObserved: (state, event) => settleRule(state, event.rule),
@@ -245,6 +246,7 @@ function closed(state: RunState, event: Of<'RunClosed'>): RunState {
     // A branch leaves what it owes to its parent.
     owed: state.parent?.child === undefined ? [] : state.owed,
     effectDigests: [],
+    signals: [],
     escalations: state.escalations.map((known) =>
       known.facts.id === escalation?.facts.id ? { ...known, status: 'Closed' } : known,
     ),

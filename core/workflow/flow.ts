@@ -4,16 +4,19 @@
 //   W3: no state is entered more often than it allows; a long history is continued between two states.
 import type { RunOutcome } from '../../api/messages/family.ts';
 import type { EventOf, JsonObject } from '../../api/messages/history.ts';
+import type { KeptSignal } from '../../api/messages/incoming.ts';
 import type { Transition } from '../../api/v1alpha1/workflow.ts';
 import type { WorkflowState } from '../../api/v1alpha1/workflow-state.ts';
 import { evaluateBoolean } from '../cel/cel.ts';
 import { durationMs } from '../routing/duration.ts';
 import { askForApproval } from './approval.ts';
+import { noteAttributes } from './attributes.ts';
 import { awaitedKey } from './awaited.ts';
 import { askChildren } from './children.ts';
 import { continueHistory } from './continue.ts';
 import { runBinding, stateOf } from './definition.ts';
 import type { Draft } from './draft.ts';
+import { keptSignal } from './fold-incoming.ts';
 import { compensationDone, compensationFailed, end, owe, oweInterrupted } from './end.ts';
 import { limitsOf } from './limits.ts';
 import { goalOf, schedule } from './schedule.ts';
@@ -48,6 +51,7 @@ function enterOne(draft: Draft, name: string): string | undefined {
   if (visit > (spec.maxVisits ?? limitsOf(draft.definition).maxVisits)) return exhausted(draft, name, visit - 1);
   continueHistory(draft, name);
   draft.add({ type: 'StateEntered', state: name, visit });
+  noteAttributes(draft);
   return begin(draft, name, spec);
 }
 
@@ -84,11 +88,19 @@ function enterTask(draft: Draft, spec: WorkflowState): string | undefined {
 }
 
 function enterWait(draft: Draft, spec: WorkflowState): string | undefined {
+  const kept = keptSignal(draft.state, spec.for?.signal);
+  if (kept !== undefined) return takeKept(draft, kept);
   const by = spec.for?.by;
   const key = by === undefined ? undefined : awaitedKey(draft, by);
   if (key === undefined || key.ok) return undefined;
   const why = `the key "${by}" of its event cannot be evaluated: ${key.message}`;
   return exitTo(draft, 'error', `state ${draft.state.state}: ${why}`);
+}
+
+/** A signal that came before. */
+export function takeKept(draft: Draft, { signal, id }: KeptSignal): string | undefined {
+  draft.add({ type: 'SignalTaken', signal, id });
+  return choose(draft, 'received');
 }
 
 /** The state was entered as often as it allows. */

@@ -1,6 +1,7 @@
 // Owns: the pending commands of a run, computed from its state: after a crash they are simply computed again.
 import type { ChildHint, ChildRequest, ClaimReply } from '../../api/messages/asks.ts';
 import type { JsonObject } from '../../api/messages/history.ts';
+import { defaultPriority, type Priority } from '../../api/messages/priority.ts';
 import { whyStopped } from './current.ts';
 import { factsOf, type Given, runOf, stateOf } from './definition.ts';
 import { requestFor } from './children.ts';
@@ -20,6 +21,7 @@ export type Command =
       readonly bundleDigest: string;
       /** Not before this time. */
       readonly notBefore: number;
+      readonly priority: Priority;
     }
   | {
       /** The child is to be started or resumed; to be stopped; to be ended. Asked again until it is known to be closed. */
@@ -52,7 +54,9 @@ export function plan(given: Omit<Given, 'now'>): readonly Command[] {
   if (activity?.phase === 'Scheduled' && whyStopped(state) === undefined) {
     const { agent, attempt, bundleDigest, notBefore } = activity;
     const id = `${state.run}/${activity.id}/${attempt}`;
-    commands.push({ kind: 'DispatchTask', id, activity: activity.id, attempt, agent, bundleDigest, notBefore });
+    const priority = state.priority ?? given.definition.workflow.spec.priority ?? defaultPriority;
+    const task = { activity: activity.id, attempt, agent, bundleDigest, notBefore, priority };
+    commands.push({ kind: 'DispatchTask', id, ...task });
   }
   if (state.parked === undefined) {
     for (const child of openChildren(state)) {

@@ -4,6 +4,7 @@ import type { StartRequest } from '../../api/messages/asks.ts';
 import type { AgentSnapshot } from '../../api/messages/catalog.ts';
 import { durationMs } from '../routing/duration.ts';
 import { type Definition, firstState } from './definition.ts';
+import { noteAttributes } from './attributes.ts';
 import { Draft, type Reaction } from './draft.ts';
 import { escalate } from './escalate.ts';
 import { enter } from './flow.ts';
@@ -21,7 +22,7 @@ export interface Starting {
 }
 
 export type StartReply =
-  { readonly ok: true } | { readonly ok: false; readonly code: 'NOT_FOUND'; readonly message: string };
+  { readonly ok: true } | { readonly ok: false; readonly code: 'NOT_FOUND' | 'STALE'; readonly message: string };
 
 export function startRun({ definition, now, request, agents }: Starting): Reaction<StartReply> {
   const { workflow } = definition;
@@ -42,14 +43,15 @@ export function startRun({ definition, now, request, agents }: Starting): Reacti
     ...(branch === undefined ? {} : { first: branch.first, facts: branch.facts }),
     workflowDigest: workflow.digest,
     pins,
-    deadline: now + durationMs(workflow.spec.timeout, runTimeoutDefaultMs),
+    deadline: Math.max(now, request.startAt ?? now) + durationMs(workflow.spec.timeout, runTimeoutDefaultMs),
   });
-  const escalated = escalateAtStart(draft);
-  if (escalated) enter(draft, firstState(draft));
+  noteAttributes(draft);
+  if ((request.startAt ?? now) <= now) begin(draft);
   return { events: draft.events, reply: { ok: true } };
 }
 
-/** True when the run may enter its first state now. */
-function escalateAtStart(draft: Draft): boolean {
-  return escalate(draft, observeStart(draft), { start: draft.state.input }) === 'Go';
+/** Enters the first state, unless a person is asked first. */
+export function begin(draft: Draft): void {
+  const asked = escalate(draft, observeStart(draft), { start: draft.state.input });
+  if (asked === 'Go') enter(draft, firstState(draft));
 }

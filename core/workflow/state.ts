@@ -1,4 +1,6 @@
 // Owns: what a run is, folded from its history. Everything here can be computed again from the events.
+import type { Attributes, KeptSignal } from '../../api/messages/incoming.ts';
+import type { Priority } from '../../api/messages/priority.ts';
 import type { Freeze, Owed, ParentRun, RunOutcome } from '../../api/messages/family.ts';
 import type {
   EscalationFacts,
@@ -122,6 +124,8 @@ export interface RunState {
   readonly budgetMicros?: number;
   readonly pins: Readonly<Record<string, string>>;
   readonly startedAt: number;
+  readonly priority?: Priority;
+  readonly startAt?: number;
   readonly deadline: number;
 
   readonly status: RunStatus;
@@ -138,6 +142,10 @@ export interface RunState {
   /** Reports already answered with yes: activity → attempt. */
   readonly completed: Readonly<Record<string, number>>;
   readonly busEvents: readonly string[];
+  /** Kept until a state waits for them, the oldest first. */
+  readonly signals: readonly KeptSignal[];
+  readonly signalIds: readonly string[];
+  readonly attributes: Attributes;
 
   readonly escalation?: OpenEscalation;
   readonly escalations: readonly EscalationHistory[];
@@ -195,6 +203,9 @@ export function initialState(run: string): RunState {
     route: 'primary',
     completed: {},
     busEvents: [],
+    signals: [],
+    signalIds: [],
+    attributes: {},
     escalations: [],
     approvals: [],
     settledRules: [],

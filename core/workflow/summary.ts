@@ -1,6 +1,7 @@
 // Owns: what lists, objects and people see of a run.
 import type { ChildSummary } from '../../api/messages/family.ts';
 import type { EscalationRecord, RunSummary } from '../../api/messages/history.ts';
+import { isDelayed } from './due.ts';
 import { frozenBy } from './current.ts';
 import type { ChildState, RunState } from './state.ts';
 
@@ -40,8 +41,16 @@ export function summaryOf(state: RunState): RunSummary {
     ...(state.frozen === undefined ? {} : { frozen: state.frozen.holds }),
     ...(state.readOnly ? { readOnly: true } : {}),
     ...endingOf(state),
+    ...incomingOf(state),
   };
 }
+
+const incomingOf = (state: RunState): Pick<RunSummary, 'priority' | 'startAt' | 'attributes' | 'keptSignals'> => ({
+  ...(state.priority === undefined ? {} : { priority: state.priority }),
+  ...(isDelayed(state) ? { startAt: state.startAt } : {}),
+  ...(Object.keys(state.attributes).length === 0 ? {} : { attributes: state.attributes }),
+  ...(state.signals.length === 0 ? {} : { keptSignals: state.signals.length }),
+});
 
 const childrenOf = (children: readonly ChildState[]): readonly ChildSummary[] =>
   [

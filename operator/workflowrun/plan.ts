@@ -4,6 +4,7 @@ import type { CancelRequest, FreezeRequest, StartRequest } from '../../api/messa
 import type { JsonObject, RunSummary } from '../../api/messages/history.ts';
 import type { Finding } from '../../core/admission/finding.ts';
 import type { Instant } from '../../ports/system.ts';
+import { timeMs } from '../../core/search/time.ts';
 import { WORKFLOW_RUN } from '../../ports/resources.ts';
 import type { Answer } from '../catalog/engine.ts';
 import { annotation, hasFinalizer, isDeleting } from '../catalog/labels.ts';
@@ -131,6 +132,8 @@ function startRequest({ metadata, spec }: WorkflowRunObject, run: string): Start
     requestedBy: requesterOf({ metadata }),
     source: 'object',
     object: { name: metadata.name, uid: metadata.uid ?? '' },
+    ...(spec.priority === undefined ? {} : { priority: spec.priority }),
+    ...(spec.startAt === undefined ? {} : { startAt: timeMs(spec.startAt) ?? 0 }),
   };
 }
 

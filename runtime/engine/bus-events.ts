@@ -84,6 +84,10 @@ async function startFrom(options: BusEventOptions, workflow: string, event: Even
     });
   } catch (error) {
     // Sent again it would be refused again.
+    const known = isSignalboxError(error, 'STALE');
+    if (known)
+      options.ports.log.info('the key of a bus event is that of a run with another input', { id, workflow, error });
+    if (known) return;
     if (!isSignalboxError(error, 'INVALID_INPUT')) throw error;
     options.ports.log.warn('a bus event does not fit the workflow it triggers', { id, workflow, error });
   }

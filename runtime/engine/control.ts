@@ -17,7 +17,10 @@ import type {
   StartRequest,
 } from '../../api/messages/asks.ts';
 import type { HistoryEvent, RunStatus, RunSummary } from '../../api/messages/history.ts';
+import type { SignalRequest } from '../../api/messages/incoming.ts';
 import { type EngineVerb, engineSubject, engineVerbs } from '../../api/messages/subjects.ts';
+import { canonicalJson } from '../../core/canonical/canonical.ts';
+import { byPlace, type Condition, holds, placeOf, readWhere } from '../../core/search/where.ts';
 import { authorizeCall } from '../../core/workflow/authorize.ts';
 import { askChild, cancelUnstarted, reportOf } from '../../core/workflow/child.ts';
 import { answerEscalation, cancelRun } from '../../core/workflow/decide.ts';
@@ -34,6 +37,7 @@ import { waitMsMax } from './endings.ts';
 import type { DiskWatch } from './disk-watch.ts';
 import type { EngineMetrics } from './metrics.ts';
 import type { Serving } from './serving.ts';
+import { takeSignal } from './signals.ts';
 import { checkInput, currentWorkflow } from './start.ts';
 import { failpoint } from '../../ports/failpoint.ts';
 
@@ -60,6 +64,9 @@ const listQuery = z.object({
   namespace: z.string().max(63).optional(),
   workflow: z.string().max(63).optional(),
   status: z.string().max(16).optional(),
+  where: z.string().max(2_048).optional(),
+  since: z.int().min(0).optional(),
+  cursor: z.string().max(96).optional(),
   limit: z.int().min(1).max(listMax).default(100),
 });
 
@@ -141,6 +148,7 @@ function handlersOf(options: ControlOptions): Readonly<Record<EngineVerb, Handle
       const request = payload as AuthorizeRequest;
       return { ok: true, result: await serving.act(request.run, (given) => authorizeCall(given, request)) };
     },
+    signal: (serving, payload) => takeSignal(serving, payload as SignalRequest, options.checks),
     deliver: async (serving, payload) => ({
       ok: true,
       result: await deliver(serving, payload as DeliverRequest, options),
@@ -180,7 +188,7 @@ async function start(
     }
   }
   const reply = await serving.partition.submit(request.run, (state) => {
-    if (state !== undefined) return { events: [], reply: { ok: true as const } };
+    if (state !== undefined) return { events: [], reply: otherInput(state, request) ?? { ok: true as const } };
     const digest =
       request.branch?.workflowDigest ?? currentWorkflow(catalog, request.namespace, request.workflow).digest;
     const definition = catalog.definition(digest);
@@ -192,6 +200,15 @@ async function start(
   // What happened since is told only when it is on disk, too.
   return { ok: true, result: await serving.look(request.run, summaryOf) };
 }
+
+/** People and programs that start with a key get the run of that key, never silently one with another input. */
+function otherInput(state: RunState, request: StartRequest): { ok: false; code: 'STALE'; message: string } | undefined {
+  if (request.key === undefined || !fromOutside.has(request.source)) return undefined;
+  if (canonicalJson(state.input) === canonicalJson(request.input)) return undefined;
+  const message = `key "${request.key}" is taken by run ${state.run}, which was started with another input; use another key, or show that run`;
+  return { ok: false, code: 'STALE', message };
+}
+const fromOutside: ReadonlySet<string> = new Set(['http', 'bus', 'hook', 'object']);
 
 /** A run that ends meanwhile is told at once; one that does not, as it is when the time is over. */
 async function waitFor(serving: Serving, payload: unknown): Promise<AwaitedRun> {
@@ -256,15 +273,28 @@ async function history(serving: Serving, payload: unknown): Promise<HistoryPage>
 }
 
 function list(serving: Serving, payload: unknown): readonly RunSummary[] {
-  const { namespace, workflow, status, limit } = listQuery.parse(payload);
+  const query = listQuery.parse(payload);
+  const conditions = conditionsOf(query.where);
+  const after = query.cursor === undefined ? undefined : placeOf(query.cursor);
+  if (query.cursor !== undefined && after === undefined) {
+    throw new SignalboxError('INVALID_INPUT', `cursor: found "${query.cursor}"; allowed: \`next\` of the page before`);
+  }
+  const { namespace, workflow, status, since = 0, limit } = query;
   const found = [...serving.partition.runs()].filter(
     (state) =>
       (namespace === undefined || state.namespace === namespace) &&
       (workflow === undefined || state.workflow === workflow) &&
-      (status === undefined || state.status === (status as RunStatus)),
+      (status === undefined || state.status === (status as RunStatus)) &&
+      state.startedAt >= since &&
+      (after === undefined || byPlace(after, state) < 0) &&
+      holds(state.attributes, conditions),
   );
-  return found
-    .toSorted((left, right) => right.startedAt - left.startedAt)
-    .slice(0, limit)
-    .map(summaryOf);
+  return found.toSorted(byPlace).slice(0, limit).map(summaryOf);
+}
+
+function conditionsOf(where: string | undefined): readonly Condition[] {
+  if (where === undefined) return [];
+  const read = readWhere(where);
+  if (!read.ok) throw new SignalboxError('INVALID_INPUT', read.message);
+  return read.conditions;
 }

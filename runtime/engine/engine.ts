@@ -16,7 +16,8 @@ import { type OwnerOptions, PartitionOwner } from './owner.ts';
 import type { EnginePorts, EngineSettings } from './ports.ts';
 import { Schedules } from './schedules.ts';
 import type { Fallback, Family, Serving } from './serving.ts';
-import { start } from './start.ts';
+import { serveSignals } from './signals.ts';
+import { start, startOptions, whenOf } from './start.ts';
 import { Witnesses } from './witnesses.ts';
 import { serveWorkers } from './worker-asks.ts';
 
@@ -34,6 +35,7 @@ const METRICS_MS = 2_000;
 const startMessage = z.object({
   input: z.record(z.string(), z.unknown()).default({}),
   key: z.string().min(1).max(256).optional(),
+  ...startOptions,
   /** Milliseconds: answered when the run has ended, at the latest then. */
   waitMs: z.int().min(0).max(waitMsMax).optional(),
 });
@@ -78,7 +80,7 @@ export function startEngine(ports: EnginePorts, settings: EngineSettings): Engin
   const starting = { ports, catalog, owners, checks };
   const serves = (partition: number): boolean => partitions[partition]?.serving !== undefined;
   const schedules = new Schedules({ ...starting, metrics, serves });
-  const subscriptions = [consumeEvents(starting), serveStarts(ports, starting)];
+  const subscriptions = [consumeEvents(starting), serveStarts(ports, starting), serveSignals(ports, owners)];
   const measuring = setInterval(() => measure(metrics, partitions), METRICS_MS);
   return {
     catalog,
@@ -140,7 +142,7 @@ async function startFallback(owners: Owners, { state, workflow, run, reason, inp
 
 /** `start.<namespace>.<workflow>` in account WORK; answered after the commit. */
 function serveStarts(
-  { work, ids }: EnginePorts,
+  { work, ids, clock }: EnginePorts,
   starting: { readonly catalog: Catalog; readonly owners: Owners; readonly checks: SchemaChecks },
 ): Subscription {
   return work.serve(
@@ -159,6 +161,7 @@ function serveStarts(
           source: 'bus',
           otherwise: `start/${ids.random()}`,
           ...(key === undefined ? {} : { key }),
+          ...whenOf(parsed.data, clock.now()),
         });
         if (waitMs === undefined) return { ok: true, result: started };
         return await starting.owners.await({ run: started.run, namespace, waitMs });
@@ -184,4 +187,5 @@ function measure(metrics: EngineMetrics, partitions: readonly PartitionOwner[]):
   metrics.partitions(held);
   metrics.runs(runs);
   metrics.tasks(waiting, claimed);
+  metrics.dispatch(partitions.flatMap(({ serving }) => serving?.dispatch.counts ?? []));
 }

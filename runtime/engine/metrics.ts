@@ -1,4 +1,6 @@
 // Owns: what an engine counts.
+import { priorities } from '../../api/messages/priority.ts';
+import { type Counts, phases } from '../../core/dispatch/dispatch.ts';
 import type { Metrics } from '../../ports/system.ts';
 
 export interface EngineMetrics {
@@ -8,6 +10,7 @@ export interface EngineMetrics {
   partitions(held: number): void;
   runs(byStatus: Readonly<Record<string, number>>): void;
   tasks(waiting: number, claimed: number): void;
+  dispatch(counts: readonly Counts[]): void;
   schedules(count: number): void;
   scheduled(outcome: 'started' | 'retried' | 'refused'): void;
   /** 1 while the partition's journal is not trusted. */
@@ -31,7 +34,19 @@ export function engineMetrics(metrics: Metrics): EngineMetrics {
   );
   const schedules = metrics.gauge('signalbox_engine_schedules', 'Schedules this engine looks after.');
   const scheduled = metrics.counter('signalbox_engine_schedule_starts_total', 'Starts of schedules.', ['outcome']);
+  const dispatch = metrics.gauge('signalbox_engine_dispatch_tasks', 'Tasks by priority and how far they are.', [
+    'priority',
+    'phase',
+  ]);
   return {
+    dispatch(counts) {
+      for (const priority of priorities) {
+        for (const phase of phases) {
+          const value = counts.reduce((sum, partition) => sum + partition[priority][phase], 0);
+          dispatch(value, { priority, phase });
+        }
+      }
+    },
     schedules: (count) => schedules(count),
     scheduled: (outcome) => scheduled({ outcome }),
     untrusted: (partition, stopped) => untrusted(stopped ? 1 : 0, { partition: String(partition) }),

@@ -2,7 +2,6 @@
 //   V1: what follows a commit (tasks, timers, projections, fallback runs) is planned from the folded state, so it is the same
 //       after a crash.
 import type { HistoryEvent } from '../../api/messages/history.ts';
-import { defaultPriority } from '../../api/messages/priority.ts';
 import type { Definition, Given } from '../../core/workflow/definition.ts';
 import type { Reaction } from '../../core/workflow/draft.ts';
 import { fireDue } from '../../core/workflow/due.ts';
@@ -236,7 +235,7 @@ export class Serving {
       else {
         dispatched = true;
         const { run, namespace, workflow } = state;
-        this.dispatch.want({ ...command, run, namespace, workflow, priority: defaultPriority }, graceMsNow);
+        this.dispatch.want({ ...command, run, namespace, workflow }, graceMsNow);
       }
     }
     this.timers.set(state.run, wakeAt);

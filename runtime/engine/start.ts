@@ -1,10 +1,15 @@
 // Owns: how a run begins: from HTTP, NATS, a bus event or another run. The same business key is the same run.
+import { z } from 'zod';
 import { SignalboxError } from '../../api/errors.ts';
 import type { StartRequest } from '../../api/messages/asks.ts';
 import type { ResolvedWorkflow } from '../../api/messages/catalog.ts';
 import type { JsonObject, RunSource, RunSummary } from '../../api/messages/history.ts';
 import { evaluateValue } from '../../core/cel/cel.ts';
 import { runIdFor } from '../../core/workflow/partition.ts';
+import { type Priority, priorities } from '../../api/messages/priority.ts';
+import { durationMs } from '../../core/routing/duration.ts';
+import { timeText } from '../../core/schedule/calendar.ts';
+import { timeMs } from '../../core/search/time.ts';
 import type { SchemaChecks } from '../json-schema.ts';
 import type { Catalog } from './catalog.ts';
 import { type Owners, resultOf } from './forward.ts';
@@ -14,10 +19,58 @@ export interface Wish {
   readonly workflow: string;
   readonly input: JsonObject;
   readonly key?: string;
+  readonly priority?: Priority;
+  /** Milliseconds since the epoch. */
+  readonly startAt?: number;
   readonly requestedBy: string;
   readonly source: RunSource;
   /** Used as key where neither the caller nor the workflow has one. */
   readonly otherwise: string;
+}
+
+/** How far ahead a run may be started. */
+const aheadMaxMs = 366 * 86_400_000;
+
+/** Members of a start's body beside input and key. */
+export const startOptions = {
+  priority: z.enum(priorities).optional(),
+  startAt: z.string().max(40).optional(),
+  delay: z.string().max(32).optional(),
+};
+
+/** When and how a run is wanted; rejects what cannot be read, or is too far ahead. */
+export function whenOf(
+  body: {
+    readonly priority?: Priority | undefined;
+    readonly startAt?: string | undefined;
+    readonly delay?: string | undefined;
+  },
+  now: number,
+): Pick<Wish, 'priority' | 'startAt'> {
+  const { priority, startAt, delay } = body;
+  if (startAt !== undefined && delay !== undefined) {
+    throw new SignalboxError('INVALID_INPUT', 'found startAt and delay; allowed is one of them');
+  }
+  const at = startAt === undefined ? delayed(delay, now) : timeMs(startAt);
+  if (at === undefined && startAt !== undefined) {
+    throw new SignalboxError(
+      'INVALID_INPUT',
+      `startAt: found "${startAt}"; allowed: RFC 3339 such as 2026-03-29T01:00:00Z`,
+    );
+  }
+  if (at !== undefined && at > now + aheadMaxMs) {
+    throw new SignalboxError('INVALID_INPUT', `startAt: found ${timeText(at)}; allowed: at most 366 days ahead`);
+  }
+  return { ...(priority === undefined ? {} : { priority }), ...(at === undefined ? {} : { startAt: at }) };
+}
+
+function delayed(delay: string | undefined, now: number): number | undefined {
+  if (delay === undefined) return undefined;
+  const ms = durationMs(delay, Number.NaN);
+  if (Number.isNaN(ms)) {
+    throw new SignalboxError('INVALID_INPUT', `delay: found "${delay}"; allowed: a duration such as 90s, 10m or 2h`);
+  }
+  return now + ms;
 }
 
 /** Bytes of an input: it is part of every task. */
@@ -55,6 +108,8 @@ export function startRequest(workflow: ResolvedWorkflow, wish: Wish): StartReque
     requestedBy,
     source,
     ...(key === undefined ? {} : { key }),
+    ...(wish.priority === undefined ? {} : { priority: wish.priority }),
+    ...(wish.startAt === undefined ? {} : { startAt: wish.startAt }),
   };
 }
 

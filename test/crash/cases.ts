@@ -31,6 +31,7 @@ const byVerb: Readonly<Record<string, ScenarioName>> = {
   cancel: 'cancel',
   decide: 'approval',
   deliver: 'event',
+  signal: 'signal',
   freeze: 'frozen',
   resume: 'frozen',
   readonly: 'frozen',

@@ -147,6 +147,13 @@ export const workflows: Readonly<Record<string, WorkflowSpec>> = {
     timeout: '10m',
     exits: { timeout: 'failed' },
   }),
+  signal: single(
+    { type: 'wait', for: { signal: 'paid' }, timeout: '10m', exits: { timeout: 'failed' } },
+    {
+      states: { ship: { type: 'wait', for: { signal: 'shipped' }, timeout: '10m', exits: { timeout: 'failed' } } },
+      next: { work: 'ship', ship: 'done' },
+    },
+  ),
   shipping: single(
     { type: 'decision' },
     { spec: { key: 'input.run', triggers: [{ event: { subject: busSubject } }] } },

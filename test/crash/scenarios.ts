@@ -97,6 +97,19 @@ export const scenarios = {
       ];
     },
   },
+  /** One signal before its wait and one in it, each told twice. */
+  signal: {
+    begin: begin('signal'),
+    async finish(stage, run) {
+      for (const signal of ['shipped', 'paid']) {
+        const request = { namespace: stageNamespace, run, signal, id: `${signal}-1`, payload: {}, by: 'ann' };
+        await stage.runs.engine('signal', request);
+        await stage.runs.engine('signal', request);
+      }
+      await closing(stage, run);
+      return [{ ...plain, run }];
+    },
+  },
   approval: {
     begin: begin('approval'),
     async finish(stage, run) {

@@ -24,6 +24,7 @@ import { closeChild } from '../../core/workflow/join.ts';
 import type { RunLimits } from '../../core/workflow/limits.ts';
 import { foldHistory } from '../../core/workflow/evolve.ts';
 import { completeActivity, reportFailure } from '../../core/workflow/report.ts';
+import { receiveSignal } from '../../core/workflow/signal.ts';
 import { startRun } from '../../core/workflow/start.ts';
 import { initialState, type RunState } from '../../core/workflow/state.ts';
 import { reportTurn } from '../../core/workflow/turn.ts';
@@ -184,6 +185,11 @@ export class Play {
 
   event(subject: string, key: string, payload: JsonObject = {}, id = 'e1') {
     return this.#react((given) => deliverEvent(given, { namespace: 'ns', id, subject, key, payload }));
+  }
+
+  signal(signal: string, payload: JsonObject = {}, id = 's1', problem?: string) {
+    const request = { namespace: 'ns', run, signal, id, payload, by: 'ann' };
+    return this.#react((given) => receiveSignal(given, request, problem));
   }
 
   authorize(

@@ -10,6 +10,7 @@ const statuses: Partial<Readonly<Record<ErrorCode, number>>> = {
   NOT_FOUND: 404,
   STALE: 409,
   JOURNAL_FULL: 429,
+  OVERLOADED: 429,
   JOURNAL_CORRUPT: 500,
   JOURNAL_ROLLED_BACK: 500,
   JOURNAL_UNWRITABLE: 503,

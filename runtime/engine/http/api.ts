@@ -4,12 +4,16 @@ import express, { type Express, type Request, type Response } from 'express';
 import { z } from 'zod';
 import { SignalboxError } from '../../../api/errors.ts';
 import type { HistoryEvent, JsonObject, RunSummary } from '../../../api/messages/history.ts';
+import type { SignalResult } from '../../../api/messages/incoming.ts';
 import { eventSubject } from '../../../api/messages/subjects.ts';
+import { byPlace, cursorOf } from '../../../core/search/where.ts';
+import { timeMs } from '../../../core/search/time.ts';
 import type { HistoryPage } from '../control.ts';
 import type { Engine } from '../engine.ts';
 import { resultOf } from '../forward.ts';
 import type { EnginePorts } from '../ports.ts';
-import { start } from '../start.ts';
+import { signalBody, signalName } from '../signals.ts';
+import { start, startOptions, whenOf } from '../start.ts';
 import type { Callers, Verb } from './access.ts';
 import { listSchedules, pause, trigger } from './schedules.ts';
 import { errorAnswers, notFound } from './answers.ts';
@@ -24,7 +28,7 @@ const name = z.string().regex(/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/, 'must be a
 const runName = z.string().regex(/^[0-9A-Za-z]{1,64}$/, 'must be the id of a run');
 const scheduleName = z.string().regex(/^[A-Za-z][A-Za-z0-9]{0,62}$/, 'must be the name of a schedule');
 const json = z.record(z.string(), z.unknown());
-const startBody = z.object({ input: json.default({}), key: z.string().min(1).max(256).optional() });
+const startBody = z.object({ input: json.default({}), key: z.string().min(1).max(256).optional(), ...startOptions });
 const reasonBody = z.object({ reason: z.string().min(1).max(2_048) });
 const readOnlyBody = reasonBody.extend({ readOnly: z.boolean().default(true) });
 const eventBody = z.object({
@@ -40,6 +44,9 @@ const listQuery = z.object({
   workflow: name.optional(),
   status: z.enum(['Running', 'Waiting', 'Frozen', 'Closed']).optional(),
   limit: z.coerce.number().int().min(1).max(limitMax).default(100),
+  where: z.string().max(2_048).optional(),
+  since: z.string().max(40).optional(),
+  cursor: z.string().max(96).optional(),
 });
 const bodyBytesMax = 300_000;
 
@@ -68,6 +75,7 @@ export function engineApi(options: ApiOptions): Express {
   app.post(`${root}/runs/:run/freeze`, route('update', freezeRun(options, 'freeze')));
   app.post(`${root}/runs/:run/resume`, route('update', freezeRun(options, 'resume')));
   app.post(`${root}/runs/:run/readonly`, route('update', setReadOnly(options)));
+  app.post(`${root}/runs/:run/signals/:signal`, route('update', sendSignal(options)));
   app.post(`${root}/hooks/*path`, route('create', callHook(options)));
   app.post(`${root}/events/:subject`, route('create', publishEvent(options)));
   app.get(`${root}/schedules`, route('list', schedules(options)));
@@ -116,7 +124,7 @@ const startRun =
   ({ engine, ports }: ApiOptions): Route =>
   async ({ request, namespace, user }) => {
     const workflow = parse(name, request.params['workflow'], 'workflow');
-    const { input, key } = parse(startBody, request.body ?? {}, 'body');
+    const { input, key, ...when } = parse(startBody, request.body ?? {}, 'body');
     const summary = await start(engine, {
       namespace,
       workflow,
@@ -125,6 +133,7 @@ const startRun =
       source: 'http',
       otherwise: `http/${ports.ids.random()}`,
       ...(key === undefined ? {} : { key }),
+      ...whenOf(when, ports.clock.now()),
     });
     return { status: 201, body: summary };
   };
@@ -132,17 +141,26 @@ const startRun =
 const listRuns =
   ({ engine: { owners } }: ApiOptions): Route =>
   async ({ request, namespace }) => {
-    const query = parse(listQuery, request.query, 'query');
+    const { since, ...rest } = parse(listQuery, request.query, 'query');
+    const from = since === undefined ? undefined : timeMs(since);
+    if (since !== undefined && from === undefined) {
+      throw new SignalboxError(
+        'INVALID_INPUT',
+        `since: found "${since}"; allowed: RFC 3339 such as 2026-03-29T01:00:00Z`,
+      );
+    }
+    const query = { namespace, ...rest, ...(from === undefined ? {} : { since: from }) };
     const replies = await Promise.all(
       Array.from({ length: owners.partitions }, (_, partition) =>
-        owners.askPartition<readonly RunSummary[]>(partition, 'list', { namespace, ...query }),
+        owners.askPartition<readonly RunSummary[]>(partition, 'list', query),
       ),
     );
     const items = replies
       .flatMap((reply) => resultOf(reply))
-      .toSorted((left, right) => right.startedAt - left.startedAt)
-      .slice(0, query.limit);
-    return { status: 200, body: { items } };
+      .toSorted(byPlace)
+      .slice(0, rest.limit);
+    const last = items.length < rest.limit ? undefined : items.at(-1);
+    return { status: 200, body: { items, ...(last === undefined ? {} : { next: cursorOf(last) }) } };
   };
 
 const runOf = (request: Request): string => parse(runName, request.params['run'], 'run');
@@ -192,6 +210,16 @@ const setReadOnly =
     const { reason, readOnly } = parse(readOnlyBody, request.body ?? {}, 'body');
     resultOf(await owners.ask(run, 'readonly', { run, namespace, readOnly, by: user, reason }));
     return { status: 200, body: resultOf(await owners.ask<RunSummary>(run, 'show', { run, namespace })) };
+  };
+
+const sendSignal =
+  ({ engine: { owners } }: ApiOptions): Route =>
+  async ({ request, namespace, user }) => {
+    const run = runOf(request);
+    const signal = parse(signalName, request.params['signal'], 'signal');
+    const { id, data } = parse(signalBody, request.body ?? {}, 'body');
+    const asked = { namespace, run, signal, id, payload: data as JsonObject, by: user };
+    return { status: 200, body: resultOf(await owners.ask<SignalResult>(run, 'signal', asked)) };
   };
 
 /** A workflow with the trigger `http.path` is started by a POST to that path; the body is its input. */
