@@ -48,6 +48,14 @@ export interface Bus {
   close(): Promise<void>;
 }
 
+/** Whether a connection is there, told by what it listens to: seen at once when it breaks, without its help. */
+export interface Presence {
+  /** Listens there and says nothing. */
+  show(subject: string): Subscription;
+  /** True when certainly nobody listens there; false also when that cannot be known within `waitMs`. */
+  absent(subject: string, waitMs: number): Promise<boolean>;
+}
+
 export interface BucketOptions {
   /** Lost with the server; its owner writes it again. Default: on disk. */
   readonly memory?: boolean;

@@ -6,3 +6,4 @@ export { natsDeadLetters } from './dead-letters.ts';
 export { type JournalOptions, natsJournal } from './journal.ts';
 export { natsLedger } from './ledger.ts';
 export { natsOwnership } from './ownership.ts';
+export { natsPresence } from './presence.ts';

@@ -53,13 +53,17 @@ const turn = z.object({
 /** `free`: slots of the worker that have nothing to do; so many tasks are worth publishing. */
 const free = z.int().min(0).max(10_000).optional();
 
-export const claimAsk = z.object({ ...target, worker: z.string().max(253), free });
+/** `present`: the worker listens to `presenceSubject`, so the loss of its connection can be seen. */
+const present = z.boolean().optional();
+
+export const claimAsk = z.object({ ...target, worker: z.string().max(253), free, present });
 /** `proposed: true`: the calls are about to be made; answered after the commit. */
 export const turnAsk = z.object({ ...target, worker: z.string().max(253), proposed: z.boolean(), turn });
 export const completeAsk = z.object({
   ...target,
   worker: z.string().max(253),
   free,
+  present,
   /** The slot may go on at once: the answer may carry its next work. */
   more: z.boolean().optional(),
   result: jsonObject,
@@ -72,7 +76,7 @@ export const failAsk = z.object({
   failure: z.object({ code: z.string().max(64), message: z.string().max(2048) }),
   retryable: z.boolean(),
 });
-export const heartbeatAsk = z.object({ ...target, worker: z.string().max(253), free });
+export const heartbeatAsk = z.object({ ...target, worker: z.string().max(253), free, present });
 
 export const batchAsksMax = 64;
 /** Asks that a worker made at the same moment to one partition, in one message; the answer is `{replies}` in their order. */

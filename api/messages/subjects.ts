@@ -116,5 +116,9 @@ export type NatsAccount = 'CONTROL' | 'WORK';
 /** Where a pod receives replies: nobody else may listen there. */
 export const inboxPrefix = (namespace: string, pod: string): string => `_INBOX.${namespace}.${pod}`;
 
+/** What a worker listens to as long as its connection is there: below its own inbox, where nobody else may listen. */
+export const presenceSubject = (namespace: string, worker: string): string =>
+  `${inboxPrefix(namespace, worker)}.present`;
+
 export const agentServiceAccount = (agent: string): string => `signalbox-agent-${agent}`;
 export const gatewayServiceAccount = 'signalbox-gateway';

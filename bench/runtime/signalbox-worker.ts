@@ -1,6 +1,6 @@
 // Owns: Signalbox's worker for measurements: the worker that ships, with a no-op in the place of the agent's activity.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { connectNats } from '../../adapters/nats/nats.ts';
+import { connectNats, natsPresence } from '../../adapters/nats/nats.ts';
 import { systemClock } from '../../adapters/system/clock.ts';
 import { jsonLog } from '../../adapters/system/log.ts';
 import { promMetrics } from '../../adapters/system/metrics.ts';
@@ -26,7 +26,13 @@ const bus = await connectNats({
   name: `worker/bench/${env('BENCH_NAME')}`,
 });
 const clock = systemClock();
-const ports = { bus, clock, log: jsonLog({ name: 'worker', level: 'warn' }), metrics: promMetrics() };
+const ports = {
+  bus,
+  presence: natsPresence(bus),
+  clock,
+  log: jsonLog({ name: 'worker', level: 'warn' }),
+  metrics: promMetrics(),
+};
 const { namespace, agent } = bundle;
 startWorker(ports, { namespace, agent, bundle, slots: Number(env('BENCH_SLOTS')), name: env('BENCH_NAME') }, noop);
 process.once('SIGTERM', () => process.exit(0));

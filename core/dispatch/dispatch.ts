@@ -160,6 +160,11 @@ export class DispatchCore {
     if (task?.phase === 'Claimed' && task.worker === worker) this.#ready(task, true);
   }
 
+  /** Workers that have something. */
+  workers(): Iterable<string> {
+    return this.#workers.keys();
+  }
+
   /** The worker's connection is gone: what it had goes to others at once. */
   workerLost(worker: string): void {
     for (const task of this.#workers.get(worker) ?? []) this.#ready(task, true);

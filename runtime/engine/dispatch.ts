@@ -58,6 +58,10 @@ export class Dispatch {
     this.#soon();
   }
 
+  workers(): Iterable<string> {
+    return this.#core.workers();
+  }
+
   /** The worker's connection is gone. */
   workerLost(worker: string): void {
     this.#core.workerLost(worker);

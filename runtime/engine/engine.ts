@@ -14,6 +14,7 @@ import { DiskWatch } from './disk-watch.ts';
 import { engineMetrics, type EngineMetrics } from './metrics.ts';
 import { type OwnerOptions, PartitionOwner } from './owner.ts';
 import type { EnginePorts, EngineSettings } from './ports.ts';
+import { PresenceWatch } from './presence.ts';
 import { Schedules } from './schedules.ts';
 import type { Fallback, Family, Serving } from './serving.ts';
 import { serveSignals } from './signals.ts';
@@ -57,7 +58,8 @@ export function startEngine(ports: EnginePorts, settings: EngineSettings): Engin
     const serving = partitions[partition]?.serving;
     return serving === undefined ? undefined : control(serving, verb, payload);
   });
-  const workers = { checks, receiptKey: ports.receiptKey, metrics };
+  const presence = watchPresence(ports, () => partitions.flatMap(({ serving }) => serving ?? []));
+  const workers = { checks, receiptKey: ports.receiptKey, metrics, presence };
   const partitions = partitionOwners(settings, {
     ports,
     settings,
@@ -73,10 +75,7 @@ export function startEngine(ports: EnginePorts, settings: EngineSettings): Engin
   });
   const watching = catalog.run(ports.control, ports.log, stopping.signal);
   for (const partition of partitions) partition.start();
-  ports.control.onReconnect(() => {
-    for (const partition of partitions) partition.reconnected();
-  });
-  ports.work.onReconnect(() => each((serving) => serving.dispatch.republish()));
+  onReconnects(ports, partitions, presence);
   const starting = { ports, catalog, owners, checks };
   const serves = (partition: number): boolean => partitions[partition]?.serving !== undefined;
   const schedules = new Schedules({ ...starting, metrics, serves });
@@ -90,10 +89,10 @@ export function startEngine(ports: EnginePorts, settings: EngineSettings): Engin
     problem: () => problemOf(ports, catalog, partitions) ?? disk.problem,
     async stop() {
       clearInterval(measuring);
+      presence?.stop();
       disk.stop();
       schedules.stop();
-      await Promise.all(subscriptions.map((subscription) => subscription.stop()));
-      await Promise.all(partitions.map((partition) => partition.stop()));
+      for (const part of [subscriptions, partitions]) await Promise.all(part.map((one) => one.stop()));
       await witnesses.stop();
       stopping.abort();
       await watching;
@@ -103,6 +102,29 @@ export function startEngine(ports: EnginePorts, settings: EngineSettings): Engin
 
 const partitionOwners = ({ partitions }: EngineSettings, options: OwnerOptions): readonly PartitionOwner[] =>
   Array.from({ length: partitions }, (_, number) => new PartitionOwner(number, options));
+
+/** What lived in the memory of NATS may be gone. */
+function onReconnects(ports: EnginePorts, partitions: readonly PartitionOwner[], presence?: PresenceWatch): void {
+  ports.control.onReconnect(() => {
+    for (const partition of partitions) partition.reconnected();
+  });
+  ports.work.onReconnect(() => {
+    presence?.reconnected();
+    for (const { serving } of partitions) serving?.dispatch.republish();
+  });
+}
+
+function watchPresence({ presence, log }: EnginePorts, served: () => readonly Serving[]): PresenceWatch | undefined {
+  if (presence === undefined) return undefined;
+  return new PresenceWatch({
+    presence,
+    log,
+    atWork: () => served().flatMap(({ dispatch }) => [...dispatch.workers()]),
+    gone: (worker) => {
+      for (const { dispatch } of served()) dispatch.workerLost(worker);
+    },
+  });
+}
 
 function problemOf(ports: EnginePorts, catalog: Catalog, partitions: readonly PartitionOwner[]): string | undefined {
   const bus = ports.control.problem() ?? ports.work.problem();

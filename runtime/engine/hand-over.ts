@@ -18,7 +18,7 @@ const triesMax = 3;
 export interface Slot {
   readonly serving: Serving;
   readonly identity: WorkerIdentity;
-  /** Name of the worker. */
+  /** The worker, as claims name it. */
   readonly worker: string;
   readonly room: Room;
   readonly claim: (task: {

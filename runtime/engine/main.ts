@@ -1,7 +1,7 @@
 // Entry point of an engine: binds it to NATS, the API server's access reviews and HTTP.
 import { connectKube } from '../../adapters/kube/kube.ts';
 import { inClusterConfig } from '../../adapters/kube/access.ts';
-import { connectNats, natsDeadLetters, natsJournal, natsOwnership } from '../../adapters/nats/nats.ts';
+import { connectNats, natsDeadLetters, natsJournal, natsOwnership, natsPresence } from '../../adapters/nats/nats.ts';
 import { systemClock } from '../../adapters/system/clock.ts';
 import { armFromEnvironment } from '../../adapters/system/failpoints.ts';
 import { serveHealth } from '../../adapters/system/http-health.ts';
@@ -65,6 +65,7 @@ try {
   const ports: EnginePorts = {
     control,
     work,
+    presence: natsPresence(work),
     journal,
     ownership: await natsOwnership(control),
     deadLetters: natsDeadLetters(control, () => clock.now()),

@@ -1,5 +1,5 @@
 // Owns: what an engine is made of.
-import type { Bus } from '../../ports/bus.ts';
+import type { Bus, Presence } from '../../ports/bus.ts';
 import type { DeadLetters } from '../../ports/dead-letters.ts';
 import type { Journal, Ownership } from '../../ports/journal.ts';
 import type { Clock, Ids, Log, Metrics } from '../../ports/system.ts';
@@ -9,6 +9,8 @@ export interface EnginePorts {
   readonly control: Bus;
   /** Account WORK. */
   readonly work: Bus;
+  /** Of workers, in account WORK; without it their silence tells. */
+  readonly presence?: Presence;
   readonly journal: Journal;
   readonly ownership: Ownership;
   readonly deadLetters: DeadLetters;

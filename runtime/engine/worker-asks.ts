@@ -36,6 +36,7 @@ import type { SchemaChecks } from '../json-schema.ts';
 import { isGenuine } from '../receipts.ts';
 import { handOver, room, type Room } from './hand-over.ts';
 import type { EngineMetrics } from './metrics.ts';
+import { type PresenceWatch, workerKey } from './presence.ts';
 import type { Serving } from './serving.ts';
 import { failpoint } from '../../ports/failpoint.ts';
 
@@ -43,6 +44,7 @@ export interface WorkerAskOptions {
   readonly checks: SchemaChecks;
   readonly receiptKey: Uint8Array;
   readonly metrics: EngineMetrics;
+  readonly presence?: PresenceWatch | undefined;
 }
 
 type Reply = ClaimReply | ReportReply;
@@ -52,6 +54,7 @@ interface Ask {
   readonly attempt: number;
   readonly worker: string;
   readonly free?: number | undefined;
+  readonly present?: boolean | undefined;
 }
 
 const parallelMax = 1_024;
@@ -153,17 +156,21 @@ async function claim(asking: Asking, ask: Ask): Promise<ClaimReply> {
     if (found.activity.notBefore > given.now) {
       return { events: [], reply: { kind: 'Busy', message: 'the attempt waits for its back-off' } };
     }
-    if (!serving.dispatch.claim(ask.run, ask.worker)) {
+    if (!serving.dispatch.claim(ask.run, keyOf(asking, ask))) {
       return { events: [], reply: { kind: 'Busy', message: 'another worker has it' } };
     }
-    heard(serving, ask);
+    heard(asking, ask);
     return { events: [], reply: workFor(given) };
   });
 }
 
-/** The worker is alive, and says how much more it can take. */
-function heard({ dispatch }: Serving, { run, worker, free }: Ask): void {
-  if (free !== undefined) dispatch.hasFree(run, worker, free);
+const keyOf = ({ worker: { namespace } }: Asking, { worker }: Ask): string => workerKey(namespace, worker);
+
+/** The worker is alive, and says how much more it can take and whether its connection can be seen. */
+function heard(asking: Asking, ask: Ask): void {
+  const { serving, options, worker: identity } = asking;
+  if (ask.free !== undefined) serving.dispatch.hasFree(ask.run, keyOf(asking, ask), ask.free);
+  if (ask.present === true) options.presence?.shown(identity.namespace, ask.worker);
 }
 
 /** K1 and K2, then the report. */
@@ -174,10 +181,10 @@ function report(asking: Asking, ask: Ask, react: (given: Given) => Reaction<Repo
     if (found.kind === 'Current') {
       const wrong = stranger(asking, given);
       if (wrong !== undefined) return { events: [], reply: no('DENIED', wrong) };
-      if (!serving.dispatch.claim(ask.run, ask.worker)) {
+      if (!serving.dispatch.claim(ask.run, keyOf(asking, ask))) {
         return { events: [], reply: { kind: 'Stop', message: 'another worker has it' } };
       }
-      heard(serving, ask);
+      heard(asking, ask);
     }
     return react(given);
   });
@@ -216,7 +223,7 @@ async function complete(asking: Asking, ask: CompleteAsk): Promise<ReportReply> 
   const next = await handOver({
     serving,
     identity,
-    worker,
+    worker: keyOf(asking, ask),
     room: left,
     claim: (task) => claim(asking, { ...task, worker }),
   });

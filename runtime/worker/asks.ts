@@ -47,15 +47,22 @@ export function claim(
   hint: TaskHint,
   options: { untilMs: number; signal: AbortSignal },
 ): Promise<ClaimReply> {
-  const { outbox, clock, identity, settings } = worker;
+  const { outbox, clock, identity } = worker;
   const { run, activity, attempt, partition } = hint;
   return asked<ClaimReply>(
     'claim',
     { bus: outbox, clock, timeoutMs: engineTimeoutMs, ...options },
     askEngine(identity, partition, 'claim'),
-    { run, activity, attempt, worker: settings.name, free: worker.free() },
+    { run, activity, attempt, ...standing(worker) },
   );
 }
+
+/** Who asks, how much more it could take, and whether its connection can be seen. */
+const standing = ({ settings, free, presence }: Worker) => ({
+  worker: settings.name,
+  free: free(),
+  ...(presence === undefined ? {} : { present: true }),
+});
 
 async function asked<T extends { readonly kind: string }>(
   moment: string,
@@ -76,7 +83,7 @@ export interface AskOptions {
 }
 
 export function asksOf(worker: Worker, hint: TaskHint, options: AskOptions): Asks {
-  const { bus, outbox, clock, identity, settings, free } = worker;
+  const { bus, outbox, clock, identity, settings } = worker;
   let handed: Work | undefined;
   const { run, activity, attempt, partition } = hint;
   const target = { run, activity, attempt };
@@ -91,7 +98,11 @@ export function asksOf(worker: Worker, hint: TaskHint, options: AskOptions): Ask
   return {
     turn: (turn, proposed) => report('turn', { proposed, turn }, proposed ? 'propose' : 'turn'),
     async complete(done) {
-      const reply = await report('complete', { ...done, free: free(), ...(options.more() ? { more: true } : {}) });
+      const reply = await report('complete', {
+        ...done,
+        ...standing(worker),
+        ...(options.more() ? { more: true } : {}),
+      });
       if (reply.kind === 'Go') handed = reply.next;
       return reply;
     },
@@ -104,7 +115,7 @@ export function asksOf(worker: Worker, hint: TaskHint, options: AskOptions): Ask
     heartbeat: () =>
       outbox.request<ReportReply>(
         askEngine(identity, partition, 'heartbeat'),
-        { ...target, worker: settings.name, free: free() },
+        { ...target, ...standing(worker) },
         heartbeatTimeoutMs,
       ),
     model: ({ final, ...ask }) =>

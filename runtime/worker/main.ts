@@ -1,6 +1,6 @@
 // Entry point of a worker: one Agent × Bundle, with one connection to NATS and nothing else.
 import { readFile } from 'node:fs/promises';
-import { connectNats } from '../../adapters/nats/nats.ts';
+import { connectNats, natsPresence } from '../../adapters/nats/nats.ts';
 import { systemClock } from '../../adapters/system/clock.ts';
 import { armFromEnvironment } from '../../adapters/system/failpoints.ts';
 import { serveHealth } from '../../adapters/system/http-health.ts';
@@ -52,7 +52,7 @@ try {
     ready: () => problem(),
   });
   const bus = await connectNats(natsIdentity(env, 'WORK', 'worker'));
-  const running = startWorker({ bus, clock: systemClock(), log, metrics }, settings);
+  const running = startWorker({ bus, presence: natsPresence(bus), clock: systemClock(), log, metrics }, settings);
   problem = () => bus.problem();
   state = '';
   onTermination(log, async () => {

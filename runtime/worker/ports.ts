@@ -1,7 +1,7 @@
 // Owns: what a worker is made of. It has no credential but its NATS token, and no rights but to ask.
 import type { ResolvedBundle } from '../../api/messages/catalog.ts';
 import { bundleToken, type WorkerIdentity } from '../../api/messages/subjects.ts';
-import type { Bus } from '../../ports/bus.ts';
+import type { Bus, Presence } from '../../ports/bus.ts';
 import type { Clock, Log, Metrics } from '../../ports/system.ts';
 import type { SchemaChecks } from '../json-schema.ts';
 import type { Outbox } from './outbox.ts';
@@ -10,6 +10,8 @@ import type { Activity } from './worker.ts';
 export interface WorkerPorts {
   /** Account WORK. */
   readonly bus: Bus;
+  /** With it, the loss of the connection is seen at once. */
+  readonly presence?: Presence;
   readonly clock: Clock;
   readonly log: Log;
   readonly metrics: Metrics;

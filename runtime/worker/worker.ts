@@ -5,7 +5,7 @@
 //   W4: a slot goes on with what the engine hands over; that has no task, and is missed when this worker dies.
 import { isSignalboxError } from '../../api/errors.ts';
 import type { ClaimReply, TaskHint, Work } from '../../api/messages/asks.ts';
-import { streams, taskConsumer } from '../../api/messages/subjects.ts';
+import { presenceSubject, streams, taskConsumer } from '../../api/messages/subjects.ts';
 import type { Task } from '../../ports/bus.ts';
 import { schemaChecks } from '../json-schema.ts';
 import { type ActivityEnd, runActivity } from './activity.ts';
@@ -35,7 +35,7 @@ export function startWorker(
   settings: WorkerSettings,
   activity: Activity = runActivity,
 ): RunningWorker {
-  const { bus, clock, log, metrics } = ports;
+  const { bus, presence, clock, log, metrics } = ports;
   const ended = metrics.counter('signalbox_worker_activities_total', 'Activities ended here, by end.', ['end']);
   const atWork = new Set<string>();
   const worker: Worker = {
@@ -62,6 +62,7 @@ export function startWorker(
     failpoint('worker.task.received');
     await workOn(worker, { hint, task }, shift);
   });
+  presence?.show(presenceSubject(settings.namespace, settings.name));
   log.info('taking tasks', { consumer, slots: settings.slots });
   return {
     active: () => atWork.size,

@@ -2,9 +2,11 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { HistoryEvent } from '../../api/messages/history.ts';
 import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
-import { natsJournal } from '../../adapters/nats/nats.ts';
+import { connectNats, type NatsBus, natsJournal, natsPresence } from '../../adapters/nats/nats.ts';
+import type { ClaimReply, ReportReply } from '../../api/messages/asks.ts';
+import { askEngine, bundleToken, presenceSubject, type WorkerEngineVerb } from '../../api/messages/subjects.ts';
 import { partitionOf } from '../../core/workflow/partition.ts';
-import { EngineStage, type Script } from '../support/engine-stage.ts';
+import { EngineStage, namespace, partitions, type Script } from '../support/engine-stage.ts';
 
 let stage: EngineStage;
 beforeEach(async ({ task }) => {
@@ -52,6 +54,41 @@ function expectWhole(events: readonly HistoryEvent[], taskSteps: number): void {
   expect(events.filter((event) => event.type === 'TurnCompleted')).toHaveLength(2 * taskSteps);
   expect(events.at(-1)?.type).toBe('RunClosed');
 }
+
+test('a worker whose connection is gone is missed by that alone: it goes on saying that it lives', async () => {
+  const bundle = await stage.agent('clerk');
+  await stage.workflow('steps', steps(1));
+  await stage.engine();
+  const run = await stage.begin('steps');
+  const identity = { namespace, agent: 'clerk', bundle: bundleToken(bundle.digest) };
+  const say = (bus: NatsBus, verb: WorkerEngineVerb) =>
+    bus.request<ClaimReply | ReportReply>(
+      askEngine(identity, partitionOf(run, partitions), verb),
+      { run, activity: 'step0.1', attempt: 1, worker: 'lost', present: true },
+      3_000,
+    );
+  const own = await connectNats({ url: stage.nats.url, ...stage.nats.work, name: 'lost' });
+  natsPresence(own).show(presenceSubject(namespace, 'lost'));
+  await expect.poll(async () => (await say(own, 'claim')).kind).toBe('Work');
+  // Longer than it takes to miss a worker: its connection is seen, and so it keeps what it has.
+  for (let beats = 0; beats < 10; beats += 1) {
+    await new Promise((resolve) => setTimeout(resolve, 100));
+    expect(await say(own, 'heartbeat')).toEqual({ kind: 'Go' });
+  }
+  const taken = Promise.withResolvers<void>();
+  stage.worker('clerk', async (desk) => {
+    taken.resolve();
+    await desk.complete({});
+  });
+  await own.close();
+  const beating = setInterval(() => void say(stage.work, 'heartbeat').catch(() => undefined), 200);
+  try {
+    await taken.promise;
+    expect((await stage.closed(run)).outcome).toBe('success');
+  } finally {
+    clearInterval(beating);
+  }
+});
 
 const startMany = (count: number): Promise<readonly string[]> =>
   Promise.all(Array.from({ length: count }, () => stage.begin('steps')));

@@ -9,6 +9,7 @@ import {
   natsDeadLetters,
   natsJournal,
   natsOwnership,
+  natsPresence,
 } from '../../adapters/nats/nats.ts';
 import { systemClock } from '../../adapters/system/clock.ts';
 import { systemIds } from '../../adapters/system/ids.ts';
@@ -385,6 +386,7 @@ export class EngineStage {
       work,
       journal: natsJournal(control, { appendTimeoutMs: 1_000 }),
       ownership: await natsOwnership(control),
+      presence: natsPresence(work),
       deadLetters: natsDeadLetters(control, () => systemClock().now()),
       clock: systemClock(),
       ids: systemIds(),
