@@ -3,10 +3,9 @@
 //   Z3: an approval is consumed once, by an event, before the call; the same call asked for again is the same consumption.
 import type { AuthorizeReply, AuthorizeRequest } from '../../api/messages/asks.ts';
 import { bundleToken } from '../../api/messages/subjects.ts';
-import { leftMicros } from '../budget/budget.ts';
 import { callDigest } from '../permission/digest.ts';
 import { current } from './current.ts';
-import { budgetLimit, factsOf, type Given, stateOf } from './definition.ts';
+import { budgetLeft, factsOf, type Given, stateOf } from './definition.ts';
 import { Draft, type Reaction } from './draft.ts';
 import { goalOf, outputOf } from './schedule.ts';
 import type { ActivityState, RunState } from './state.ts';
@@ -59,7 +58,7 @@ function consume(draft: Draft, request: AuthorizeRequest): 'notNeeded' | 'consum
 function allowed(draft: Draft, activity: ActivityState, approval: 'notNeeded' | 'consumed' | 'absent'): AuthorizeReply {
   const { state } = draft;
   const spec = stateOf(draft.definition, state.state) ?? { type: 'task' as const };
-  const limitMicros = budgetLimit(draft);
+  const budgetLeftMicros = budgetLeft(draft);
   const output = outputOf(spec);
   const { run: id, namespace, workflow, requestedBy } = state;
   return {
@@ -75,9 +74,7 @@ function allowed(draft: Draft, activity: ActivityState, approval: 'notNeeded' | 
     ...(spec.override === undefined ? {} : { override: spec.override }),
     input: state.input,
     facts: factsOf(state),
-    ...(limitMicros === undefined
-      ? {}
-      : { budgetLeftMicros: leftMicros({ limitMicros, spentMicros: state.costMicros }) }),
+    ...(budgetLeftMicros === undefined ? {} : { budgetLeftMicros }),
     deadline: activity.deadline,
     approval,
     turns: activity.turns,

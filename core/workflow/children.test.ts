@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { WorkflowState } from '../../api/v1alpha1/workflow-state.ts';
-import { Play, type Setting, simple, started } from '../../test/support/play.ts';
+import { Play, type Setting, simple, started, taskState } from '../../test/support/play.ts';
 import { plan } from './plan.ts';
 import { summaryOf } from './summary.ts';
 
@@ -78,6 +78,27 @@ describe('asking', () => {
     const play = started(forked({}, { spec: { budget: { perRunMicros: 1_000 } } }), { customer: 'c' });
     expect(play.state.children.map(({ budgetMicros }) => budgetMicros)).toEqual([333, 333, 333]);
   });
+});
+
+test('the share of a child that nobody waits for stays its own until it is closed', () => {
+  const base = forked({ join: 'any' }, { spec: { budget: { perRunMicros: 900 } } });
+  const play = started(
+    {
+      ...base,
+      states: { ...base.states, after: taskState },
+      transitions: [
+        { from: 'work', to: 'after' },
+        { from: 'after', to: 'done' },
+        { from: 'count', to: 'done' },
+      ],
+    },
+    { customer: 'c' },
+  );
+  play.child('stock', 'success', { costMicros: 100 });
+  expect(play.authorize('pay', {})).toMatchObject({ budgetLeftMicros: 900 - 100 - 2 * 300 });
+  play.child('credit', 'cancelled', { costMicros: 0 });
+  play.child('address', 'cancelled', { costMicros: 250 });
+  expect(play.authorize('pay', {})).toMatchObject({ budgetLeftMicros: 900 - 100 - 250 });
 });
 
 describe('joining', () => {

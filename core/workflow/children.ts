@@ -3,10 +3,9 @@
 import type { ChildRequest, StartRequest } from '../../api/messages/asks.ts';
 import type { JsonObject } from '../../api/messages/history.ts';
 import type { WorkflowState } from '../../api/v1alpha1/workflow-state.ts';
-import { leftMicros } from '../budget/budget.ts';
 import { interpolate } from '../cel/cel.ts';
 import { frozenBy } from './current.ts';
-import { budgetLimit, runBinding } from './definition.ts';
+import { budgetLeft, runBinding } from './definition.ts';
 import type { Draft } from './draft.ts';
 import { limitsOf } from './limits.ts';
 import { runIdFor } from './partition.ts';
@@ -62,9 +61,8 @@ function filledInput(state: RunState, template: unknown): JsonObject | string {
 
 /** What is left of the budget is shared evenly, so that all together cannot spend more. */
 function shareOf(draft: Draft, children: number): { readonly budgetMicros?: number } {
-  const limitMicros = budgetLimit(draft);
-  if (limitMicros === undefined || children === 0) return {};
-  return { budgetMicros: Math.floor(leftMicros({ limitMicros, spentMicros: draft.state.costMicros }) / children) };
+  const left = budgetLeft(draft);
+  return left === undefined || children === 0 ? {} : { budgetMicros: Math.floor(left / children) };
 }
 
 /** What the owner of the child is asked, now and until the child is closed. */

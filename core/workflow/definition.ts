@@ -3,6 +3,7 @@ import type { JsonObject } from '../../api/messages/history.ts';
 import type { ResolvedBundle, ResolvedPolicy, ResolvedWorkflow } from '../../api/messages/catalog.ts';
 import type { EscalationRule, Queue } from '../../api/v1alpha1/escalation-policy.ts';
 import type { WorkflowState } from '../../api/v1alpha1/workflow-state.ts';
+import { leftMicros } from '../budget/budget.ts';
 import type { RunLimits } from './limits.ts';
 import type { RunState } from './state.ts';
 
@@ -40,6 +41,15 @@ export function budgetLimit({ definition, state }: Omit<Given, 'now'>): number |
     (limit) => limit !== undefined,
   );
   return limits.length === 0 ? undefined : Math.min(...limits);
+}
+
+/** What may still be spent: the shares of children that are open are theirs, also of those nobody waits for. */
+export function budgetLeft(given: Omit<Given, 'now'>): number | undefined {
+  const limitMicros = budgetLimit(given);
+  if (limitMicros === undefined) return undefined;
+  const { children, costMicros } = given.state;
+  const shares = children.filter(({ closed }) => closed === undefined).map(({ budgetMicros }) => budgetMicros ?? 0);
+  return leftMicros({ limitMicros, spentMicros: shares.reduce((sum, share) => sum + share, costMicros) });
 }
 
 export const hasChildren = ({ type }: WorkflowState): boolean => type === 'parallel' || type === 'workflow';
