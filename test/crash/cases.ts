@@ -55,6 +55,10 @@ const engine: readonly Given[] = [
     { moment: 'engine.append.before', scenario: 'wire', at },
     { moment: 'engine.append.after', scenario: 'wire', at },
   ]),
+  ...[1, 2, 3, 4].flatMap((at): Given[] => [
+    { moment: 'engine.append.before', scenario: 'burst', at },
+    { moment: 'engine.append.after', scenario: 'burst', at },
+  ]),
   { moment: 'engine.append.after', scenario: 'fallback' },
   { moment: 'engine.append.after', scenario: 'cancel', at: 2 },
   { moment: 'engine.blob.stored', scenario: 'large' },

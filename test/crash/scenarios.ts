@@ -38,6 +38,7 @@ export interface Scenario {
   finish(stage: Played, run: string): Promise<readonly Ending[]>;
 }
 
+const burstOf = (run: string): readonly string[] => Array.from({ length: 40 }, (_, number) => `${run}x${number}`);
 const CLOSED_MS = 90_000;
 const plain = { outcome: 'success', tools: [], questions: 0, decisions: 0 } as const;
 
@@ -127,6 +128,16 @@ export const scenarios = {
       await cancel(stage, run);
       await refusedLater(stage, run);
       return [{ ...plain, run, outcome: 'cancelled', questions: 1 }];
+    },
+  },
+  /** Many at once share records: whoever was told yes is in the journal, also when the engine dies between two of them. */
+  burst: {
+    async begin(stage, run) {
+      await Promise.all(burstOf(run).map((one) => begin('timer')(stage, one)));
+    },
+    async finish(stage, run) {
+      await Promise.all(burstOf(run).map((one) => closing(stage, one)));
+      return burstOf(run).map((one) => ({ ...plain, run: one }));
     },
   },
   /** A branch of the same workflow beside another workflow. */
