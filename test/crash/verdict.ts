@@ -22,7 +22,7 @@ export async function judge(stage: Played, ending: Ending): Promise<Verdict> {
   const wrong = [
     ...faultsIn(events, ending),
     ...acted.flatMap((one) => effectsOf(one, ambiguous)),
-    ...(await shownOf(stage, ending.run, events.at(-1)?.seq ?? 0)),
+    ...(await shownOf(stage, ending.run, events)),
   ];
   const duplicates = acted.reduce((sum, { times }) => sum + Math.max(0, times - 1), 0);
   return { wrong: wrong.map((what) => `${ending.run}: ${what}`), duplicates, ambiguous };
@@ -97,8 +97,8 @@ function effectsOf({ tool, times }: { tool: EffectTool; times: number }, ambiguo
 
 const SHOWN_MS = 60_000;
 
-/** What people see catches up with the journal. */
-async function shownOf(stage: Played, run: string, seq: number): Promise<readonly string[]> {
+/** What people see catches up with the journal. A run that ended soon and asked nobody need not be shown. */
+async function shownOf(stage: Played, run: string, events: readonly HistoryEvent[]): Promise<readonly string[]> {
   try {
     await until(
       'the projection of the closed run',
@@ -106,7 +106,8 @@ async function shownOf(stage: Played, run: string, seq: number): Promise<readonl
         const runs = await stage.runs.control.bucket<RunSummary>(buckets.runs);
         const escalations = await stage.runs.control.bucket<EscalationRecord>(buckets.escalations);
         const shown = (await runs.get(`${stageNamespace}.${run}`))?.value;
-        if (shown?.status !== 'Closed' || shown.seq !== seq) return undefined;
+        if (shown === undefined && all(events, 'EscalationOpened').length === 0) return true;
+        if (shown?.status !== 'Closed' || shown.seq !== events.at(-1)?.seq) return undefined;
         for (let number = 1; number <= shown.escalations; number += 1) {
           const id = `${run}-${number}`.toLowerCase();
           const record = (await escalations.get(`${stageNamespace}.${id}`))?.value;
