@@ -73,8 +73,17 @@ export type LedgerEntry =
       readonly result: unknown;
       readonly elapsedMs: number;
     }
-  /** The tool said no and nothing happened: the same call may be made again. */
-  | { readonly state: 'refused'; readonly at: number; readonly digest: string; readonly error: string }
+  /** The tool said no and nothing happened: a later turn or attempt may make the same call; this one has its answer. */
+  | {
+      readonly state: 'refused';
+      readonly at: number;
+      readonly digest: string;
+      readonly error: string;
+      readonly attempt?: number;
+      readonly turn?: number;
+      /** It never began. */
+      readonly unreached?: boolean;
+    }
   | { readonly state: 'ambiguous'; readonly at: number; readonly digest: string; readonly reason: string };
 
 export interface LedgerKey {

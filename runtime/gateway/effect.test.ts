@@ -104,3 +104,13 @@ test('an answer gets into the ledger although another gateway has opened the ent
   expect(await stage.call('write', [{ kind: 'Done', result: 'mine' }])).toMatchObject({ kind: 'Ok', result: 'mine' });
   expect(stage.entries.map(({ state }) => state)).toEqual(['open', 'open', 'done']);
 });
+
+test('the same ask after a refusal is refused without a call; a later turn makes it', async () => {
+  const stage = new Stage();
+  const refused: LedgerEntry = { state: 'refused', at: 0, digest: 'sha256:k', error: 'no', attempt: 1, turn: 1 };
+  stage.entries.push(refused);
+  expect(await stage.call('write', [{ kind: 'Done', result: 'mine' }])).toEqual({ kind: 'Error', error: 'no' });
+  expect(stage.calls).toBe(0);
+  stage.entries.push({ ...refused, turn: 2 });
+  expect(await stage.call('write', [{ kind: 'Done', result: 'mine' }])).toMatchObject({ kind: 'Ok' });
+});

@@ -46,6 +46,8 @@ export async function callEffect(gateway: Gateway, admitted: Admitted, call: Eff
   for (let round = 0; round < roundsMax; round += 1) {
     const now = gateway.clock.now();
     const { revision, entry } = await persist(effect, () => gateway.ledger.read(effect.key));
+    const same = known(effect, entry);
+    if (same !== undefined) return same;
     const step = planEffect(entry, now, revision === state.opened);
     if (step.kind === 'Return') return stored(effect, step.result as Stored);
     if (step.kind === 'Ambiguous') return { kind: 'Ambiguous', reason: step.reason };
@@ -121,14 +123,34 @@ async function openAndCall(effect: Effect, revision: number, state: Progress): P
       const result = reply.truncatedBytes === undefined ? reply.result : truncated(reply.truncatedBytes);
       return await finish(effect, opened, { result, elapsedMs });
     }
-    const refused: LedgerEntry = { state: 'refused', at: clock.now(), digest: call.digest, error: reply.error };
+    const unreached = reply.kind === 'Unreached';
+    const { turn } = admitted.target;
+    const { error } = reply;
+    const refused: LedgerEntry = {
+      state: 'refused',
+      at: clock.now(),
+      digest: call.digest,
+      error,
+      attempt,
+      turn,
+      unreached,
+    };
     // Another gateway may have made the call since: then its answer is the answer.
     if (!(await settle(effect, refused, opened))) return undefined;
-    if (reply.kind === 'Refused') return { kind: 'Error', error: reply.error };
-    return unavailable(`tool "${call.name}" ${reply.error}`);
+    return refusal(call.name, error, unreached);
   } finally {
     release();
   }
+}
+
+const refusal = (tool: string, error: string, unreached: boolean): ToolOutcome =>
+  unreached ? unavailable(`tool "${tool}" ${error}`) : { kind: 'Error', error };
+
+/** The same ask again has the same answer: its worker may have heard the "no" already and gone on. */
+function known({ admitted, call }: Effect, entry: LedgerEntry | undefined): ToolOutcome | undefined {
+  if (entry?.state !== 'refused') return undefined;
+  const same = entry.attempt === admitted.target.attempt && entry.turn === admitted.target.turn;
+  return same ? refusal(call.name, entry.error, entry.unreached === true) : undefined;
 }
 
 /** A call that certainly never began may be made again under the same entry, while there is time. */
