@@ -1,5 +1,5 @@
 // Owns: driving the writer of one partition (`core/journal/writer.ts`): promises for its tickets, and appends to the journal.
-import { isSignalboxError, type SignalboxError } from '../../api/errors.ts';
+import { isSignalboxError, SignalboxError } from '../../api/errors.ts';
 import type { HistoryEvent } from '../../api/messages/history.ts';
 import { assertReaches } from '../../core/journal/chain.ts';
 import { assertNotBehind, assertSame, type Witness } from '../../core/journal/witness.ts';
@@ -65,6 +65,19 @@ export class Partition {
   async assertNotBehind(): Promise<void> {
     const known = this.end;
     assertNotBehind(this.number, [known], await this.#options.journal.lastSeq());
+  }
+
+  /**
+   * An owner before this one may have written once more after this one had read the end: then nobody's next append would say
+   * so if there is none. Looked for while nothing of one's own is under way.
+   */
+  async notice(): Promise<void> {
+    const known = this.end.seq;
+    if (!this.#writer.serving || !this.idle) return;
+    const last = await this.#options.journal.lastSeq();
+    if (last <= known || !this.idle || this.end.seq !== known || !this.#writer.serving) return;
+    const message = `partition ${this.number} ends at record ${last}, here at ${known}: another owner wrote; it is loaded again`;
+    this.#fail(new SignalboxError('JOURNAL_FENCED', message));
   }
 
   get serving(): boolean {

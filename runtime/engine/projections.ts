@@ -3,6 +3,7 @@
 //   O1: a run that an object shows, or that has asked a person, is written at once, to its end.
 //   O2: any other is written when it stays open for a while, so that its pins are known, and then at its end: a run that ends
 //       sooner costs nothing here. What the bucket says is open is open, or is corrected soon.
+//   O3: nothing is written on a lease that may be over: another engine's newer word would be lost.
 import { escalationsOf, summaryOf } from '../../core/workflow/summary.ts';
 import type { EscalationRecord, RunSummary } from '../../api/messages/history.ts';
 import { buckets } from '../../api/messages/subjects.ts';
@@ -22,6 +23,7 @@ export class Projections {
   readonly #bus: Bus;
   readonly #log: Log;
   readonly #state: (run: string) => RunState | undefined;
+  readonly #serving: () => boolean;
   readonly #dirty = new Set<string>();
   /** Runs that changed lately and are not written yet, oldest first, with the time. */
   readonly #young = new Map<string, number>();
@@ -35,7 +37,12 @@ export class Projections {
   #working = false;
   #stopped = false;
 
-  constructor(bus: Bus, log: Log, state: (run: string) => RunState | undefined) {
+  constructor(
+    { bus, log }: { readonly bus: Bus; readonly log: Log },
+    state: (run: string) => RunState | undefined,
+    serving: () => boolean,
+  ) {
+    this.#serving = serving;
     this.#bus = bus;
     this.#log = log;
     this.#state = state;
@@ -141,6 +148,7 @@ export class Projections {
 
   /** Resolves to the run when it has to be written again. */
   async #write(run: string): Promise<readonly string[]> {
+    const later = (): readonly string[] => (this.#stopped ? [] : [run]);
     const state = this.#state(run);
     if (state === undefined) return [];
     try {
@@ -150,10 +158,12 @@ export class Projections {
       for (const record of escalationsOf(state)) {
         const key = `${record.namespace}.${record.escalation.id}`;
         if (this.#settled.has(key)) continue;
+        if (!this.#serving()) return later();
         await this.#escalations.put(key, record);
         failpoint('engine.projection.escalation');
         if (record.status !== 'Open') this.#settled.add(key);
       }
+      if (!this.#serving()) return later();
       if (state.status !== 'Closed') this.#written.add(run);
       await this.#runs.put(`${state.namespace}.${run}`, summaryOf(state));
       failpoint('engine.projection.run');
@@ -164,7 +174,7 @@ export class Projections {
       return [];
     } catch (error) {
       this.#log.debug('a projection could not be written; it is tried again', { run, error });
-      return this.#stopped ? [] : [run];
+      return later();
     }
   }
 

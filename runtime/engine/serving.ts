@@ -60,6 +60,8 @@ const TIMER_RETRY_MS = 1_000;
 const MEASURE_MS = 500;
 /** Closed children that are remembered as known to their parents; one that is forgotten is told again once. */
 const toldMax = 10_000;
+/** Measurements after which it is looked whether another owner has written: every 2 s. */
+const noticeEvery = 4;
 /** Share of the journal up to which new runs are taken. */
 const startsUpTo = 0.8;
 
@@ -78,6 +80,7 @@ export class Serving {
   readonly #undefined = new Set<string>();
   readonly #fallbacks = new Set<string>();
   #fullness = 0;
+  #measures = 0;
   #measuring: NodeJS.Timeout | undefined;
   #stopped = false;
 
@@ -111,7 +114,11 @@ export class Serving {
       () => clock.now(),
       (run) => void this.#fire(run),
     );
-    this.projections = new Projections(control, about, (run) => this.partition.state(run));
+    this.projections = new Projections(
+      { bus: control, log: about },
+      (run) => this.partition.state(run),
+      () => this.partition.serving,
+    );
     this.children = new Children({
       now: () => clock.now(),
       ask: (child, request) => options.family.askChild(child, request),
@@ -186,6 +193,8 @@ export class Serving {
   async #measure(): Promise<void> {
     try {
       this.#fullness = await this.#options.journal.fullness();
+      this.#measures += 1;
+      if (this.#measures % noticeEvery === 0) await this.partition.notice();
     } catch {
       // The last value holds; NATS may be away.
     }
