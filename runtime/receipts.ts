@@ -1,6 +1,6 @@
 // Owns: receipts. The gateway signs what it did; the engine believes nothing else. The key is in the bucket `keys`, which
 // workers cannot read.
-import { createHmac, randomBytes, timingSafeEqual } from 'node:crypto';
+import { createHmac, createSecretKey, type KeyObject, randomBytes, timingSafeEqual } from 'node:crypto';
 import { SignalboxError } from '../api/errors.ts';
 import type { Receipt } from '../api/messages/history.ts';
 import { buckets } from '../api/messages/subjects.ts';
@@ -30,8 +30,17 @@ function parseKey(value: string | undefined): Uint8Array {
   );
 }
 
+/** Made once per key: it costs more than the digest. */
+const keyObjects = new WeakMap<Uint8Array, KeyObject>();
+
+function keyObjectOf(key: Uint8Array): KeyObject {
+  const known = keyObjects.get(key) ?? createSecretKey(key);
+  keyObjects.set(key, known);
+  return known;
+}
+
 const macOf = (key: Uint8Array, receipt: Omit<Receipt, 'mac'>): Buffer =>
-  createHmac('sha256', key).update(canonicalJson(receipt)).digest();
+  createHmac('sha256', keyObjectOf(key)).update(canonicalJson(receipt)).digest();
 
 export function signReceipt(key: Uint8Array, receipt: Omit<Receipt, 'mac'>): Receipt {
   return { ...receipt, mac: macOf(key, receipt).toString('hex') };

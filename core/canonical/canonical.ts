@@ -16,7 +16,7 @@ export function digest(value: unknown): string {
   return `sha256:${bytesToHex(sha256(utf8ToBytes(canonicalJson(value))))}`;
 }
 
-function write(value: unknown, parents: readonly object[]): string {
+function write(value: unknown, parents: object[]): string {
   switch (typeof value) {
     case 'string':
       return writeString(value);
@@ -35,15 +35,29 @@ function write(value: unknown, parents: readonly object[]): string {
   }
 }
 
-function writeObject(value: object, parents: readonly object[]): string {
+/** `parents` is one list for the whole value, so that depth costs nothing. */
+function writeObject(value: object, parents: object[]): string {
   if (parents.includes(value)) throw new TypeError('a cycle is no JSON');
-  const inside = [...parents, value];
-  if (Array.isArray(value)) return `[${value.map((item) => write(item ?? null, inside)).join(',')}]`;
-  const members = Object.entries(value)
-    .filter(([, member]) => member !== undefined)
-    .toSorted(([left], [right]) => (left < right ? -1 : 1))
-    .map(([key, member]) => `${writeString(key)}:${write(member, inside)}`);
-  return `{${members.join(',')}}`;
+  parents.push(value);
+  const text = Array.isArray(value) ? writeArray(value, parents) : writeMembers(value, parents);
+  parents.pop();
+  return text;
+}
+
+function writeArray(items: readonly unknown[], parents: object[]): string {
+  let text = '';
+  for (const item of items) text += `${text === '' ? '' : ','}${write(item ?? null, parents)}`;
+  return `[${text}]`;
+}
+
+function writeMembers(value: object, parents: object[]): string {
+  let text = '';
+  for (const key of Object.keys(value).sort()) {
+    const member = (value as Readonly<Record<string, unknown>>)[key];
+    if (member === undefined) continue;
+    text += `${text === '' ? '' : ','}${writeString(key)}:${write(member, parents)}`;
+  }
+  return `{${text}}`;
 }
 
 function writeString(value: string): string {
