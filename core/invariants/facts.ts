@@ -17,6 +17,10 @@ export interface Rules {
   }[];
   /** Tools of a task, by `<workflow>/<state>`; absent: all. Read-only tasks have an empty list. */
   readonly tasks?: Readonly<Record<string, readonly string[]>>;
+  /** Tasks, by `<workflow>/<state>`, in which each effect needs a person's approval. */
+  readonly highRisk?: readonly string[];
+  /** Attempts on one route, by `<workflow>/<state>`: retries and the first. */
+  readonly attempts?: Readonly<Record<string, number>>;
   /** By workflow. */
   readonly budgets?: Readonly<Record<string, number>>;
   /** Calls of one run that may be in flight at once; default 1. */

@@ -1,5 +1,5 @@
 import { describe, expect, test } from 'vitest';
-import type { EscalationFacts, HistoryEvent, NewEvent, Receipt, Turn } from '../../api/messages/history.ts';
+import type { EscalationFacts, HistoryEvent, NewEvent, Receipt, RunSummary, Turn } from '../../api/messages/history.ts';
 import { digest } from '../canonical/canonical.ts';
 import { callDigest } from '../permission/digest.ts';
 import { foldHistory } from '../workflow/evolve.ts';
@@ -23,6 +23,8 @@ const rules: Rules = {
     { agent: 'clerk', tool: 'look', mode: 'read' },
   ],
   tasks: { 'wf/work': ['pay', 'note', 'look'] },
+  highRisk: ['wf/risky'],
+  attempts: { 'wf/work': 2 },
   budgets: { wf: 25 },
   entitled: (person, queue) => `${person}@${queue}` === 'bob@desk',
   secrets: ['s3cret'],
@@ -255,6 +257,7 @@ const ledger = (state: 'open' | 'done' | 'refused' | 'ambiguous', more: object =
     entry: { state, at: 20, digest: paid, ...more },
   }) as Step;
 const look = callDigest({ run, activity, tool: 'look', args: {} });
+const busEvent: Step = { type: 'BusEventReceived', id: 'e1', subject: 's', key: 'k', payload: {} };
 const looked: readonly Step[] = [
   { ...events.proposed, turn: { ...proposed, calls: [{ id: 'c', tool: 'look', args: {} }] } },
   {
@@ -370,6 +373,43 @@ describe('each violation is seen, by its invariant', () => {
     ['a result is told that the ledger does not know', 'I13', { done: [] }],
     ['a result is told, but the tool never acted', 'I13', { acted: [] }],
     ['the ledger says refused, but the tool acted', 'I13', { done: [ledger('refused')], reported: [] }],
+    ['a cancel was acknowledged, and the run went on', 'I1', { listed: [told('cancel', 1)] }],
+    [
+      'the run that takes over never starts',
+      'I1',
+      { closed: [{ type: 'FallbackRequested', workflow: 'w', run: 'Run9', reason: 'r' }, closed] },
+    ],
+    [
+      'a reply rests on a cause that is in no history',
+      'I1',
+      { startTold: [{ ...told('report', 1), cause: 'turn/work.1/1/1' } as Other] },
+    ],
+    [
+      'an escalation expires before its deadline',
+      'I5',
+      { decided: [{ type: 'EscalationExpired', id: asked.id, next: 'rejected' }] },
+    ],
+    [
+      'a route that was left is taken again',
+      'I4',
+      { scheduled: [scheduled, { ...scheduled, route: 'backup', attempt: 2 }, { ...scheduled, attempt: 3 }] },
+    ],
+    [
+      'a route has more attempts than granted',
+      'I4',
+      { scheduled: [scheduled, { ...scheduled, attempt: 2 }, { ...scheduled, attempt: 3 }] },
+    ],
+    ['a bus event is taken twice', 'I10', { entered: [events.entered, busEvent, busEvent] }],
+    [
+      'an effect of a risky task without an approval',
+      'I6',
+      { entered: [{ ...events.entered, state: 'risky' }], consumed: [] },
+    ],
+    [
+      'a run is listed otherwise than it is',
+      'I11',
+      { listed: [{ kind: 'Listed', at: 0, escalations: [], runs: [{ run } as unknown as RunSummary] }] },
+    ],
     ['a secret is in the journal', 'I14', { completed: [{ ...completed, result: { text: 'the s3cret' } }] }],
     [
       'a call is paid after the budget is spent',

@@ -1,7 +1,8 @@
 // Owns: what must hold of questions and answers.
 //   I5: open in exactly one queue, decided at most once, never dropped.   I6: an approved effect has its own decision.
 //   I11: what people see is what happened.
-import type { HistoryEvent } from '../../api/messages/history.ts';
+import type { EscalationFacts, HistoryEvent } from '../../api/messages/history.ts';
+import { callDigest } from '../permission/digest.ts';
 import type { Checker, FactOf, Report, Rules } from './facts.ts';
 import type { RunTrace } from './trace.ts';
 
@@ -59,11 +60,17 @@ function misplaced({ openEscalation, escalations }: RunTrace, event: HistoryEven
   if (event.type === 'EscalationMoved') {
     return openEscalation === event.id ? undefined : `escalation ${event.id} was moved, but it is not open`;
   }
+  if (event.type === 'EscalationExpired') return tooEarly(event.at, escalations.get(event.id)?.facts);
   if (openEscalation === undefined) return undefined;
   if ((event.type === 'RunClosed' || event.type === 'RunEnding') && !endsAnyway.includes(event.outcome)) {
     return `escalation ${openEscalation} was dropped: the run ended as ${event.outcome} while it was open`;
   }
   return goesOn.includes(event.type) ? `${event.type} while escalation ${openEscalation} was open` : undefined;
+}
+
+function tooEarly(at: number, asked: EscalationFacts | undefined): string | undefined {
+  if (asked === undefined || at >= asked.deadline) return undefined;
+  return `escalation ${asked.id} expired at ${at}, before its deadline ${asked.deadline}`;
 }
 
 /** The list of questions says of each what its history says, and leaves none out. */
@@ -89,6 +96,8 @@ export function approvedByTheEntitled(report: Report, rules: Rules): Checker {
   const answers = new Map<string, FactOf<'Answered'>>();
   const granted = new Map<string, Decided>();
   const consumed = new Map<string, string>();
+  /** Calls proposed in a task where each effect needs a person. */
+  const risky = new Set<string>();
   const wrong = (run: string, sentence: string): void => report({ invariant: 'I6', run, sentence });
   const decided = (trace: RunTrace, event: Decided): void => {
     for (const sentence of wrongDecision(trace, event, { given: answers.get(event.decision), rules })) {
@@ -102,6 +111,13 @@ export function approvedByTheEntitled(report: Report, rules: Rules): Checker {
     event(trace, event) {
       const { run } = trace;
       if (event.type === 'EscalationDecided') decided(trace, event);
+      if (
+        event.type === 'TurnProposed' &&
+        rules.highRisk?.includes(`${trace.started?.workflow ?? ''}/${trace.state}`)
+      ) {
+        for (const { tool, args } of event.turn.calls)
+          risky.add(callDigest({ run, activity: event.activity, tool, args }));
+      }
       if (event.type !== 'ApprovalConsumed') return;
       const yes = granted.get(`${run} ${event.id}`);
       if (yes?.digest !== event.digest) {
@@ -112,9 +128,10 @@ export function approvedByTheEntitled(report: Report, rules: Rules): Checker {
     },
     see(fact) {
       if (fact.kind === 'Answered') answers.set(fact.decision, fact);
-      if (fact.kind !== 'Applied' || rules.permissions === undefined) return;
-      const modes = rules.permissions.filter(({ tool }) => tool === fact.tool).map(({ mode }) => mode);
-      if (modes.length > 0 && modes.every((mode) => mode === 'approve') && !consumed.has(fact.identity)) {
+      if (fact.kind !== 'Applied' || fact.effect === 'read') return;
+      const modes = (rules.permissions ?? []).filter(({ tool }) => tool === fact.tool).map(({ mode }) => mode);
+      const needed = risky.has(fact.identity) || (modes.length > 0 && modes.every((mode) => mode === 'approve'));
+      if (needed && !consumed.has(fact.identity)) {
         wrong(fact.run, `${fact.tool} acted without an approval that was consumed before`);
       }
     },

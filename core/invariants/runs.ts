@@ -5,7 +5,7 @@ import { digest } from '../canonical/canonical.ts';
 import { evolve } from '../workflow/evolve.ts';
 import { initialState, type RunState } from '../workflow/state.ts';
 import { summaryOf } from '../workflow/summary.ts';
-import type { Checker, FactOf, Report } from './facts.ts';
+import type { Checker, FactOf, Report, Rules } from './facts.ts';
 import type { RunTrace } from './trace.ts';
 
 /** Every acknowledged run is in the journal as far as was acknowledged, and ends or is with a person. */
@@ -14,6 +14,8 @@ export function noLostRun(report: Report): Checker {
   const told = new Map<string, FactOf<'Acknowledged'>>();
   const keys = new Map<string, string>();
   const causes = new Set<string>();
+  const cancelled = new Set<string>();
+  const fallbacks = new Map<string, string>();
   const lost = (run: string, sentence: string): void => report({ invariant: 'I1', run, sentence });
   return {
     event(trace, event) {
@@ -27,6 +29,7 @@ export function noLostRun(report: Report): Checker {
       if (event.type === 'TurnProposed' || event.type === 'TurnCompleted') {
         causes.add(`${run} turn/${event.activity}/${event.attempt}/${event.turn.turn}`);
       }
+      if (event.type === 'FallbackRequested') fallbacks.set(event.run, run);
       if (event.type !== 'RunStarted' || event.key === undefined) return;
       const key = JSON.stringify([event.namespace, event.workflow, event.key]);
       const other = keys.get(key) ?? run;
@@ -35,6 +38,7 @@ export function noLostRun(report: Report): Checker {
     },
     see(fact) {
       if (fact.kind !== 'Acknowledged') return;
+      if (fact.what === 'cancel') cancelled.add(fact.run);
       const known = runs.get(fact.run)?.seq ?? 0;
       if (known < fact.seq) {
         lost(fact.run, `${fact.what} was acknowledged on ${fact.seq} events, but the journal has ${known} of the run`);
@@ -45,13 +49,23 @@ export function noLostRun(report: Report): Checker {
       if ((told.get(fact.run)?.seq ?? -1) < fact.seq) told.set(fact.run, fact);
     },
     end(healed) {
+      if (!healed) return;
       for (const run of told.keys()) {
-        const trace = runs.get(run);
-        const settled = trace !== undefined && (trace.closed !== undefined || trace.openEscalation !== undefined);
-        if (healed && !settled) lost(run, 'is neither closed nor with a person');
+        const sentence = unfinished(runs.get(run), cancelled.has(run));
+        if (sentence !== undefined) lost(run, sentence);
       }
+      for (const [run, by] of fallbacks)
+        if (!runs.has(run)) lost(run, `was to take over from ${by}, and never started`);
     },
   };
+}
+
+/** What is missing from a run when everything has had its time. */
+function unfinished(trace: RunTrace | undefined, cancelled: boolean): string | undefined {
+  const { closed, openEscalation } = trace ?? {};
+  if (closed === undefined && openEscalation === undefined) return 'is neither closed nor with a person';
+  if (!cancelled || closed?.outcome === 'cancelled') return undefined;
+  return `the cancel was acknowledged, the run ended as ${closed?.outcome ?? 'nothing'}`;
 }
 
 interface Written {
@@ -98,9 +112,15 @@ function staleWrite(last: Written | undefined, now: Written): string | undefined
 export function sameEverywhere(report: Report): Checker {
   const states = new Map<string, RunState>();
   const digests = new Map<string, string>();
+  const taken = new Set<string>();
   let atRest = false;
   return {
     event({ run }, event) {
+      if (event.type === 'BusEventReceived') {
+        if (taken.has(`${run} ${event.id}`))
+          report({ invariant: 'I10', run, sentence: `took bus event ${event.id} twice` });
+        taken.add(`${run} ${event.id}`);
+      }
       states.set(run, evolve(states.get(run) ?? initialState(run), event));
       digests.delete(run);
     },
@@ -127,6 +147,25 @@ export function sameEverywhere(report: Report): Checker {
           sentence: `is another state in memory than its ${fact.seq} events fold to`,
         });
       }
+    },
+  };
+}
+
+/** A route that was left is not taken again, and has no more attempts than the workflow grants. */
+export function routesOnce(report: Report, rules: Rules): Checker {
+  const left = new Set<string>();
+  const attempts = new Map<string, number>();
+  return {
+    event({ run, activity, started }, event) {
+      if (event.type !== 'ActivityScheduled') return;
+      const of = (route: string): string => `${run} ${event.activity} ${route}`;
+      if (activity?.activity === event.activity && activity.route !== event.route) left.add(of(activity.route));
+      const count = (attempts.get(of(event.route)) ?? 0) + 1;
+      attempts.set(of(event.route), count);
+      const most = rules.attempts?.[`${started?.workflow ?? ''}/${event.state}`] ?? Number.POSITIVE_INFINITY;
+      if (!left.has(of(event.route)) && count <= most) return;
+      const sentence = `${event.activity} has attempt ${count} on route ${event.route}, after all of them were used`;
+      report({ invariant: 'I4', run, sentence });
     },
   };
 }

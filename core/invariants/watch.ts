@@ -3,7 +3,7 @@ import { effectsAreGranted, effectsHappenOnce, intentThenOutcome } from './effec
 import type { Checker, Fact, Report, Rules, Violation } from './facts.ts';
 import { approvedByTheEntitled, escalationsAreKept } from './people.ts';
 import { budgetHolds, nothingUnverified, secretsStayAway } from './results.ts';
-import { noLostRun, onlyTheOwnerWrites, oneBundle, sameEverywhere } from './runs.ts';
+import { noLostRun, onlyTheOwnerWrites, oneBundle, routesOnce, sameEverywhere } from './runs.ts';
 import { follow, newTrace, type RunTrace } from './trace.ts';
 
 const checkers: readonly ((report: Report, rules: Rules) => Checker)[] = [
@@ -11,6 +11,7 @@ const checkers: readonly ((report: Report, rules: Rules) => Checker)[] = [
   onlyTheOwnerWrites,
   sameEverywhere,
   oneBundle,
+  routesOnce,
   effectsHappenOnce,
   effectsAreGranted,
   intentThenOutcome,
