@@ -16,7 +16,7 @@ const apiError = (code: number): JetStreamApiError =>
   new JetStreamApiError({ code: 400, err_code: code, description: `error ${code}` });
 const streamMissing = 10059;
 const messageMissing = 10037;
-const commandTimeoutMs = 5_000;
+const commandTimeoutMs = 2_000;
 
 /** What a process that has died since goes on asking is never answered: it is not heard. */
 const never = <T>(): Promise<T> => new Promise<T>(() => undefined);

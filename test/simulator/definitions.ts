@@ -169,11 +169,13 @@ const flows: Readonly<Record<string, Flow>> = {
       ask: { type: 'approval', queue: 'night', timeout: '30s', exits: { rejected: 'refused', expired: 'late' } },
       work: task('clerk', ['note'], { backup: 'helper' }),
       wait: { type: 'wait', for: { event: 'go', by: 'input.id' }, timeout: '20s', exits: { timeout: 'late' } },
+      more: { type: 'wait', for: { event: 'go', by: 'input.id' }, timeout: '6s', exits: { timeout: 'done' } },
     },
     transitions: [
       { from: 'ask', to: 'work' },
       { from: 'work', to: 'wait' },
-      { from: 'wait', to: 'done' },
+      { from: 'wait', to: 'more' },
+      { from: 'more', to: 'done' },
     ],
   },
   rounds: {
@@ -282,6 +284,14 @@ export const rules: Rules = {
     Object.values(workflows).flatMap(({ name, spec }) =>
       Object.entries(spec.states).flatMap(([state, { type, tools: names, readOnly }]) =>
         type === 'task' ? [[`${name}/${state}`, readOnly === true ? [] : (names ?? [])] as const] : [],
+      ),
+    ),
+  ),
+  highRisk: ['risky/work'],
+  attempts: Object.fromEntries(
+    Object.values(workflows).flatMap(({ name, spec }) =>
+      Object.entries(spec.states).flatMap(([state, { retry }]) =>
+        retry === undefined ? [] : [[`${name}/${state}`, retry.max + 1] as const],
       ),
     ),
   ),

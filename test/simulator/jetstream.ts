@@ -113,14 +113,15 @@ export class JetStream {
     const stream = this.#listening(subject);
     if (stream === undefined) return undefined;
     const { expectedLastSeq, expectedLastSubjectSeq, id } = options;
-    const known = id === undefined ? undefined : stream.ids.get(id);
-    if (known !== undefined && now - known.at < stream.config.duplicateWindowMs) {
-      return { ok: true, seq: known.seq, duplicate: true };
-    }
     if (expectedLastSeq !== undefined && expectedLastSeq !== stream.lastSeq)
       return { ok: false, code: codes.wrongLastSequence };
     if (expectedLastSubjectSeq !== undefined && expectedLastSubjectSeq !== (stream.bySubject.get(subject) ?? 0)) {
       return { ok: false, code: codes.wrongLastSequence };
+    }
+    // Expectations come before ids: the same publish again is a wrong sequence, not a duplicate.
+    const known = id === undefined ? undefined : stream.ids.get(id);
+    if (known !== undefined && now - known.at < stream.config.duplicateWindowMs) {
+      return { ok: true, seq: known.seq, duplicate: true };
     }
     stream.lastSeq += 1;
     const seq = stream.lastSeq;
@@ -172,52 +173,64 @@ export class JetStream {
     return purged;
   }
 
-  /** At most `batch` messages that nobody has. */
-  pull(stream: string, consumer: string, batch: number, now: number): readonly Delivery[] {
+  /** A message that nobody has. Which of those that come again is first is not promised: `pick` chooses. */
+  pull(stream: string, consumer: string, now: number, pick: (seqs: readonly number[]) => number): Delivery | undefined {
     const found = this.#streams.get(stream);
     const at = found?.consumers.get(consumer);
-    if (found === undefined || at === undefined) return [];
+    if (found === undefined || at === undefined) return undefined;
     this.#expire(at, now);
-    const taken: Delivery[] = [];
-    for (const { seq, subject, bytes } of found.messages.values()) {
-      if (taken.length >= batch || at.pending.size >= at.config.maxAckPending) break;
-      if (at.pending.has(seq) || (at.delayed.get(seq) ?? 0) > now || !fits(at.config.filter, subject)) continue;
-      const deliveries = (at.delivered.get(seq) ?? 0) + 1;
-      at.delayed.delete(seq);
-      at.delivered.set(seq, deliveries);
-      at.pending.set(seq, { deliveries, until: now + at.config.ackWaitMs });
-      taken.push({ stream, consumer, seq, deliveries, subject, bytes });
-    }
-    return taken;
+    const seqs = candidates(found, at, now);
+    const message = seqs.length === 0 ? undefined : found.messages.get(pick(seqs));
+    if (message === undefined) return undefined;
+    const { seq, subject, bytes } = message;
+    const deliveries = (at.delivered.get(seq) ?? 0) + 1;
+    at.delayed.delete(seq);
+    at.delivered.set(seq, deliveries);
+    at.pending.set(seq, { deliveries, until: now + at.config.ackWaitMs });
+    return { stream, consumer, seq, deliveries, subject, bytes };
   }
 
-  /** Also of an earlier delivery, while a later one is out: an acknowledgement is not a fence. */
+  /** Also of an earlier delivery, while a later one is out or still to come: an acknowledgement is not a fence. */
   ack({ stream, consumer, seq }: Delivery): void {
     const found = this.#streams.get(stream);
     const at = found?.consumers.get(consumer);
-    if (found === undefined || at === undefined || !at.pending.has(seq)) return;
+    if (found === undefined || at === undefined || !at.delivered.has(seq)) return;
     at.pending.delete(seq);
+    at.delayed.delete(seq);
     at.delivered.delete(seq);
     if (found.config.retention === 'workqueue') this.#remove(found, seq);
   }
 
   nak({ stream, consumer, seq }: Delivery, delayMs: number, now: number): void {
     const at = this.#streams.get(stream)?.consumers.get(consumer);
+    if (at !== undefined) this.#expire(at, now);
     if (at?.pending.delete(seq) === true) at.delayed.set(seq, now + delayMs);
   }
 
   working({ stream, consumer, seq }: Delivery, now: number): void {
     const at = this.#streams.get(stream)?.consumers.get(consumer);
+    if (at !== undefined) this.#expire(at, now);
     const held = at?.pending.get(seq);
     if (at !== undefined && held !== undefined) at.pending.set(seq, { ...held, until: now + at.config.ackWaitMs });
   }
 
   /** When something that nobody can have now may be had again; undefined: never by itself. */
   nextAt(stream: string, consumer: string): number | undefined {
-    const at = this.#streams.get(stream)?.consumers.get(consumer);
-    if (at === undefined) return undefined;
-    const times = [...Array.from(at.pending.values(), ({ until }) => until), ...at.delayed.values()];
+    const times = this.timesOf(stream, consumer);
     return times.length === 0 ? undefined : Math.min(...times);
+  }
+
+  /** How often a message that is out now was given out; undefined when nobody has it. */
+  deliveriesOf({ stream, consumer, seq }: Delivery, now: number): number | undefined {
+    const at = this.#streams.get(stream)?.consumers.get(consumer);
+    if (at !== undefined) this.#expire(at, now);
+    return at?.pending.get(seq)?.deliveries;
+  }
+
+  /** When each message that is out, or was given back for later, may be had again. */
+  timesOf(stream: string, consumer: string): readonly number[] {
+    const at = this.#streams.get(stream)?.consumers.get(consumer);
+    return at === undefined ? [] : [...Array.from(at.pending.values(), ({ until }) => until), ...at.delayed.values()];
   }
 
   /** kill -9 and a new start. */
@@ -225,14 +238,17 @@ export class JetStream {
     for (const [name, stream] of this.#streams) if (stream.config.storage === 'memory') this.#streams.delete(name);
   }
 
-  /** The machine loses its power before the newest message of the stream is on disk: only for what nobody was told of. */
-  loseNewest(stream: string): void {
-    const found = this.#streams.get(stream);
-    const newest = found?.messages.get(found.lastSeq);
-    if (found === undefined || newest === undefined) return;
-    this.#remove(found, newest.seq);
-    if (newest.id !== undefined) found.ids.delete(newest.id);
-    found.lastSeq -= 1;
+  /** The machine loses its power: gone is what was written less than `unsyncedMs` ago. 0: sync_interval is always. */
+  powerCut(now: number, unsyncedMs: number): void {
+    for (const stream of this.#streams.values()) {
+      for (const { seq, at, id } of [...stream.messages.values()].toReversed()) {
+        if (at <= now - unsyncedMs) break;
+        this.#remove(stream, seq);
+        if (id !== undefined) stream.ids.delete(id);
+        stream.lastSeq = seq - 1;
+      }
+    }
+    this.restart();
   }
 
   #expire({ pending }: Consumer, now: number): void {
@@ -262,6 +278,17 @@ export class JetStream {
     }
     return undefined;
   }
+}
+
+/** What comes again comes first; the bound is on messages given out, not on those that come again. */
+function candidates({ messages }: Stream, at: Consumer, now: number): readonly number[] {
+  const again = [...at.delivered.keys()].filter((seq) => !at.pending.has(seq) && (at.delayed.get(seq) ?? 0) <= now);
+  if (again.length > 0) return again;
+  if (at.delivered.size >= at.config.maxAckPending) return [];
+  for (const { seq, subject } of messages.values()) {
+    if (!at.delivered.has(seq) && fits(at.config.filter, subject)) return [seq];
+  }
+  return [];
 }
 
 function fits(wanted: string | undefined, subject: string): boolean {

@@ -182,7 +182,7 @@ export class Network {
       const free = all.filter(({ active, slots }) => active < slots);
       const puller = free[free.length > 1 ? this.world.jitter.below(free.length) : 0];
       if (puller === undefined) break;
-      const [delivery] = this.js.pull(stream, consumer, 1, this.world.now);
+      const delivery = this.js.pull(stream, consumer, this.world.now, (seqs) => this.#oneOf(seqs));
       if (delivery === undefined) break;
       puller.active += 1;
       const [delay] = this.fate('task');
@@ -267,6 +267,10 @@ export class Network {
     for (const { owner, life, call } of this.#reconnects) {
       if (owner.life === life) this.world.after(this.world.hop() * 20, 'reconnect', owner, call);
     }
+  }
+
+  #oneOf(seqs: readonly number[]): number {
+    return seqs[seqs.length > 1 ? this.world.jitter.below(seqs.length) : 0] ?? 0;
   }
 
   #makeStreams(): void {

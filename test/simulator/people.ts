@@ -61,7 +61,7 @@ export class People {
   /** Plans the runs of this world; returns them. */
   begin(withinMs: number): readonly Planned[] {
     const { choices } = this.world;
-    const planned = Array.from({ length: 1 + choices.below(3, 'runs') }, (_, index): Planned => {
+    const planned = Array.from({ length: 1 + choices.rarely([250, 120], 'more runs') }, (_, index): Planned => {
       const workflow = startable[choices.below(startable.length, 'workflow')] ?? 'order';
       const key = `case-${index}`;
       return { workflow, key, run: runIdFor(namespace, workflow, key) };
@@ -153,7 +153,11 @@ export class People {
   }
 
   #cancel({ run }: Planned): void {
-    void this.#persist(run, 'cancel', { namespace, run, by: 'ann', reason: 'enough' });
+    const request = { namespace, run, by: 'ann', reason: 'enough' };
+    void this.#persist<{ readonly message: string }>(run, 'cancel', request).then((done) => {
+      if (done?.message.includes('cancelled') === true)
+        this.#see({ kind: 'Acknowledged', what: 'cancel', run, seq: 1 });
+    });
   }
 
   #decide(run: string, question: EscalationFacts, more: Partial<DecideRequest>): void {

@@ -34,14 +34,16 @@ export interface Options {
   readonly trace?: boolean;
 }
 
-const chaosMs = 25_000;
+const chaosMs = 15_000;
 const healMs = 240_000;
-const restMs = 6_000;
+const restMs = 4_000;
 const stepsMax = 60_000;
 
 export function simulate(seed: number, options: Options = {}): Outcome {
   const choices = new Choices(seed, options.choices, options.trace === true);
   const world = new World(seed, choices, options.trace === true);
+  // Errors are answers here, thousands a second; where each was made is of use to nobody.
+  Error.stackTraceLimit = options.trace === true ? 10 : 0;
   timersOf(world);
   try {
     const simulation = new Simulation(world);

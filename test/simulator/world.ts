@@ -110,7 +110,14 @@ export class World {
   /** Like `after`, but up to `lateMs` later when nothing else happens meanwhile: for loops that only look. */
   soonish(ms: number, lateMs: number, act: () => void): Ticker {
     const owner = this.current;
-    const ticker = { owner, life: owner?.life ?? 0, everyMs: 0, act, due: this.now + ms, lateMs };
+    const ticker = {
+      owner,
+      life: owner?.life ?? 0,
+      everyMs: 0,
+      act,
+      due: this.now + ms + this.jitter.below(lateMs),
+      lateMs: 0,
+    };
     this.#tickers.add(ticker);
     return ticker;
   }
@@ -187,7 +194,7 @@ export class World {
         continue;
       }
       if (ticker.everyMs === 0) this.#tickers.delete(ticker);
-      else ticker.due = this.now + ticker.everyMs;
+      else ticker.due = this.now + ticker.everyMs + this.jitter.below(3 * ticker.everyMs);
       this.steps += 1;
       this.as(owner, ticker.act);
     }

@@ -1,0 +1,29 @@
+// Owns: what a seeded bug is: a change of the real source, made while it is loaded, that the simulator must find.
+
+export interface Edit {
+  /** From the root of the project. */
+  readonly file: string;
+  /** Must occur exactly once. */
+  readonly find: string;
+  readonly replace: string;
+}
+
+export interface Bug {
+  readonly name: string;
+  /** What it is in words. */
+  readonly what: string;
+  /** Invariants that may show it first. */
+  readonly breaks: readonly string[];
+  readonly edits: readonly Edit[];
+}
+
+/** The source with the bug in it. */
+export function infect(source: string, { file, find, replace }: Edit): string {
+  const places = source.split(find).length - 1;
+  if (places !== 1) {
+    throw new Error(
+      `${file}: the text of a seeded bug was found ${places} times, wanted is 1: ${JSON.stringify(find)}. Bring the bug up to date`,
+    );
+  }
+  return source.replace(find, () => replace);
+}

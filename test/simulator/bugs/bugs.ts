@@ -1,0 +1,7 @@
+// Owns: the list of seeded bugs.
+import type { Bug } from './bug.ts';
+import { effectBugs } from './effects.ts';
+import { journalBugs } from './journal.ts';
+import { workflowBugs } from './workflow.ts';
+
+export const bugs: readonly Bug[] = [...journalBugs, ...effectBugs, ...workflowBugs];
