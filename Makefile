@@ -99,7 +99,6 @@ simulate: setup ## 20,000 worlds with every fault there is, twice each (SEEDS=n;
 disk-faults: assets ## full, slow, failing disks, a flipped byte, an old copy
 	@$(vitest) --project integration --reporter=default test/disk/faults test/integration/journal-damage
 
-<<<<<<< HEAD
 .PHONY: soak
 soak: build assets ## mixed load while everything is killed at random (MINUTES=30, SEED)
 	@$(if $(MINUTES),MINUTES=$(MINUTES)) $(if $(SEED),SEED=$(SEED)) $(node) test/soak/main.ts
@@ -107,11 +106,10 @@ soak: build assets ## mixed load while everything is killed at random (MINUTES=3
 .PHONY: scale
 scale: assets ## a million runs that wait, 10,000 at once, 50,000 events (WAITING=, CONCURRENT=, EVENTS=, WRITE=1, JSON=1)
 	@$(node) bench/scale/main.ts
-=======
+
 .PHONY: simulate-bugs
 simulate-bugs: setup ## put each seeded bug into the source: the simulator must find it (ONLY=name)
 	@$(node) test/simulator/bugs/main.ts
->>>>>>> ab36534 (engine: nothing is shown to people on a lease that may be over; found by the simulator)
 
 .PHONY: format
 format: setup ## format every file
