@@ -79,11 +79,12 @@ export function busOf(network: Network, owner: Process, stored: Stored): NatsBus
     bucket: <T>(name: string) => Promise.resolve(bucketOf<T>(network, name, living)),
     blobs: () =>
       Promise.resolve({ put: () => Promise.reject(new Error('no blobs here')), get: () => Promise.resolve(undefined) }),
-    onReconnect: (callback) => network.onReconnect(owner, callback),
+    onReconnect: (callback) => void network.onReconnect(owner, callback),
     problem: () => (network.up ? undefined : 'disconnected'),
     close: () => Promise.resolve(),
   };
   return Object.assign(bus, {
+    link: { onReconnect: (callback: () => void) => network.onReconnect(owner, callback) },
     jetstream: {
       consumers: {
         get: (stream: string, from: { opt_start_seq?: number }) =>

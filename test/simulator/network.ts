@@ -65,7 +65,7 @@ export class Network {
   readonly #pullers = new Map<string, Puller[]>();
   readonly #redeliveries = new Map<string, Scheduled>();
   readonly #tables = new Map<string, Table>();
-  readonly #reconnects: { readonly owner: Process; readonly life: number; readonly call: () => void }[] = [];
+  readonly #reconnects = new Set<{ readonly owner: Process; readonly life: number; readonly call: () => void }>();
   readonly #consumers: { readonly stream: string; readonly name: string; readonly filter?: string }[] = [];
   readonly #fault: (name: string) => void;
 
@@ -233,8 +233,11 @@ export class Network {
     }
   }
 
-  onReconnect(owner: Process, call: () => void): void {
-    this.#reconnects.push({ owner, life: owner.life, call });
+  /** Returns how to stop listening. */
+  onReconnect(owner: Process, call: () => void): () => void {
+    const listener = { owner, life: owner.life, call };
+    this.#reconnects.add(listener);
+    return () => void this.#reconnects.delete(listener);
   }
 
   table(name: string): Table {
@@ -264,8 +267,14 @@ export class Network {
   start(operatorAfterMs: number): void {
     this.up = true;
     this.world.after(operatorAfterMs, 'operator', undefined, () => this.#makeStreams());
-    for (const { owner, life, call } of this.#reconnects) {
-      if (owner.life === life) this.world.after(this.world.hop() * 20, 'reconnect', owner, call);
+    for (const listener of this.#reconnects) {
+      const { owner, life, call } = listener;
+      if (owner.life !== life) this.#reconnects.delete(listener);
+      else {
+        this.world.after(this.world.hop() * 20, 'reconnect', owner, () => {
+          if (this.#reconnects.has(listener)) call();
+        });
+      }
     }
   }
 
