@@ -6,6 +6,7 @@ import { demoVerb } from './demo/verb.ts';
 import { referencePage } from './reference.ts';
 import { completeVerb } from './verbs/complete.ts';
 import { completionVerb } from './verbs/completion.ts';
+import { deadLettersVerb } from './verbs/deadletters.ts';
 import { decideVerb } from './verbs/decide.ts';
 import { downVerb } from './verbs/down.ts';
 import { escalationVerb } from './verbs/escalation-show.ts';
@@ -28,7 +29,7 @@ export type Verb = (host: Host) => Command;
 const groups: readonly (readonly [string, readonly Verb[]])[] = [
   ['Local control plane:', [upVerb, downVerb, statusVerb, kubeconfigVerb, logsVerb, demoVerb]],
   ['Runs:', [runVerb, runsVerb, traceVerb, scheduleVerb]],
-  ['People:', [escalationsVerb, escalationVerb, decideVerb, explainVerb]],
+  ['People:', [escalationsVerb, escalationVerb, decideVerb, explainVerb, deadLettersVerb]],
   ['Tools:', [toolsVerb]],
   ['Other:', [completionVerb, versionVerb]],
 ];

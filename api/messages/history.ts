@@ -97,6 +97,9 @@ export interface Verification {
   readonly model?: { readonly approved: boolean; readonly reason: string; readonly receipt: Receipt };
 }
 
+/** What no rule asks about: a run that a newer engine must go on with, and messages that were given up. */
+export type NoticeSignal = 'unknownVersion' | 'deadLetter';
+
 export interface EscalationFacts {
   /** `<run>-<n>`, lower case: also the name of the Escalation object is derived from it. */
   readonly id: string;
@@ -196,6 +199,14 @@ export type HistoryEvent = Base &
         readonly failure: Failure;
         readonly retryable: boolean;
         readonly worker?: string;
+      }
+    /** The worker fell silent, or its connection broke, in the middle of the attempt. `lost`: so many in a row, without a turn. */
+    | {
+        readonly type: 'WorkerLost';
+        readonly activity: string;
+        readonly attempt: number;
+        readonly worker: string;
+        readonly lost: number;
       }
     | { readonly type: 'ActivityTimedOut'; readonly activity: string; readonly attempt: number }
     | {

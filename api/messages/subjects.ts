@@ -44,6 +44,7 @@ export const engineVerbs = [
   'readonly',
   'child',
   'child-closed',
+  'project',
 ] as const;
 export type EngineVerb = (typeof engineVerbs)[number];
 export const workerEngineVerbs = ['claim', 'turn', 'complete', 'fail', 'heartbeat', 'batch'] as const;
@@ -55,9 +56,9 @@ export const journalStream = (partition: number): string => `JOURNAL_${partition
 export const journalSubject = (partition: number): string => `journal.${partition}`;
 export const ledgerSubject = (namespace: string, run: string, key: string): string =>
   `ledger.${namespace}.${run}.${key}`;
-/** `*` for every group, or for every letter of one. */
+/** `*` for every group, or for every letter of one. What has no namespace is under `_`. */
 export const deadLetterSubject = (namespace: string, group: string, id: string): string =>
-  `deadletter.${namespace}.${group}.${id}`;
+  `deadletter.${namespace || '_'}.${group}.${id}`;
 export const engineSubject = (partition: number, verb: EngineVerb): string => `engine.${partition}.${verb}`;
 
 /** First 12 hex digits of a bundle digest (`sha256:<hex>`): the subject token and label of a bundle. */

@@ -18,7 +18,14 @@ export const decisionOptions = ['approve', 'reject'] as const;
 export type DecisionOption = (typeof decisionOptions)[number];
 
 /** Why people are asked, beside a rule's signal: a compensation failed, or one state of a run made too many events. */
-export const escalationSignals = [...signals, 'approval', 'compensation', 'history'] as const;
+export const escalationSignals = [
+  ...signals,
+  'approval',
+  'compensation',
+  'history',
+  'unknownVersion',
+  'deadLetter',
+] as const;
 export type EscalationSignal = (typeof escalationSignals)[number];
 
 export const escalationSpecSchema = z
@@ -36,7 +43,7 @@ export const escalationSpecSchema = z
     signal: z
       .enum(escalationSignals)
       .describe(
-        'Why: a signal; `approval`: a workflow or a permission asks; `compensation`: one failed; `history`: a state made too many events.',
+        'Why: a signal; `approval`: a workflow or a permission asks; `compensation`: one failed; `history`: a state made too many events; `unknownVersion`: only a newer engine can go on; `deadLetter`: something was given up.',
       ),
     action: z.enum(actions).describe('What the policy does about it.'),
     queue: name().describe('Who is asked first; `status.queue` says who is asked now.'),

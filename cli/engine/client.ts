@@ -1,5 +1,6 @@
 // Owns: the engine's HTTP API as calls. Errors of the engine keep their code and words.
 import { type ErrorCode, errorCodes, SignalboxError } from '../../api/errors.ts';
+import type { DeadLetter } from '../../api/messages/dead-letter.ts';
 import type { HistoryEvent, JsonObject, RunSummary } from '../../api/messages/history.ts';
 import type { ScheduleSummary } from '../../api/messages/schedule.ts';
 import type { SignalResult } from '../../api/messages/incoming.ts';
@@ -23,6 +24,13 @@ export interface StartOptions {
   readonly delay?: string;
 }
 
+export interface LetterQuery {
+  readonly reason?: string;
+  readonly group?: string;
+  readonly all?: boolean;
+  readonly limit?: number;
+}
+
 export interface EngineClient {
   readonly namespace: string;
   /** Flags for hints: ` -n clinic --name demo`. */
@@ -40,6 +48,9 @@ export interface EngineClient {
   freezeRun(run: string, reason: string): Promise<RunSummary>;
   resumeRun(run: string, reason: string): Promise<RunSummary>;
   setReadOnly(run: string, readOnly: boolean, reason: string): Promise<RunSummary>;
+  letters(query: LetterQuery): Promise<readonly DeadLetter[]>;
+  letter(id: string): Promise<DeadLetter>;
+  decideLetter(id: string, what: 'retry' | 'drop', reason: string): Promise<DeadLetter>;
 }
 
 /** Runs that one request asks for. */
@@ -65,6 +76,7 @@ export async function openEngine(host: Host, options: EngineOptions): Promise<En
   const on = (workflow: string, schedule: string): string =>
     `/schedules/${encodeURIComponent(workflow)}/${encodeURIComponent(schedule)}`;
   const at = (run: string): string => `/runs/${encodeURIComponent(run)}`;
+  const letterAt = (id: string): string => `/deadletters/${encodeURIComponent(id)}`;
   return {
     namespace: address.namespace,
     again: again(options, address.namespace),
@@ -88,6 +100,9 @@ export async function openEngine(host: Host, options: EngineOptions): Promise<En
     freezeRun: (run, reason) => call('POST', `${at(run)}/freeze`, { reason }),
     resumeRun: (run, reason) => call('POST', `${at(run)}/resume`, { reason }),
     setReadOnly: (run, readOnly, reason) => call('POST', `${at(run)}/readonly`, { readOnly, reason }),
+    letters: async (query) => (await call<{ items: DeadLetter[] }>('GET', `/deadletters${queryText(query)}`)).items,
+    letter: (id) => call('GET', letterAt(id)),
+    decideLetter: (id, what, reason) => call('POST', `${letterAt(id)}/${what}`, { reason }),
     cancel: async (run, reason) => {
       const answer = await call<Partial<RunSummary> | undefined>('POST', `${at(run)}/cancel`, { reason });
       return typeof answer === 'object' && answer.run !== undefined ? (answer as RunSummary) : undefined;
@@ -99,7 +114,7 @@ export async function openEngine(host: Host, options: EngineOptions): Promise<En
   };
 }
 
-function queryText(query: RunQuery & { readonly cursor?: string }): string {
+function queryText(query: (RunQuery & { readonly cursor?: string }) | LetterQuery): string {
   const parameters = new URLSearchParams();
   for (const [name, value] of Object.entries(query)) if (value !== undefined) parameters.set(name, String(value));
   return parameters.size === 0 ? '' : `?${parameters.toString()}`;

@@ -91,6 +91,8 @@ const tellers: Tellers<HistoryEventType> = {
       `${event.activity}, attempt ${event.attempt} failed: ${event.failure.message} (${event.failure.code})`,
       event.retryable ? 'may be tried again' : 'trying again cannot help',
     ),
+  WorkerLost: (event) =>
+    say('bad', `${event.activity}, attempt ${event.attempt}: worker ${event.worker} was lost, ${event.lost} in a row`),
   ActivityTimedOut: (event) => say('bad', `${event.activity}, attempt ${event.attempt} took too long`),
   Transitioned: (event) =>
     say(

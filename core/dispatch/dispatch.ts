@@ -68,7 +68,15 @@ export type DispatchCommand =
       readonly publishes: number;
     }
   /** Nothing was heard of the worker: its task goes to another. */
-  | { readonly kind: 'Silent'; readonly run: string; readonly activity: string; readonly worker: string };
+  | ({ readonly kind: 'Silent' } & Lost);
+
+/** What a worker had when it was lost. */
+export interface Lost {
+  readonly run: string;
+  readonly activity: string;
+  readonly attempt: number;
+  readonly worker: string;
+}
 
 /** A worker that was not heard of for this long is taken for dead; it says something every second. */
 export const silentMs = 3_000;
@@ -166,9 +174,11 @@ export class DispatchCore {
   }
 
   /** The worker's connection is gone: what it had goes to others at once. */
-  workerLost(worker: string): void {
-    for (const task of this.#workers.get(worker) ?? []) this.#ready(task, true);
+  workerLost(worker: string): readonly Lost[] {
+    const lost = [...(this.#workers.get(worker) ?? [])];
+    for (const task of lost) this.#ready(task, true);
     for (const lane of this.#lanes.values()) lane.free.delete(worker);
+    return lost.map(({ run, activity, attempt }) => ({ run, activity, attempt, worker }));
   }
 
   /** A publication failed; a later one may have succeeded meanwhile. */
@@ -226,9 +236,9 @@ export class DispatchCore {
       this.#enter(task, task.until);
       return;
     }
-    const { phase, run, activity, worker } = task;
+    const { phase, run, activity, attempt, worker } = task;
     if (phase === 'Claimed' && worker !== undefined) {
-      commands.push({ kind: 'Silent', run, activity, worker });
+      commands.push({ kind: 'Silent', run, activity, attempt, worker });
       task.lane.free.delete(worker);
     }
     this.#ready(task, phase === 'Claimed');

@@ -2,7 +2,7 @@
 import type { JsonObject } from '../../api/messages/history.ts';
 import type { ResolvedBundle, ResolvedPolicy, ResolvedWorkflow } from '../../api/messages/catalog.ts';
 import type { EscalationRule, Queue } from '../../api/v1alpha1/escalation-policy.ts';
-import type { WorkflowState } from '../../api/v1alpha1/workflow-state.ts';
+import { stateTypes, type WorkflowState } from '../../api/v1alpha1/workflow-state.ts';
 import { leftMicros } from '../budget/budget.ts';
 import type { RunLimits } from './limits.ts';
 import type { RunState } from './state.ts';
@@ -21,6 +21,15 @@ export interface Given {
   readonly definition: Definition;
   /** Milliseconds since the epoch. */
   readonly now: number;
+}
+
+/** The first state that this release cannot play, in words: a newer operator has accepted it. */
+export function unknownStates({ name, spec }: ResolvedWorkflow): string | undefined {
+  for (const [state, { type }] of Object.entries(spec.states)) {
+    if ((stateTypes as readonly string[]).includes(type)) continue;
+    return `state ${state} of workflow ${name} is of type ${type}, which this engine does not know; run a newer one`;
+  }
+  return undefined;
 }
 
 export function stateOf(definition: Definition, name: string): WorkflowState | undefined {

@@ -18,7 +18,7 @@ export function evolve(state: RunState, event: HistoryEvent): RunState {
   const fold = folders[event.type] as ((state: RunState, event: HistoryEvent) => RunState) | undefined;
   if (fold === undefined) {
     const parked = `event ${event.seq} is of type ${String(event.type)}, which this engine does not know; run a newer one`;
-    return { ...state, seq: event.seq, parked };
+    return { ...state, seq: event.seq, parked, parkedAt: state.parkedAt ?? event.at };
   }
   return { ...fold(state, event), seq: event.seq };
 }
@@ -74,6 +74,7 @@ const folders: Folders = {
       retryable: event.retryable,
       failure: event.failure,
     })),
+  WorkerLost: (state, event) => onActivity(state, (activity) => ({ ...activity, lost: event.lost })),
   ActivityTimedOut: (state) =>
     onActivity(state, (activity) => ({
       ...activity,
@@ -165,7 +166,7 @@ function withTurn(state: RunState, turn: Turn, proposed: boolean): RunState {
   const { activity } = state;
   if (activity === undefined) return state;
   const before = activity.turns.find((known) => known.turn === turn.turn);
-  const { proposed: _proposed, ...rest } = activity;
+  const { proposed: _proposed, lost, ...rest } = activity;
   const added = effectsOf(turn).filter((digest) => !state.effectDigests.includes(digest));
   const rejected = turn.role === 'verifier' && turn.feedback !== undefined && before === undefined;
   return {
@@ -180,6 +181,7 @@ function withTurn(state: RunState, turn: Turn, proposed: boolean): RunState {
       acted:
         activity.acted || effectsOf(turn).length > 0 || turn.results.some(({ outcome }) => outcome === 'ambiguous'),
       ...(proposed ? { proposed: turn.turn } : {}),
+      ...(proposed && lost !== undefined ? { lost } : {}),
     },
   };
 }

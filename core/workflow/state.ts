@@ -40,6 +40,8 @@ export interface ActivityState {
   readonly since: number;
   readonly phase: ActivityPhase;
   readonly failedAttempts: number;
+  /** Workers that were lost in a row without a turn of progress. */
+  readonly lost?: number;
   readonly retryable: boolean;
   /** Turns of this attempt; the last may only be proposed. */
   readonly turns: readonly Turn[];
@@ -178,6 +180,7 @@ export interface RunState {
   readonly closedAt?: number;
   /** Why nothing is done any more until a newer engine comes: an event of an unknown type. */
   readonly parked?: string;
+  readonly parkedAt?: number;
 }
 
 export function initialState(run: string): RunState {

@@ -1,7 +1,7 @@
 // Owns: the engine's copy of the catalog: what runs are played by.
 import type { AgentSnapshot, ResolvedBundle, ResolvedWorkflow } from '../../api/messages/catalog.ts';
 import { buckets, catalogKeys } from '../../api/messages/subjects.ts';
-import type { Definition } from '../../core/workflow/definition.ts';
+import { type Definition, unknownStates } from '../../core/workflow/definition.ts';
 import type { Schedule } from '../../core/schedule/plan.ts';
 import type { Bucket, Bus } from '../../ports/bus.ts';
 import type { Log } from '../../ports/system.ts';
@@ -12,6 +12,7 @@ export class Catalog {
   readonly #entries = new Map<string, unknown>();
   readonly #workflows = new Map<string, ResolvedWorkflow>();
   readonly #bundles = new Map<string, ResolvedBundle>();
+  readonly #unknown = new Map<string, string>();
   readonly #changed: () => void;
   #bucket: Bucket<unknown> | undefined;
   #synced = false;
@@ -96,7 +97,7 @@ export class Catalog {
   /** What a run that pinned this workflow is played by; undefined until the operator has written it. */
   definition(workflowDigest: string): Definition | undefined {
     const workflow = this.#workflows.get(workflowDigest);
-    if (workflow === undefined) return undefined;
+    if (workflow === undefined || this.unknownIn(workflowDigest) !== undefined) return undefined;
     return {
       workflow,
       bundle: (digest) => this.#bundles.get(digest),
@@ -104,11 +105,18 @@ export class Catalog {
     };
   }
 
+  /** What a pinned workflow has that this engine cannot play; undefined when all is well, or nothing is known of it. */
+  unknownIn(workflowDigest: string): string | undefined {
+    const known = this.#unknown.get(workflowDigest);
+    return known === '' ? undefined : known;
+  }
+
   #put(key: string, value: unknown): void {
     this.#entries.set(key, value);
     if (key.startsWith('workflow.') || key.startsWith('workflow-at.')) {
       const workflow = value as ResolvedWorkflow;
       this.#workflows.set(workflow.digest, workflow);
+      this.#unknown.set(workflow.digest, unknownStates(workflow) ?? '');
     } else if (key.startsWith('bundle.')) {
       const bundle = value as ResolvedBundle;
       this.#bundles.set(bundle.digest, bundle);

@@ -47,6 +47,8 @@ export interface ControlOptions {
   readonly metrics: EngineMetrics;
   readonly disk: DiskWatch;
   readonly now: () => number;
+  /** The answer to a question about dead letters; undefined when it is about a run. */
+  readonly decideGroup: (request: DecideRequest) => Promise<EngineReply<unknown> | undefined>;
 }
 
 const parallelMax = 512;
@@ -119,8 +121,10 @@ function handlersOf(options: ControlOptions): Readonly<Record<EngineVerb, Handle
       const request = payload as CancelRequest;
       return serving.act(request.run, (given) => cancelRun(inside(given, request.namespace), request));
     },
-    decide: (serving, payload) => {
+    decide: async (serving, payload) => {
       const request = payload as DecideRequest;
+      const letters = await options.decideGroup(request);
+      if (letters !== undefined) return letters;
       return serving.act(request.run, (given) => answerEscalation(inside(given, request.namespace), request));
     },
     freeze: (serving, payload) => {
@@ -159,6 +163,12 @@ function handlersOf(options: ControlOptions): Readonly<Record<EngineVerb, Handle
     },
     history: async (serving, payload) => ({ ok: true, result: await history(serving, payload) }),
     list: async (serving, payload) => ({ ok: true, result: list(serving, payload) }),
+    project: async (serving, payload) => {
+      const { run, namespace } = runOnly.parse(payload);
+      await serving.look(run, (state) => inside({ state }, namespace));
+      serving.projections.touch([run]);
+      return { ok: true, result: { run } };
+    },
     await: async (serving, payload) => ({ ok: true, result: await waitFor(serving, payload as AwaitRequest) }),
   };
 }
@@ -192,7 +202,10 @@ async function start(
     const digest =
       request.branch?.workflowDigest ?? currentWorkflow(catalog, request.namespace, request.workflow).digest;
     const definition = catalog.definition(digest);
-    if (definition === undefined) throw new SignalboxError('NOT_OWNER', 'the catalog is still being read; ask again');
+    if (definition === undefined) {
+      const unknown = catalog.unknownIn(digest);
+      throw new SignalboxError('NOT_OWNER', unknown ?? 'the catalog is still being read; ask again');
+    }
     const agents = (name: string) => catalog.agent(request.namespace, name);
     return startRun({ definition, now: now(), request, agents });
   });

@@ -1,7 +1,14 @@
 // Owns: getting tasks to workers: a timer and the publishing around `DispatchCore`, which decides. A task in the stream is only a
 // hint.
 import type { TaskHint } from '../../api/messages/asks.ts';
-import { type Counts, countOf, type DispatchCommand, DispatchCore, type Wanted } from '../../core/dispatch/dispatch.ts';
+import {
+  type Counts,
+  countOf,
+  type DispatchCommand,
+  DispatchCore,
+  type Lost,
+  type Wanted,
+} from '../../core/dispatch/dispatch.ts';
 import type { Log } from '../../ports/system.ts';
 import { failpoint } from '../../ports/failpoint.ts';
 
@@ -9,6 +16,8 @@ export interface DispatchOptions {
   readonly partition: number;
   readonly now: () => number;
   readonly publish: (subject: string, hint: TaskHint) => Promise<void>;
+  /** A worker was lost in the middle of its work. */
+  readonly lost: (lost: Lost) => void;
   readonly log: Log;
 }
 
@@ -64,7 +73,7 @@ export class Dispatch {
 
   /** The worker's connection is gone. */
   workerLost(worker: string): void {
-    this.#core.workerLost(worker);
+    for (const lost of this.#core.workerLost(worker)) this.#options.lost(lost);
     this.#soon();
   }
 
@@ -113,6 +122,7 @@ export class Dispatch {
     if (command.kind === 'Silent') {
       const { run, activity, worker } = command;
       log.info('a worker is silent; its task goes to another', { run, activity, worker });
+      this.#options.lost(command);
       return;
     }
     const { subject, run, activity, attempt, publishes } = command;

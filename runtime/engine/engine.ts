@@ -11,6 +11,7 @@ import { controlOf, serveControl } from './control.ts';
 import { waitMsMax } from './endings.ts';
 import { type Owners, owners as ownersOf, resultOf } from './forward.ts';
 import { DiskWatch } from './disk-watch.ts';
+import { decideGroup, LetterDesk, type LetterOptions } from './dead-letters.ts';
 import { engineMetrics, type EngineMetrics } from './metrics.ts';
 import { type OwnerOptions, PartitionOwner } from './owner.ts';
 import type { EnginePorts, EngineSettings } from './ports.ts';
@@ -48,17 +49,19 @@ export function startEngine(ports: EnginePorts, settings: EngineSettings): Engin
   const metrics = engineMetrics(ports.metrics);
   const witnesses = new Witnesses(ports.control, ports.log);
   const checks = schemaChecks();
-  const each = (action: (serving: Serving) => void): void => {
-    for (const { serving } of partitions) if (serving !== undefined) action(serving);
-  };
-  const catalog = new Catalog(() => each((serving) => serving.catalogChanged()));
+  const catalog = new Catalog(() => {
+    for (const { serving } of partitions) serving?.catalogChanged();
+  });
   const disk = new DiskWatch(ports.journal, ports.log);
-  const control = controlOf({ catalog, checks, metrics, disk, now: () => ports.clock.now() });
+  const answering = { catalog, checks, metrics, disk, now: () => ports.clock.now() };
+  const control = controlOf({ ...answering, decideGroup: (request) => decideGroup(starting(), request) });
   const owners = ownersOf(ports, settings, (partition, verb, payload) => {
     const serving = partitions[partition]?.serving;
     return serving === undefined ? undefined : control(serving, verb, payload);
   });
   const presence = watchPresence(ports, () => partitions.flatMap(({ serving }) => serving ?? []));
+  const starting = (): LetterOptions => ({ ports, catalog, owners, checks });
+  const desk = new LetterDesk(ports, () => partitions[0]?.serving !== undefined);
   const workers = { checks, receiptKey: ports.receiptKey, metrics, presence };
   const partitions = partitionOwners(settings, {
     ports,
@@ -75,11 +78,10 @@ export function startEngine(ports: EnginePorts, settings: EngineSettings): Engin
   });
   const watching = catalog.run(ports.control, ports.log, stopping.signal);
   for (const partition of partitions) partition.start();
-  onReconnects(ports, partitions, presence);
-  const starting = { ports, catalog, owners, checks };
+  onReconnects(ports, { partitions, desk, presence });
   const serves = (partition: number): boolean => partitions[partition]?.serving !== undefined;
-  const schedules = new Schedules({ ...starting, metrics, serves });
-  const subscriptions = [consumeEvents(starting), serveStarts(ports, starting), serveSignals(ports, owners)];
+  const schedules = new Schedules({ ...starting(), metrics, serves });
+  const subscriptions = [consumeEvents(starting()), serveStarts(ports, starting()), serveSignals(ports, owners)];
   const measuring = setInterval(() => measure(metrics, partitions), METRICS_MS);
   return {
     catalog,
@@ -92,6 +94,7 @@ export function startEngine(ports: EnginePorts, settings: EngineSettings): Engin
       presence?.stop();
       disk.stop();
       schedules.stop();
+      desk.stop();
       for (const part of [subscriptions, partitions]) await Promise.all(part.map((one) => one.stop()));
       await witnesses.stop();
       stopping.abort();
@@ -103,12 +106,19 @@ export function startEngine(ports: EnginePorts, settings: EngineSettings): Engin
 const partitionOwners = ({ partitions }: EngineSettings, options: OwnerOptions): readonly PartitionOwner[] =>
   Array.from({ length: partitions }, (_, number) => new PartitionOwner(number, options));
 
+interface Reconnecting {
+  readonly partitions: readonly PartitionOwner[];
+  readonly desk: LetterDesk;
+  readonly presence: PresenceWatch | undefined;
+}
+
 /** What lived in the memory of NATS may be gone. */
-function onReconnects(ports: EnginePorts, partitions: readonly PartitionOwner[], presence?: PresenceWatch): void {
-  ports.control.onReconnect(() => {
+function onReconnects({ control, work }: EnginePorts, { partitions, desk, presence }: Reconnecting): void {
+  control.onReconnect(() => {
+    desk.reconnected();
     for (const partition of partitions) partition.reconnected();
   });
-  ports.work.onReconnect(() => {
+  work.onReconnect(() => {
     presence?.reconnected();
     for (const { serving } of partitions) serving?.dispatch.republish();
   });

@@ -14,6 +14,8 @@ import { failpoint } from '../../ports/failpoint.ts';
 
 const parallelMax = 16;
 const RETRY_MS = 500;
+/** Tries in a row, half a second apart. */
+const triesMax = 40;
 /** Closed runs of a partition that stay in the bucket; older ones are in the journal only. */
 const closedMax = 2_000;
 /** A run that nobody asks for by name is written when it has been open, or unwritten, for this long. */
@@ -24,6 +26,8 @@ export class Projections {
   readonly #log: Log;
   readonly #state: (run: string) => RunState | undefined;
   readonly #serving: () => boolean;
+  readonly #givenUp: (run: string, tries: number, error: unknown) => void;
+  readonly #failures = new Map<string, number>();
   readonly #dirty = new Set<string>();
   /** Runs that changed lately and are not written yet, oldest first, with the time. */
   readonly #young = new Map<string, number>();
@@ -37,15 +41,20 @@ export class Projections {
   #working = false;
   #stopped = false;
 
+  /** `givenUp`: the projection of this run could not be written although the bus was there; it is left until it changes. */
   constructor(
     { bus, log }: { readonly bus: Bus; readonly log: Log },
-    state: (run: string) => RunState | undefined,
-    serving: () => boolean,
+    of: {
+      readonly state: (run: string) => RunState | undefined;
+      readonly serving: () => boolean;
+      readonly givenUp: (run: string, tries: number, error: unknown) => void;
+    },
   ) {
-    this.#serving = serving;
+    this.#serving = of.serving;
     this.#bus = bus;
+    this.#givenUp = of.givenUp;
     this.#log = log;
-    this.#state = state;
+    this.#state = of.state;
   }
 
   /** These runs have changed. */
@@ -171,11 +180,23 @@ export class Projections {
         this.#written.delete(run);
         await this.#keepClosed(state);
       }
+      this.#failures.delete(run);
       return [];
     } catch (error) {
       this.#log.debug('a projection could not be written; it is tried again', { run, error });
-      return later();
+      return this.#isTooMuch(run, error) ? [] : later();
     }
+  }
+
+  /** Failures while the bus is away do not count. */
+  #isTooMuch(run: string, error: unknown): boolean {
+    if (this.#bus.problem() !== undefined) return false;
+    const tries = (this.#failures.get(run) ?? 0) + 1;
+    this.#failures.set(run, tries);
+    if (tries < triesMax) return false;
+    this.#failures.delete(run);
+    this.#givenUp(run, tries, error);
+    return true;
   }
 
   async #keepClosed(state: RunState): Promise<void> {

@@ -6,6 +6,9 @@ import type { Definition, Given } from '../../core/workflow/definition.ts';
 import type { Reaction } from '../../core/workflow/draft.ts';
 import { fireDue } from '../../core/workflow/due.ts';
 import { type Command, plan } from '../../core/workflow/plan.ts';
+import { isPoison, lostMax, loseWorker, poisonMessage } from '../../core/workflow/poison.ts';
+import type { GivenUp } from '../../core/dead-letter/letter.ts';
+import type { Lost } from '../../core/dispatch/dispatch.ts';
 import type { Witness } from '../../core/journal/witness.ts';
 import type { RunState } from '../../core/workflow/state.ts';
 import { isSignalboxError, SignalboxError } from '../../api/errors.ts';
@@ -19,6 +22,7 @@ import { Endings } from './endings.ts';
 import { Partition } from './partition.ts';
 import type { EngineMetrics } from './metrics.ts';
 import type { EnginePorts, EngineSettings } from './ports.ts';
+import { ParkedRuns } from './parked.ts';
 import { Projections } from './projections.ts';
 import { Repeats } from './repeats.ts';
 import { Timers } from './timers.ts';
@@ -75,6 +79,7 @@ export class Serving {
   /** Parents that do not know yet that a child of theirs is closed. */
   readonly #news: Repeats;
   readonly #told = new Set<string>();
+  readonly parked: ParkedRuns;
   readonly #options: ServingOptions;
   /** Runs whose workflow is not in the catalog yet. */
   readonly #undefined = new Set<string>();
@@ -108,6 +113,7 @@ export class Serving {
       partition: journal.partition,
       now: () => clock.now(),
       publish: (subject, hint) => work.publish(subject, hint),
+      lost: (lost) => void this.#workerLost(lost),
       log: about,
     });
     this.timers = new Timers(
@@ -116,8 +122,11 @@ export class Serving {
     );
     this.projections = new Projections(
       { bus: control, log: about },
-      (run) => this.partition.state(run),
-      () => this.partition.serving,
+      {
+        state: (run) => this.partition.state(run),
+        serving: () => this.partition.serving,
+        givenUp: (run, tries, error) => void this.#unwritable(run, tries, error),
+      },
     );
     this.children = new Children({
       now: () => clock.now(),
@@ -126,6 +135,14 @@ export class Serving {
       log: about,
     });
     this.#news = new Repeats({ now: () => clock.now(), log: about, about: 'telling a parent' });
+    const { catalog } = options;
+    this.parked = new ParkedRuns({
+      bus: control,
+      log: about,
+      catalog,
+      partition: journal.partition,
+      partitions: settings.partitions,
+    });
   }
 
   async load(witnesses: readonly Witness[]): Promise<void> {
@@ -153,6 +170,7 @@ export class Serving {
     this.partition.assertNotBehind().catch((error: unknown) => {
       if (isSignalboxError(error, 'JOURNAL_ROLLED_BACK')) this.#options.lost(error);
     });
+    this.parked.forget();
     this.dispatch.republish();
     this.projections.rewrite([...this.partition.runs()].map((state) => state.run));
   }
@@ -166,7 +184,10 @@ export class Serving {
   act<R>(run: string, react: (given: Given) => Reaction<R>): Promise<R> {
     return this.partition.submit(run, (state) => {
       if (state === undefined) throw new SignalboxError('NOT_FOUND', `run ${run} does not exist`);
-      return react({ state, definition: this.#definition(state), now: this.#options.ports.clock.now() });
+      const reaction = react({ state, definition: this.#definition(state), now: this.#options.ports.clock.now() });
+      // What this engine does not understand it must not continue.
+      if (state.parked === undefined || reaction.events.length === 0) return reaction;
+      throw new SignalboxError('NOT_OWNER', `run ${run} stands still: ${state.parked}`);
     });
   }
 
@@ -198,6 +219,7 @@ export class Serving {
     } catch {
       // The last value holds; NATS may be away.
     }
+    if (!this.#stopped) await this.parked.tell();
   }
 
   #definition(state: RunState): Definition {
@@ -205,7 +227,8 @@ export class Serving {
     if (definition !== undefined) return definition;
     throw new SignalboxError(
       'NOT_OWNER',
-      `workflow ${state.workflow} at ${state.workflowDigest} is not in the catalog yet; ask again`,
+      this.#options.catalog.unknownIn(state.workflowDigest) ??
+        `workflow ${state.workflow} at ${state.workflowDigest} is not in the catalog yet; ask again`,
     );
   }
 
@@ -222,6 +245,7 @@ export class Serving {
       const state = this.partition.state(run);
       if (state === undefined) continue;
       const definition = this.#options.catalog.definition(state.workflowDigest);
+      this.parked.look(state, definition !== undefined);
       if (definition === undefined && (state.status !== 'Closed' || state.fallback !== undefined)) {
         this.#undefined.add(run);
         continue;
@@ -282,6 +306,56 @@ export class Serving {
       }
       this.timers.set(run, this.#options.ports.clock.now() + TIMER_RETRY_MS);
     }
+  }
+
+  /** A loss is a fact of the run; one too many is told to people before the attempt fails. */
+  async #workerLost(lost: Lost): Promise<void> {
+    const { log } = this.#options.ports;
+    const state = this.partition.state(lost.run);
+    if (state === undefined) return;
+    try {
+      if (isPoison(state, lost)) await this.#notePoison(state, lost);
+      await this.act(lost.run, (given) => loseWorker(given, lost));
+    } catch (error) {
+      if (this.#stopped || isSignalboxError(error, 'NOT_OWNER')) return;
+      log.warn('the loss of a worker could not be noted', { run: lost.run, worker: lost.worker, error });
+    }
+  }
+
+  async #notePoison({ namespace, workflow, activity }: RunState, { run, ...lost }: Lost): Promise<void> {
+    const origin = {
+      kind: 'activity',
+      name: activity?.agent ?? '',
+      item: `${lost.activity}/${lost.attempt}`,
+      workflow,
+      run,
+    } as const;
+    const cause = { code: 'POISON', message: poisonMessage(lostMax) };
+    await this.#giveUp({ namespace, reason: 'poison', origin, cause, attempts: lostMax });
+  }
+
+  async #unwritable(run: string, tries: number, error: unknown): Promise<void> {
+    const state = this.partition.state(run);
+    if (state === undefined || this.#stopped) return;
+    const { namespace, workflow } = state;
+    const message = error instanceof Error ? error.message : String(error);
+    const origin = { kind: 'projection', name: 'runs', item: run, workflow, run } as const;
+    await this.#giveUp({
+      namespace,
+      reason: 'unwritable',
+      origin,
+      cause: { code: 'UNWRITABLE', message },
+      attempts: tries,
+    });
+  }
+
+  async #giveUp(given: GivenUp): Promise<void> {
+    const { log, deadLetters } = this.#options.ports;
+    const { reason, origin } = given;
+    log.error('given up; see signalbox deadletters', { reason, ...origin });
+    await deadLetters
+      .note(given)
+      .catch((error: unknown) => log.error('a dead letter could not be kept', { reason, ...origin, error }));
   }
 
   async #fallBack(fallback: Fallback): Promise<void> {

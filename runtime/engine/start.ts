@@ -125,11 +125,14 @@ function businessKey(workflow: ResolvedWorkflow, input: JsonObject): string | un
   return String(key.value);
 }
 
+export interface Starting {
+  readonly catalog: Catalog;
+  readonly owners: Owners;
+  readonly checks: SchemaChecks;
+}
+
 /** Starts, or finds, the run; resolves after the commit. */
-export async function start(
-  { catalog, owners, checks }: { catalog: Catalog; owners: Owners; checks: SchemaChecks },
-  wish: Wish,
-): Promise<RunSummary> {
+export async function start({ catalog, owners, checks }: Starting, wish: Wish): Promise<RunSummary> {
   await catalog.prepare(wish.namespace, wish.workflow);
   const workflow = currentWorkflow(catalog, wish.namespace, wish.workflow);
   checkInput(checks, workflow, wish.input);

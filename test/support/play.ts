@@ -179,6 +179,11 @@ export class Play {
     return this.#react((given) => closeChild(given, { namespace: 'ns', run, child, report }));
   }
 
+  /** Any other cause. */
+  react<R>(react: (given: Given) => Reaction<R>): R {
+    return this.#react(react);
+  }
+
   cancel() {
     return this.#react((given) => cancelRun(given, { namespace: 'ns', run, by: 'ann', reason: 'enough' }));
   }

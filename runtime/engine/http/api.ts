@@ -14,9 +14,11 @@ import { resultOf } from '../forward.ts';
 import type { EnginePorts } from '../ports.ts';
 import { signalBody, signalName } from '../signals.ts';
 import { start, startOptions, whenOf } from '../start.ts';
-import type { Callers, Verb } from './access.ts';
+import type { Callers } from './access.ts';
 import { listSchedules, pause, trigger } from './schedules.ts';
 import { errorAnswers, notFound } from './answers.ts';
+import { serveDeadLetters } from './dead-letters.ts';
+import { parse, type Route, type RouteOf } from './route.ts';
 
 export interface ApiOptions {
   readonly engine: Engine;
@@ -50,18 +52,12 @@ const listQuery = z.object({
 });
 const bodyBytesMax = 300_000;
 
-type Route = (asked: {
-  request: Request;
-  namespace: string;
-  user: string;
-}) => Promise<{ status: number; body: unknown }>;
-
 export function engineApi(options: ApiOptions): Express {
   const app = express();
   app.disable('x-powered-by');
   app.use(express.json({ limit: bodyBytesMax, strict: false }));
   const root = '/v1/namespaces/:namespace';
-  const route = (verb: Verb, action: Route) => async (request: Request, response: Response) => {
+  const route: RouteOf = (verb, action) => async (request: Request, response: Response) => {
     const namespace = parse(name, request.params['namespace'], 'namespace');
     const user = await options.callers.admit(bearer(request), namespace, verb);
     const { status, body } = await action({ request, namespace, user });
@@ -85,6 +81,7 @@ export function engineApi(options: ApiOptions): Express {
       route(verb === 'trigger' ? 'create' : 'update', changeSchedule(options, verb)),
     );
   }
+  serveDeadLetters(app, root, route, { ports: options.ports, ...options.engine });
   app.use(notFound);
   app.use(errorAnswers(options.ports.log));
   return app;
@@ -111,13 +108,6 @@ const changeSchedule =
 function bearer(request: Request): string | undefined {
   const forwarded = request.get('x-signalbox-token');
   return forwarded ?? /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1];
-}
-
-function parse<T>(schema: z.ZodType<T>, value: unknown, what: string): T {
-  const parsed = schema.safeParse(value);
-  if (parsed.success) return parsed.data;
-  const lines = parsed.error.issues.map((issue) => `${[what, ...issue.path].join('.')}: ${issue.message}`);
-  throw new SignalboxError('INVALID_INPUT', lines.join('; '));
 }
 
 const startRun =
