@@ -28,7 +28,7 @@ function open(draft: Draft, asked: Question, deadlineMax = Number.POSITIVE_INFIN
     type: 'EscalationOpened',
     escalation: {
       ...asked,
-      id: `${state.run}-${state.escalations.length + 1}`.toLowerCase(),
+      id: `${state.run}-${state.asked + 1}`.toLowerCase(),
       queue,
       question: asked.question.slice(0, questionMax),
       evidence: asked.evidence.slice(0, 32).map((line) => line.slice(0, 2_000)),
@@ -107,7 +107,7 @@ export function askForCompensation(draft: Draft, problem: string): void {
     action: 'humanQueue',
     question: `${of} is not undone: ${state} failed (${problem}). Yes: try again. No: give it up, with your reason.`,
     evidence,
-    digest: digest({ run, compensation: state, of, attempt, asked: draft.state.escalations.length }),
+    digest: digest({ run, compensation: state, of, attempt, asked: draft.state.asked }),
   });
 }
 

@@ -2,6 +2,7 @@ import { describe, expect, test } from 'vitest';
 import { run, type Setting, started, taskState } from '../../test/support/play.ts';
 import { foldHistory } from './evolve.ts';
 import { initialState } from './state.ts';
+import { summaryOf } from './summary.ts';
 
 const loop = (more: Partial<Setting> = {}, work = {}): Setting => ({
   states: {
@@ -69,6 +70,31 @@ describe('long histories', () => {
     expect(play.state).toMatchObject({ visits: { work: 31 }, facts: { visit: 29 }, status: 'Running' });
     play.complete({ ok: true });
     expect(play.state.outcome).toBe('success');
+  });
+
+  test('what people were asked long ago is not carried along, and every question has an id of its own', () => {
+    const play = started({
+      states: {
+        work: {
+          type: 'approval',
+          queue: 'desk',
+          question: 'Again?',
+          timeout: '1h',
+          exits: { rejected: 'refused', expired: 'late' },
+        },
+      },
+      transitions: [{ from: 'work', to: 'work' }],
+      rules: [],
+      limits: { continueAfter: 20 },
+    });
+    const ids = new Set<string>();
+    for (let visit = 0; visit < 300; visit += 1) {
+      ids.add(play.state.escalation?.facts.id ?? '');
+      play.decide('approve');
+    }
+    expect(ids.size).toBe(300);
+    expect(play.state.escalations.length).toBeLessThan(130);
+    expect(summaryOf(play.state).escalations).toBe(301);
   });
 
   test('one state that makes too many events stops for a person, and goes on with a yes', () => {

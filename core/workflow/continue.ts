@@ -28,10 +28,16 @@ export function continueHere(draft: Draft): void {
 
 /** JSON as it is. Reports about activities that are long over are told to stop instead of being recognised. */
 function foldedOf(state: RunState): JsonObject {
-  const { activity, completed, settledRules } = state;
+  const { activity, approvals, completed, escalations, settledRules } = state;
   const recent = Object.entries(completed).slice(-recentMax);
   const kept = settledRules.filter((name) => !name.includes('@') || name.endsWith(`@${activity?.id ?? ''}`));
-  const folded = { ...state, completed: Object.fromEntries(recent), settledRules: kept };
+  const folded = {
+    ...state,
+    completed: Object.fromEntries(recent),
+    settledRules: kept,
+    escalations: escalations.slice(-recentMax),
+    approvals: approvals.filter((approval) => approval.activity === activity?.id),
+  };
   return JSON.parse(JSON.stringify(folded)) as JsonObject;
 }
 

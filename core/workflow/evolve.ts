@@ -91,6 +91,7 @@ const folders: Folders = {
   SignalObserved: (state, event) => settleRule(state, event.rule),
   EscalationOpened: (state, event) => ({
     ...settleRule(state, event.escalation.rule),
+    asked: state.asked + 1,
     status: event.escalation.action === 'freeze' ? 'Frozen' : 'Waiting',
     escalation: { facts: event.escalation, openedAt: event.at, moves: 0 },
     escalations: [

@@ -150,7 +150,10 @@ export interface RunState {
   readonly attributes: Attributes;
 
   readonly escalation?: OpenEscalation;
+  /** Since the history was last continued, and the newest before. */
   readonly escalations: readonly EscalationHistory[];
+  /** Questions asked so far. */
+  readonly asked: number;
   readonly approvals: readonly Approval[];
   /** `rule` or `rule@activity` of rules that have had their say. */
   readonly settledRules: readonly string[];
@@ -210,6 +213,7 @@ export function initialState(run: string): RunState {
     signalIds: [],
     attributes: {},
     escalations: [],
+    asked: 0,
     approvals: [],
     settledRules: [],
     readOnly: false,

@@ -26,7 +26,7 @@ export function summaryOf(state: RunState): RunSummary {
     effects,
     attempts,
     repairs,
-    escalations: state.escalations.length,
+    escalations: state.asked,
     route,
     startedAt,
     seq,

@@ -219,5 +219,6 @@ function measure(metrics: EngineMetrics, partitions: readonly PartitionOwner[]):
   metrics.partitions(held);
   metrics.runs(runs);
   metrics.tasks(waiting, claimed);
+  metrics.children(partitions.reduce((open, { serving }) => open + (serving?.children.open ?? 0), 0));
   metrics.dispatch(partitions.flatMap(({ serving }) => serving?.dispatch.counts ?? []));
 }

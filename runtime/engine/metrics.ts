@@ -10,6 +10,7 @@ export interface EngineMetrics {
   partitions(held: number): void;
   runs(byStatus: Readonly<Record<string, number>>): void;
   tasks(waiting: number, claimed: number): void;
+  children(open: number): void;
   dispatch(counts: readonly Counts[]): void;
   schedules(count: number): void;
   scheduled(outcome: 'started' | 'retried' | 'refused'): void;
@@ -27,6 +28,7 @@ export function engineMetrics(metrics: Metrics): EngineMetrics {
   const held = metrics.gauge('signalbox_engine_partitions', 'Partitions this engine serves.');
   const runs = metrics.gauge('signalbox_engine_runs', 'Runs of the served partitions by status.', ['status']);
   const tasks = metrics.gauge('signalbox_engine_tasks', 'Activities that wait for or are at a worker.', ['phase']);
+  const children = metrics.gauge('signalbox_engine_children', 'Children that runs of the served partitions wait for.');
   const untrusted = metrics.gauge(
     'signalbox_engine_journal_untrusted',
     'Partitions that are not served because their journal is damaged or an older copy.',
@@ -60,6 +62,7 @@ export function engineMetrics(metrics: Metrics): EngineMetrics {
     runs(byStatus) {
       for (const [status, count] of Object.entries(byStatus)) runs(count, { status });
     },
+    children: (open) => children(open),
     tasks(waiting, claimed) {
       tasks(waiting, { phase: 'waiting' });
       tasks(claimed, { phase: 'claimed' });
