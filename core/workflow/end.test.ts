@@ -339,7 +339,7 @@ test('any causes in any order: what is owed is undone or given up by a person, o
       const from = play.events.findLastIndex((event) => event.type === 'HistoryContinued');
       if (from >= 0) expect(foldHistory(initialState(run), play.events.slice(from))).toEqual(play.state);
     }),
-    { numRuns: 400 },
+    { numRuns: 250 },
   );
   for (const type of [
     'CompensationCompleted',
@@ -363,4 +363,4 @@ test('any causes in any order: what is owed is undone or given up by a person, o
     if (end?.compensate === true) expect(open).toEqual([]);
     if (play.state.outcome === 'cancelled' || play.state.outcome === 'timedOut') expect(open).toEqual([]);
   }
-});
+}, 60_000);
