@@ -41,10 +41,19 @@ function outlineEvent(event: HistoryEvent, blobs: () => Promise<Blobs>, stored: 
   return { ...event, ...Object.fromEntries(replaced) };
 }
 
-/** Cheap enough for each event: only objects and long strings are measured. */
-function maybeLarge(value: unknown): boolean {
-  if (typeof value === 'string') return value.length > fieldBytesMax / 4;
-  return typeof value === 'object' && value !== null;
+/** Cheap enough for each field: false only when its JSON certainly is small. */
+const maybeLarge = (value: unknown): boolean => bytesAtMost(value) > fieldBytesMax;
+
+/** A character takes at most six bytes in JSON, a number or a word at most 25. */
+function bytesAtMost(value: unknown): number {
+  if (typeof value === 'string') return 6 * value.length + 2;
+  if (typeof value !== 'object' || value === null) return 25;
+  let bytes = 2;
+  for (const key in value) {
+    bytes += 6 * key.length + 4 + bytesAtMost((value as Readonly<Record<string, unknown>>)[key]);
+    if (bytes > fieldBytesMax) break;
+  }
+  return bytes;
 }
 
 function isReference(value: unknown): value is BlobReference {

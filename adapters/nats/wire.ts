@@ -1,11 +1,10 @@
 // Owns: JSON on the wire.
 import { SignalboxError } from '../../api/errors.ts';
 
-const encoder = new TextEncoder();
 const decoder = new TextDecoder('utf-8', { fatal: true });
 
 export function encode(value: unknown): Uint8Array {
-  return encoder.encode(JSON.stringify(value ?? null));
+  return Buffer.from(JSON.stringify(value ?? null));
 }
 
 /** @throws SignalboxError INVALID_INPUT when the bytes are no JSON. */

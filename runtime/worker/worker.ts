@@ -3,18 +3,17 @@
 //   W2: an activity is at work once in a process, however often its task is delivered.
 //   W3: every second the engine hears of each activity and may say stop.
 //   W4: a slot goes on with what the engine hands over; that has no task, and is missed when this worker dies.
-import { isSignalboxError } from '../../api/errors.ts';
-import type { ClaimReply, TaskHint, Work } from '../../api/messages/asks.ts';
+import type { ClaimReply, ReportReply, TaskHint, Work } from '../../api/messages/asks.ts';
 import { presenceSubject, streams, taskConsumer } from '../../api/messages/subjects.ts';
 import type { Task } from '../../ports/bus.ts';
 import { schemaChecks } from '../json-schema.ts';
 import { type ActivityEnd, runActivity } from './activity.ts';
-import { type Asks, asksOf, claim } from './asks.ts';
+import { asksOf, claim } from './asks.ts';
+import { Heartbeats } from './heartbeats.ts';
 import { Outbox } from './outbox.ts';
 import { identityOf, type Worker, type WorkerPorts, type WorkerSettings } from './ports.ts';
 import { failpoint } from '../../ports/failpoint.ts';
 
-const heartbeatMs = 1_000;
 const claimWaitMs = 60_000;
 const busyDelayMs = 1_000;
 /** So often a slot goes on with what it is handed, then it takes its turn at the stream: other partitions wait there. */
@@ -50,7 +49,8 @@ export function startWorker(
   };
   const stopping = new AbortController();
   let draining = false;
-  const shift: Shift = { signal: stopping.signal, draining: () => draining, atWork };
+  const { signal } = stopping;
+  const shift: Shift = { signal, draining: () => draining, atWork, heartbeats: new Heartbeats(ports, signal) };
   const consumer = taskConsumer(settings.namespace, settings.agent, settings.bundle.digest);
   const subscription = bus.consume(streams.tasks, consumer, settings.slots, async (task) => {
     const hint = readHint(task.payload);
@@ -82,6 +82,7 @@ interface Shift {
   readonly draining: () => boolean;
   /** Names of the activities at work in this process. */
   readonly atWork: Set<string>;
+  readonly heartbeats: Heartbeats;
 }
 
 interface Taken {
@@ -173,39 +174,23 @@ interface Ended {
 async function carryOut(worker: Worker, claimed: Claimed, shift: Shift, more: boolean): Promise<Ended> {
   const { hint, task, work } = claimed;
   const letGo = new AbortController();
-  const signal = AbortSignal.any([letGo.signal, shift.signal]);
+  const { signal } = letGo;
   const current = { ...hint, activity: work.activity, attempt: work.attempt };
   const asks = asksOf(worker, current, { untilMs: work.deadline, signal, more: () => more && !shift.draining() });
-  const beating = heartbeat(worker, { asks, task, letGo });
+  const say = (): Promise<ReportReply> => {
+    task?.working();
+    return asks.heartbeat();
+  };
+  const ended = shift.heartbeats.begin({ say, letGo });
   try {
     return { end: await worker.activity(worker, work, asks, shift.draining), handed: asks.handed() };
   } catch (error) {
     const handed = asks.handed();
-    const message = letGo.signal.aborted ? (letGo.signal.reason as Error).message : 'the time of the activity is over';
-    if (!letGo.signal.aborted && worker.clock.now() < work.deadline) throw error;
+    const message = signal.aborted ? (signal.reason as Error).message : 'the time of the activity is over';
+    if (!signal.aborted && worker.clock.now() < work.deadline) throw error;
     return { end: { kind: 'LetGo', message }, handed };
   } finally {
-    letGo.abort(new Error('the activity ended'));
-    await beating;
-  }
-}
-
-async function heartbeat(
-  { clock, log }: Worker,
-  beat: { readonly asks: Asks; readonly task: Task | undefined; readonly letGo: AbortController },
-): Promise<void> {
-  const { asks, task, letGo } = beat;
-  while (!letGo.signal.aborted) {
-    try {
-      await clock.sleep(heartbeatMs, letGo.signal);
-      task?.working();
-      const reply = await asks.heartbeat();
-      if (reply.kind === 'Stop') letGo.abort(new Error(reply.message));
-      if (reply.kind === 'Error' && reply.code === 'STALE') letGo.abort(new Error(reply.message));
-    } catch (error) {
-      // The engine may be away: reports wait for it. A stop is said again when it is back.
-      if (!letGo.signal.aborted && !isSignalboxError(error)) log.debug('heartbeat failed', { error });
-    }
+    ended();
   }
 }
 
