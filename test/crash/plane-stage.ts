@@ -8,6 +8,7 @@ import { buckets, engineSubject, type EngineVerb } from '../../api/messages/subj
 import { partitionOf } from '../../core/workflow/partition.ts';
 import type { BusAdmin, Bucket } from '../../ports/bus.ts';
 import type { KubeObject } from '../../ports/kube.ts';
+import type { ServerName } from '../../local/contract.ts';
 import { startProcess } from '../support/gateway-stage.ts';
 import { startOperator, type TestOperator } from '../support/operator.ts';
 import { startPlane, type TestPlane } from '../support/plane.ts';
@@ -115,8 +116,14 @@ export class PlaneStage {
     }
   }
 
-  /** SIGKILL; the server is back when this resolves. */
-  async #crash(server: 'nats-server' | 'kube-apiserver'): Promise<void> {
+  /** SIGKILL; it is back when this resolves. */
+  async kill(victim: 'operator' | ServerName): Promise<void> {
+    if (victim !== 'operator') return this.#crash(victim);
+    await this.#operator.kill();
+    await this.#start(undefined);
+  }
+
+  async #crash(server: ServerName): Promise<void> {
     const pid = this.#plane.servers.kill(server);
     if (pid === undefined) throw new Error(`${server} does not run`);
     await until(

@@ -200,10 +200,13 @@ export const scenarios = {
   /** Every due time between the first and the last has exactly one run. */
   schedule: {
     async begin(stage, run) {
-      const catalog = await stage.runs.control.bucket<unknown>(buckets.catalog);
       const workflow = ticking(`tick-${run.toLowerCase()}`);
-      await catalog.put(catalogKeys.workflowAt(workflow.digest), workflow);
-      await catalog.put(catalogKeys.workflow(stageNamespace, workflow.name), workflow);
+      await until('its workflow is published', async () => {
+        const catalog = await stage.runs.control.bucket<unknown>(buckets.catalog);
+        await catalog.put(catalogKeys.workflowAt(workflow.digest), workflow);
+        await catalog.put(catalogKeys.workflow(stageNamespace, workflow.name), workflow);
+        return true;
+      });
     },
     async finish(stage, run) {
       const name = `tick-${run.toLowerCase()}`;
@@ -212,8 +215,11 @@ export const scenarios = {
         async () => (await runsOf(stage, name)).length > 5 || undefined,
         CLOSED_MS,
       );
-      const catalog = await stage.runs.control.bucket<unknown>(buckets.catalog);
-      await catalog.delete(catalogKeys.workflow(stageNamespace, name));
+      await until('its workflow is withdrawn', async () => {
+        const catalog = await stage.runs.control.bucket<unknown>(buckets.catalog);
+        await catalog.delete(catalogKeys.workflow(stageNamespace, name));
+        return true;
+      });
       const runs = await until('all partitions answer', () => runsOf(stage, name), CLOSED_MS);
       const due = runs.map(({ key = '' }) => Date.parse(key.split('/')[2] ?? '') / 1_000).toSorted((a, b) => a - b);
       const wrong = due.filter((second, index) => second !== (due[0] ?? 0) + index);

@@ -5,6 +5,7 @@ import { messageOf, sentenceOf } from '../crash/lanes.ts';
 import { type ScenarioName, scenarios } from '../crash/scenarios.ts';
 import { judge } from '../crash/verdict.ts';
 import { type Chance, chanceOf } from './chance.ts';
+import { soakPlane } from './plane.ts';
 import { SoakStage, victims } from './stage.ts';
 
 const minutes = Number(process.env['MINUTES'] ?? 30);
@@ -46,7 +47,7 @@ async function load(stage: SoakStage, chance: Chance, until: number): Promise<vo
   while (Date.now() < until) {
     const kind = chance.pick(kinds);
     const run = `Soak${(total.runs += 1)}`;
-    byKind.set(kind, (byKind.get(kind) ?? 0) + 1);
+    count(byKind, kind);
     open += 1;
     await play(stage, kind, run);
     open -= 1;
@@ -69,13 +70,15 @@ async function play(stage: SoakStage, kind: ScenarioName, run: string): Promise<
   }
 }
 
+const count = (counts: Map<string, number>, name: string): void => void counts.set(name, (counts.get(name) ?? 0) + 1);
+
 async function disturb(stage: SoakStage, chance: Chance, until: number): Promise<void> {
   while (Date.now() < until) {
     await new Promise((resolve) => setTimeout(resolve, chance.between(500, 5_000)));
     const victim = chance.pick(victims);
     const paused = victim.startsWith('engine') && chance.between(0, 1) < 0.25;
     const fault = `${paused ? 'pause' : 'kill'} ${victim}`;
-    byFault.set(fault, (byFault.get(fault) ?? 0) + 1);
+    count(byFault, fault);
     if (paused && victim !== 'nats-server') await stage.pause(victim);
     else await stage.kill(victim, chance.between(0, 2_000));
     total.kills += 1;
@@ -103,7 +106,18 @@ process.stdout.write(`soak of ${minutes} minutes with seed ${seed} (SEED=${seed}
 const stage = await SoakStage.start();
 const telling = setInterval(progress, PROGRESS_MS);
 const until = Date.now() + minutes * 60_000;
+const plane = soakPlane({
+  chance: chanceOf(seed + 1),
+  until,
+  played: (scenario) => count(byKind, scenario),
+  killed: (victim) => {
+    count(byFault, `kill ${victim} of the plane`);
+    total.kills += 1;
+  },
+  wrong,
+});
 while (Date.now() < until) await round(stage, chance, until);
+await plane;
 for (const violation of await stage.recording.end(stage.runs.control, { listed: false })) wrong(sentenceOf(violation));
 clearInterval(telling);
 progress();
