@@ -7,6 +7,8 @@ import type { RunTrace } from './trace.ts';
 
 /** What the checkers know beforehand. Whatever is absent is not checked. */
 export interface Rules {
+  /** The recording begins when the journals were at work already: its first record may have any number. */
+  readonly fromTheMiddle?: boolean;
   /** By digest: who must have approved a result. */
   readonly bundles?: Readonly<Record<string, { readonly verifierModel: boolean; readonly rules: readonly string[] }>>;
   /** What an agent may do with a tool, through ceiling and bundle; what is not listed is denied. */

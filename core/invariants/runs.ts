@@ -75,7 +75,7 @@ interface Written {
 }
 
 /** Within a partition an owner that was followed by another never writes again, and no record is stored twice. */
-export function onlyTheOwnerWrites(report: Report): Checker {
+export function onlyTheOwnerWrites(report: Report, { fromTheMiddle = false }: Rules = {}): Checker {
   const partitions = new Map<number, Written>();
   const ids = new Set<string>();
   const homes = new Map<string, number>();
@@ -85,7 +85,9 @@ export function onlyTheOwnerWrites(report: Report): Checker {
       const { partition, seq, record } = fact;
       const stale = (sentence: string): void =>
         report({ invariant: 'I9', sentence: `partition ${partition}: ${sentence}` });
-      const sentence = staleWrite(partitions.get(partition), { seq, owner: record.owner, epoch: record.epoch });
+      const last = partitions.get(partition);
+      const first = fromTheMiddle && last === undefined;
+      const sentence = first ? undefined : staleWrite(last, { seq, owner: record.owner, epoch: record.epoch });
       if (sentence !== undefined) stale(sentence);
       if (ids.has(record.id)) stale(`record ${record.id} is stored twice`);
       ids.add(record.id);

@@ -35,6 +35,7 @@ export class PlaneStage {
   readonly #operator: TestOperator;
   readonly #buses: readonly [control: NatsBus, work: NatsBus];
   readonly #processes: Set<ChildProcess>;
+  readonly #patienceMs: number;
 
   private constructor(of: {
     plane: TestPlane;
@@ -42,16 +43,18 @@ export class PlaneStage {
     buses: readonly [NatsBus, NatsBus];
     catalog: Bucket<unknown>;
     processes: Set<ChildProcess>;
+    patienceMs: number;
   }) {
     this.#plane = of.plane;
     this.#operator = of.operator;
     this.#buses = of.buses;
     this.#processes = of.processes;
     this.catalog = of.catalog;
+    this.#patienceMs = of.patienceMs;
     this.admin = natsBusAdmin({ control: of.buses[0], work: of.buses[1] });
   }
 
-  static async start(): Promise<PlaneStage> {
+  static async start(patienceMs = PATIENCE_MS): Promise<PlaneStage> {
     const plane = await startPlane({ crds: true, controllerManager: true });
     const processes = new Set<ChildProcess>();
     const operator = await startOperator(plane, true);
@@ -71,7 +74,7 @@ export class PlaneStage {
     const control = await connectNats({ url, ...users.operator, name: 'sweep' });
     const work = await connectNats({ url, ...users['operator-work'], name: 'sweep' });
     const catalog = await control.bucket(buckets.catalog);
-    return new PlaneStage({ plane, operator, buses: [control, work], catalog, processes });
+    return new PlaneStage({ plane, operator, buses: [control, work], catalog, processes, patienceMs });
   }
 
   async stop(): Promise<void> {
@@ -149,14 +152,14 @@ export class PlaneStage {
   async apply(objects: readonly object[], as?: string): Promise<void> {
     const text = objects.map((one) => JSON.stringify(one)).join('\n---\n');
     const args = [...(as === undefined ? [] : ['--as', as]), 'apply', '-f', '-'];
-    await until('it is applied', async () => (await this.#plane.kubectl(args, text), true), PATIENCE_MS);
+    await until('it is applied', async () => (await this.#plane.kubectl(args, text), true), this.#patienceMs);
   }
 
   /** Resolves when they are gone, finalizers and all. */
   async remove(objects: readonly object[]): Promise<void> {
     const text = objects.map((one) => JSON.stringify(one)).join('\n---\n');
     const args = ['delete', '--ignore-not-found', '--timeout=30s', '-f', '-'];
-    await until('it is deleted', async () => (await this.#plane.kubectl(args, text), true), PATIENCE_MS);
+    await until('it is deleted', async () => (await this.#plane.kubectl(args, text), true), this.#patienceMs);
   }
 
   async get(namespace: string, what: string): Promise<Told | undefined> {
@@ -172,7 +175,7 @@ export class PlaneStage {
   }
 
   wait<T>(what: string, look: () => Promise<T | undefined>): Promise<T> {
-    return until(what, look, PATIENCE_MS);
+    return until(what, look, this.#patienceMs);
   }
 
   async history(run: string): Promise<readonly HistoryEvent[]> {

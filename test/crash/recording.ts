@@ -26,18 +26,42 @@ export type Note = NoteOf<'Acknowledged'> | NoteOf<'Answered'> | NoteOf<'Faulted
 /** Who still writes at rest has this long to be seen. */
 const REST_MS = 2_000;
 
+/** How often the journals are read along. */
+const FOLLOW_MS = 250;
+
+type LedgerFact = Extract<Fact, { kind: 'LedgerWritten' }>;
+
+/** A journal loses what is in a checkpoint. What it lost before it was read here is a gap: from then on only later runs count. */
 export class Recording {
   readonly #partitions: number;
-  readonly #watch: Watch;
+  readonly #rules: Rules;
   readonly #coverage: Coverage[] = [];
   readonly #journalAt = new Map<number, { seq: number; at: number }>();
+  readonly #begun = new Set<string>();
+  #watch: Watch;
+  #records: Fact[] = [];
   #notes: Fact[] = [];
   #acted: Acted[] = [];
   #ledgerSeq = 0;
+  #gaps = 0;
+  /** Gaps before what the watch has seen. */
+  #watchedFrom = 0;
+  #reading: Promise<void> = Promise.resolve();
 
   constructor(partitions: number, rules: Rules) {
     this.#partitions = partitions;
+    this.#rules = rules;
     this.#watch = new Watch(rules);
+  }
+
+  /** Reads the journals along, until the function that it gives is called. */
+  follow(control: NatsBus): () => void {
+    const timer = setInterval(() => void this.#read(control).catch(() => undefined), FOLLOW_MS);
+    return () => clearInterval(timer);
+  }
+
+  get gaps(): number {
+    return this.#gaps;
   }
 
   note(note: Note): void {
@@ -54,16 +78,30 @@ export class Recording {
 
   /** Collects what is new; call it when nothing is under way. */
   async collect(control: NatsBus): Promise<readonly Violation[]> {
-    const known = this.#watch.violations.length;
-    const records = await this.#records(control);
+    await this.#read(control);
     const ledger = await this.#ledger(control);
-    const [notes, acted] = [this.#notes, this.#acted];
-    this.#notes = [];
-    this.#acted = [];
-    const facts = inOrder([...records, ...ledger, ...acted.map((one) => applied(one, ledger)), ...notes]);
+    const acted = this.#acted.map((one) => applied(one, ledger));
+    const facts = inOrder([...this.#records, ...ledger, ...acted, ...this.#notes]).flatMap((fact) =>
+      this.#counted(fact),
+    );
+    [this.#records, this.#notes, this.#acted] = [[], [], []];
+    if (this.#watchedFrom !== this.#gaps) this.#watch = new Watch({ ...this.#rules, fromTheMiddle: true });
+    this.#watchedFrom = this.#gaps;
+    const known = this.#watch.violations.length;
     for (const fact of facts) this.#watch.see(fact);
     this.#coverage.push(coverageOf(facts));
     return this.#watch.violations.slice(known);
+  }
+
+  /** After a gap: a fact of a run whose beginning was seen. */
+  #counted(fact: Fact): readonly Fact[] {
+    if (this.#gaps === 0) return [fact];
+    if (fact.kind === 'Appended') {
+      for (const { run, events } of fact.record.runs) if (events[0]?.type === 'RunStarted') this.#begun.add(run);
+      const runs = fact.record.runs.filter(({ run }) => this.#begun.has(run));
+      return [{ ...fact, record: { ...fact.record, runs } }];
+    }
+    return 'run' in fact && fact.run !== undefined && !this.#begun.has(fact.run) ? [] : [fact];
   }
 
   /** Everything that is wrong, once every fault is over and everything has come to its end. `listed`: every question is shown. */
@@ -83,25 +121,36 @@ export class Recording {
     this.#watch.see({ kind: 'Listed', at: Date.now(), escalations });
   }
 
-  /** A record is as late as its latest event: nothing that follows from it can have been before. */
-  async #records(control: NatsBus): Promise<readonly Fact[]> {
-    const facts: Fact[] = [];
-    for (let partition = 0; partition < this.#partitions; partition += 1) {
-      const last = this.#journalAt.get(partition) ?? { seq: 0, at: 0 };
-      const journal = await natsJournal(control).partition(partition);
-      for await (const { seq, record } of journal.read(last.seq + 1)) {
-        last.seq = seq;
-        last.at = Math.max(last.at, ...record.runs.flatMap(({ events }) => events.map(({ at }) => at)));
-        facts.push({ kind: 'Appended', at: last.at, partition, seq, record });
-      }
-      this.#journalAt.set(partition, last);
-    }
-    return facts;
+  /** One reading at a time. */
+  #read(control: NatsBus): Promise<void> {
+    this.#reading = this.#reading.catch(() => undefined).then(() => this.#readOn(control));
+    return this.#reading;
   }
 
-  async #ledger(control: NatsBus): Promise<readonly Extract<Fact, { kind: 'LedgerWritten' }>[]> {
+  /** A record is as late as its latest event: nothing that follows from it can have been before. */
+  async #readOn(control: NatsBus): Promise<void> {
+    for (let partition = 0; partition < this.#partitions; partition += 1) {
+      const last = this.#journalAt.get(partition) ?? { seq: 0, at: 0 };
+      this.#journalAt.set(partition, last);
+      const journal = await natsJournal(control).partition(partition);
+      for await (const { seq, record } of journal.read(last.seq + 1)) {
+        if (seq !== last.seq + 1) this.#gap();
+        last.seq = seq;
+        last.at = Math.max(last.at, ...record.runs.flatMap(({ events }) => events.map(({ at }) => at)));
+        this.#records.push({ kind: 'Appended', at: last.at, partition, seq, record });
+      }
+    }
+  }
+
+  #gap(): void {
+    this.#gaps += 1;
+    this.#begun.clear();
+    this.#records = [];
+  }
+
+  async #ledger(control: NatsBus): Promise<readonly LedgerFact[]> {
     const end = (await control.manager.streams.info(streams.ledger)).state.last_seq;
-    const facts: Extract<Fact, { kind: 'LedgerWritten' }>[] = [];
+    const facts: LedgerFact[] = [];
     if (end <= this.#ledgerSeq) return facts;
     const consumer = await control.jetstream.consumers.get(streams.ledger, {
       deliver_policy: DeliverPolicy.StartSequence,
@@ -123,10 +172,7 @@ export class Recording {
 }
 
 /** The tool's clock tells milliseconds, the server's less: a call came after the entry that was opened for it. */
-function applied(
-  { at, run, activity, tool, effect, args }: Acted,
-  ledger: readonly Extract<Fact, { kind: 'LedgerWritten' }>[],
-): Fact {
+function applied({ at, run, activity, tool, effect, args }: Acted, ledger: readonly LedgerFact[]): Fact {
   const identity = callDigest({ run, activity, tool, args });
   const opened = ledger.findLast(
     (fact) => fact.digest === identity && fact.entry.state === 'open' && fact.at >= at && fact.at < at + 1,

@@ -27,6 +27,8 @@ const total = {
   effects: 0,
   kills: 0,
   recoveries: 0,
+  /** Times a checkpoint took records away before they were read here. */
+  gaps: 0,
   duplicates: 0,
   ambiguous: 0,
   lostRuns: 0,
@@ -104,6 +106,7 @@ function progress(): void {
 const chance = chanceOf(seed);
 process.stdout.write(`soak of ${minutes} minutes with seed ${seed} (SEED=${seed} chooses the same again)\n`);
 const stage = await SoakStage.start();
+const unfollow = stage.recording.follow(stage.runs.control);
 const telling = setInterval(progress, PROGRESS_MS);
 const until = Date.now() + minutes * 60_000;
 const plane = soakPlane({
@@ -120,6 +123,8 @@ while (Date.now() < until) await round(stage, chance, until);
 await plane;
 for (const violation of await stage.recording.end(stage.runs.control, { listed: false })) wrong(sentenceOf(violation));
 clearInterval(telling);
+unfollow();
+total.gaps = stage.recording.gaps;
 progress();
 for (const seen of stage.recording.coverage) addCoverage(coverage, seen);
 total.operations = coverage.operations;

@@ -16,11 +16,13 @@ export interface PlaneSoak {
 
 const victims = ['operator', 'operator', 'kube-apiserver', 'kube-controller-manager', 'etcd', 'nats-server'] as const;
 const names = Object.keys(planeScenarios) as readonly PlaneScenarioName[];
+/** A server that is killed takes seconds to come back, and the next one may be killed meanwhile. */
+const PATIENCE_MS = 240_000;
 /** Scenarios at once. */
 const lanes = 2;
 
 export async function soakPlane(soak: PlaneSoak): Promise<void> {
-  const stage = await PlaneStage.start();
+  const stage = await PlaneStage.start(PATIENCE_MS);
   let counter = 0;
   const lane = async (): Promise<void> => {
     while (Date.now() < soak.until) {
@@ -46,7 +48,7 @@ async function play(stage: PlaneStage, scenario: PlaneScenarioName, namespace: s
 
 async function disturb(stage: PlaneStage, { chance, until, killed, wrong }: PlaneSoak): Promise<void> {
   while (Date.now() < until) {
-    await new Promise((resolve) => setTimeout(resolve, chance.between(2_000, 12_000)));
+    await new Promise((resolve) => setTimeout(resolve, chance.between(5_000, 25_000)));
     const victim = chance.pick(victims);
     try {
       await stage.kill(victim);

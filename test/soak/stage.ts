@@ -10,6 +10,8 @@ export const victims = ['engine-0', 'engine-1', 'gateway', 'worker-0', 'worker-1
 export type Victim = (typeof victims)[number];
 
 const partitions = 2;
+/** Faults may follow each other: an engine that is killed while the other one stands still. */
+const PATIENCE_MS = 60_000;
 /** Longer than a lease: another engine takes over meanwhile. */
 const STOP_MS = 5_000;
 
@@ -28,7 +30,12 @@ export class SoakStage implements Played {
   static async start(): Promise<SoakStage> {
     let hear: (acted: Acted) => void = () => undefined;
     const sink = await startSink((acted) => hear(acted));
-    const runs = await startRunStage(contentFor(sink.url), workflows, { built: true, policies, partitions });
+    const runs = await startRunStage(contentFor(sink.url), workflows, {
+      built: true,
+      policies,
+      partitions,
+      patienceMs: PATIENCE_MS,
+    });
     const recording = new Recording(partitions, rulesOf(runs.bundle.digest));
     hear = (acted) => recording.acted(acted);
     const stage = new SoakStage(runs, sink, recording);

@@ -56,6 +56,8 @@ export interface RunStage {
 export interface RunStageOptions {
   /** Default 1. */
   readonly partitions?: number;
+  /** How long the engine is asked again while nobody answers; default 20,000 ms. */
+  readonly patienceMs?: number;
   /** What is in dist/, as the image has it; default: the sources. */
   readonly built?: boolean;
   /** Workflow → its escalation policy. */
@@ -99,7 +101,7 @@ export async function startRunStage(
   const entry = (role: string): string => (options.built === true ? `dist/${role}.mjs` : `runtime/${role}/main.ts`);
   const { identity = () => Promise.resolve(natsEnvironment(nats)) } = options;
   const engine: RunStage['engine'] = <T>(verb: EngineVerb, payload: object) =>
-    persist<T>(control, { verb, payload, partitions });
+    persist<T>(control, { verb, payload, partitions, patienceMs: options.patienceMs ?? 20_000 });
   const show = (run: string) => engine<RunSummary>('show', { run, namespace: stageNamespace });
   return {
     nats,
@@ -205,12 +207,13 @@ interface Asked {
   readonly verb: EngineVerb;
   readonly payload: object;
   readonly partitions: number;
+  readonly patienceMs: number;
 }
 
-async function persist<T>(control: NatsBus, { verb, payload, partitions }: Asked): Promise<T> {
+async function persist<T>(control: NatsBus, { verb, payload, partitions, patienceMs }: Asked): Promise<T> {
   const { run = '' } = payload as { readonly run?: string };
   const subject = engineSubject(partitions === 1 ? 0 : partitionOf(run, partitions), verb);
-  const until = Date.now() + 20_000;
+  const until = Date.now() + patienceMs;
   for (;;) {
     try {
       const reply = await control.request<EngineReply<T>>(subject, payload, 2_000);
