@@ -47,6 +47,14 @@ async function expectWhole(stage: FaultStage): Promise<void> {
   expect(await stage.missing(true)).toEqual([]);
 }
 
+/** What `docs/how-to/disk-trouble.md` tells a person to look at is there. */
+async function expectPages(url: string, why: string): Promise<void> {
+  const page = async (path: string): Promise<string> => (await fetch(`${url}/${path}`)).text();
+  expect(await page('healthz?details=true')).toContain(why);
+  expect(await page('varz')).toMatch(/"sync_always": *true/);
+  expect(await page('jsz')).toMatch(/"reserved_storage": *[0-9]+/);
+}
+
 describe.skipIf(loops !== undefined)('a full disk', () => {
   test(
     'is said, nothing acknowledged is lost, and work goes on when there is room again',
@@ -60,6 +68,7 @@ describe.skipIf(loops !== undefined)('a full disk', () => {
       const ballast = await fill(disk?.path ?? '');
       await refused(faults, 'JOURNAL_FULL');
       expect(engine.log()).toContain('no space left on device');
+      await expectPages(nats.monitorUrl, 'no space left on device');
       // Where nothing can be written, not even a cancel can: it is refused, not lost.
       const cancel = { namespace, run: asked, by: 'ann', reason: 'make room' };
       const early = await stage.ask(asked, 'cancel', cancel);
@@ -138,6 +147,7 @@ describe.skipIf(injection !== undefined)('a disk with errors', () => {
       const failing = await inject(nats, what);
       await refused(faults, 'JOURNAL_UNWRITABLE');
       expect(engine.log()).toContain('input/output error');
+      await expectPages(nats.monitorUrl, 'input/output error');
       const before = recorder.total;
       await pause(3_000);
       expect(recorder.total).toBe(before);
