@@ -50,6 +50,8 @@ async function handle(options: BusEventOptions, event: EventMessage, task: Task)
   const { id, namespace, subject } = event;
   try {
     failpoint('engine.event.received');
+    // Before, nobody seems to wait for it: it would be acknowledged for nothing.
+    options.catalog.assertSynced();
     await deliver(options, event);
     for (const workflow of options.catalog.workflows(namespace)) {
       if (!workflow.spec.triggers?.some((trigger) => trigger.event?.subject === subject)) continue;

@@ -1,4 +1,5 @@
 // Owns: the engine's copy of the catalog: what runs are played by.
+import { SignalboxError } from '../../api/errors.ts';
 import type { AgentSnapshot, ResolvedBundle, ResolvedWorkflow } from '../../api/messages/catalog.ts';
 import { buckets, catalogKeys } from '../../api/messages/subjects.ts';
 import { type Definition, unknownStates } from '../../core/workflow/definition.ts';
@@ -24,6 +25,11 @@ export class Catalog {
 
   get synced(): boolean {
     return this.#synced;
+  }
+
+  /** Rejects while what is not known may yet come: which runs wait, which workflows an event starts. */
+  assertSynced(): void {
+    if (!this.#synced) throw new SignalboxError('NOT_OWNER', 'the catalog is still being read; ask again');
   }
 
   /**

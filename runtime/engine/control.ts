@@ -153,10 +153,10 @@ function handlersOf(options: ControlOptions): Readonly<Record<EngineVerb, Handle
       return { ok: true, result: await serving.act(request.run, (given) => authorizeCall(given, request)) };
     },
     signal: (serving, payload) => takeSignal(serving, payload as SignalRequest, options.checks),
-    deliver: async (serving, payload) => ({
-      ok: true,
-      result: await deliver(serving, payload as DeliverRequest, options),
-    }),
+    deliver: async (serving, payload) => {
+      options.catalog.assertSynced();
+      return { ok: true, result: await deliver(serving, payload as DeliverRequest, options) };
+    },
     show: async (serving, payload) => {
       const { run, namespace } = runOnly.parse(payload);
       return { ok: true, result: await serving.look(run, (state) => summaryOf(inside({ state }, namespace).state)) };
