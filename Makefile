@@ -119,6 +119,10 @@ format: setup ## format every file
 generate: setup ## write crds/ and docs/reference/ from the schemas
 	@$(node) tools/generate/main.ts
 
+.PHONY: golden
+golden: setup ## record the histories of this release; earlier ones stay
+	@$(node) test/golden/record.ts
+
 .PHONY: clean
 clean: ## remove what was built; dependencies and state stay
 	@rm -rf dist .tsbuild coverage

@@ -123,6 +123,9 @@ const folders: Folders = {
   RunClosed: (state, event) => closed(state, event),
 };
 
+/** Every type that this release knows. */
+export const eventTypes: readonly HistoryEvent['type'][] = Object.keys(folders) as HistoryEvent['type'][];
+
 function scheduled(state: RunState, event: Of<'ActivityScheduled'>): ActivityState {
   const before = state.activity?.id === event.activity ? state.activity : undefined;
   return {

@@ -284,7 +284,7 @@ const snapshot: AgentSnapshot = {
   bundleDigest: '',
 };
 
-function bundleOf(spec: Partial<BundleSpec> = {}): ResolvedBundle {
+export function bundleOf(spec: Partial<BundleSpec> = {}): ResolvedBundle {
   return {
     namespace: 'ns',
     name: 'b',
