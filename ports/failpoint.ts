@@ -74,6 +74,46 @@ export const failpoints = {
     file: 'runtime/engine/partition.ts',
     leads: 'The record is a fact that nobody heard of; tasks, timers and projections follow from it at the next owner.',
   },
+  'engine.archive.before': {
+    file: 'runtime/engine/checkpointer.ts',
+    leads: 'Nothing was written; the next owner makes its own checkpoint when one is due.',
+  },
+  'engine.archive.stored': {
+    file: 'runtime/engine/checkpointer.ts',
+    leads: 'A segment that no checkpoint names; the same events are archived again, and it is taken away in time.',
+  },
+  'engine.checkpoint.before': {
+    file: 'runtime/engine/checkpointer.ts',
+    leads: 'Segments that no checkpoint names; the journal has everything.',
+  },
+  'engine.checkpoint.part': {
+    file: 'adapters/nats/checkpoints.ts',
+    leads:
+      'A checkpoint without its last message does not count; the one before it does, and the journal has the rest.',
+  },
+  'engine.checkpoint.last': {
+    file: 'adapters/nats/checkpoints.ts',
+    leads:
+      'A checkpoint without its last message does not count; the one before it does, and the journal has the rest.',
+  },
+  'engine.checkpoint.complete': {
+    file: 'runtime/engine/checkpointer.ts',
+    leads:
+      'It counts; the journal still has records from before it, which are skipped, and taken away by the next one.',
+  },
+  'engine.purge.journal': {
+    file: 'runtime/engine/checkpointer.ts',
+    leads:
+      'The checkpoint and the records after it are everything; the older checkpoint is taken away by the next one.',
+  },
+  'engine.purge.checkpoints': {
+    file: 'runtime/engine/checkpointer.ts',
+    leads: 'Segments that no run needs are taken away by the next checkpoint.',
+  },
+  'engine.purge.archive': {
+    file: 'runtime/engine/checkpointer.ts',
+    leads: 'Nothing is missing.',
+  },
   'engine.blob.stored': {
     file: 'adapters/nats/journal.ts',
     leads: 'A blob without a record that names it; written again under the same digest.',
@@ -95,11 +135,11 @@ export const failpoints = {
     leads: 'The run has moved on; the same timer again finds nothing due.',
   },
   'engine.fallback.before': {
-    file: 'runtime/engine/serving.ts',
+    file: 'runtime/engine/fallbacks.ts',
     leads: 'The closed run names its successor; the next owner starts it.',
   },
   'engine.fallback.started': {
-    file: 'runtime/engine/serving.ts',
+    file: 'runtime/engine/fallbacks.ts',
     leads: 'The successor is asked for again; its run id follows from the first run, so it is the same run.',
   },
   'engine.child.before': {

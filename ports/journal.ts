@@ -1,5 +1,7 @@
 // Owns: the journal as the engine sees it. One partition, one writer at a time; compare-and-set is the only fence.
-import type { CommitRecord } from '../api/messages/history.ts';
+import type { CommitRecord, HistoryEvent } from '../api/messages/history.ts';
+import type { ArchivedRun, ArchiveSegment } from '../core/journal/archive.ts';
+import type { CheckpointHead, CheckpointTail } from '../core/journal/checkpoint.ts';
 
 export interface StoredRecord {
   /** Sequence of the record in its partition. */
@@ -25,8 +27,8 @@ export interface PartitionJournal {
   at(seq: number): Promise<StoredRecord | undefined>;
   /** Sequence of the last record, 0 when empty. */
   lastSeq(): Promise<number>;
-  /** Share of the bound that is used, 0 … 1: starts are refused before the journal is full, so that a cancel can be written. */
-  fullness(): Promise<number>;
+  /** Bytes on disk, and their share of the bound, 0 … 1: starts are refused before it is full, so that a cancel can be written. */
+  size(): Promise<{ readonly bytes: number; readonly fullness: number }>;
   /**
    * Appends with fsync before it resolves. Resolves with the record's sequence, also when an earlier try of the same
    * `record.id` is found at the tail after a lost answer. Rejects with JOURNAL_FENCED when another owner has written,
@@ -34,6 +36,46 @@ export interface PartitionJournal {
    * outcome is unknown: reload before going on.
    */
   append(record: CommitRecord, expectedSeq: number): Promise<Appended>;
+  /** Like `read`, with the bytes that each record takes, and large fields left where they are: for the archive. */
+  readStored(fromSeq: number): AsyncIterable<StoredRecord & { readonly bytes: number }>;
+  /** Takes the records before `seq` out of the journal. A checkpoint at `seq` or later must be complete. */
+  purgeBefore(seq: number): Promise<void>;
+  readonly checkpoints: Checkpoints;
+  readonly archive: Archive;
+}
+
+/** A checkpoint that is being read; its runs come before its tail. */
+export interface StoredCheckpoint {
+  readonly head: CheckpointHead;
+  readonly bytes: number;
+  /** Pieces of encoded entries, cut anywhere. Rejects with JOURNAL_CORRUPT unless all of them are what was written. */
+  pieces(): AsyncIterable<Uint8Array>;
+  /** After the pieces. */
+  tail(): CheckpointTail;
+}
+
+/** Checkpoints of one partition. One counts when its last piece is stored; older ones are then taken away. */
+export interface Checkpoints {
+  newest(): Promise<StoredCheckpoint | undefined>;
+  /**
+   * Writes one, and resolves with its bytes; rejects with JOURNAL_FENCED when somebody else has written one since the last look,
+   * or a newer one is there.
+   */
+  write(head: CheckpointHead, pieces: AsyncIterable<Uint8Array>, tail: () => CheckpointTail): Promise<number>;
+  /** Takes away what is older than the newest complete one. */
+  purgeOlder(): Promise<void>;
+}
+
+/** Histories that have left the journal of one partition. */
+export interface Archive {
+  /** Stores a segment and resolves with its number, from 1 on. */
+  append(segment: ArchiveSegment): Promise<number>;
+  read(segment: number): Promise<ArchiveSegment | undefined>;
+  /** The run's events with their large fields. */
+  whole(archived: ArchivedRun): Promise<readonly HistoryEvent[]>;
+  /** Takes away the segments before this one. */
+  purgeBefore(segment: number): Promise<void>;
+  bytes(): Promise<number>;
 }
 
 export interface Journal {
@@ -97,4 +139,10 @@ export interface Ledger {
   read(key: LedgerKey): Promise<{ readonly revision: number; readonly entry?: LedgerEntry }>;
   /** Compare-and-set; resolves with the new revision, or undefined when somebody else wrote first. */
   write(key: LedgerKey, entry: LedgerEntry, expectedRevision: number): Promise<number | undefined>;
+}
+
+/** The ledger's end of a run's life. */
+export interface LedgerSweep {
+  /** Takes away all entries of a run that is closed and will be forgotten: its business key may start anew. */
+  forget(namespace: string, run: string): Promise<void>;
 }

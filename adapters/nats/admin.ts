@@ -9,7 +9,16 @@ import {
   StorageType,
   type StreamConfig,
 } from '@nats-io/jetstream';
-import { buckets, journalStream, journalSubject, streams } from '../../api/messages/subjects.ts';
+import {
+  archiveStream,
+  archiveSubject,
+  buckets,
+  checkpointStream,
+  checkpointSubject,
+  journalStream,
+  journalSubject,
+  streams,
+} from '../../api/messages/subjects.ts';
 import { lettersMax } from '../../core/dead-letter/letter.ts';
 import type { BusAdmin } from '../../ports/bus.ts';
 import type { NatsBus } from './bus.ts';
@@ -23,6 +32,10 @@ export interface AdminOptions {
   readonly work: NatsBus;
   /** Bound of each partition's journal; default 2 GiB. */
   readonly journalBytesMax?: number;
+  /** Bound of each partition's checkpoints, of which two may be there at a time; default 1 GiB. */
+  readonly checkpointBytesMax?: number;
+  /** Bound of each partition's archive; default 2 GiB. */
+  readonly archiveBytesMax?: number;
   /** Bound of the ledger; default 2 GiB. */
   readonly ledgerBytesMax?: number;
   /** After this long without an acknowledgement or a sign of work a task is delivered again; default 15,000 ms. */
@@ -37,7 +50,7 @@ type Wanted = Partial<StreamConfig> & { readonly name: string };
 const shared = [buckets.catalog, buckets.keys, buckets.spend, buckets.limits, buckets.witness];
 
 export function natsBusAdmin(options: AdminOptions): BusAdmin {
-  const { control, work } = options;
+  const { work } = options;
   const again = new Map<string, () => Promise<void>>();
   const remember = async (name: string, make: () => Promise<void>): Promise<void> => {
     again.set(name, make);
@@ -46,14 +59,7 @@ export function natsBusAdmin(options: AdminOptions): BusAdmin {
   // A failure here shows in `problem()` of the bus or at the next ensure; the reconnect after it tries once more.
   work.onReconnect(() => void remake([...again.values()]));
   return {
-    ensureStreams: async (partitions) => {
-      for (let partition = 0; partition < partitions; partition += 1) {
-        await ensureStream(control, journal(partition, options.journalBytesMax ?? 2 * GiB));
-      }
-      await ensureStream(control, ledger(options.ledgerBytesMax ?? 2 * GiB));
-      await ensureStream(control, deadLetters);
-      for (const name of shared) await control.bucket(name);
-    },
+    ensureStreams: (partitions) => ensureStreams(options, partitions),
     ensureTaskStreams: () =>
       remember('streams', async () => {
         await ensureStream(work, tasks);
@@ -98,6 +104,21 @@ export function natsBusAdmin(options: AdminOptions): BusAdmin {
   };
 }
 
+async function ensureStreams(options: AdminOptions, partitions: number): Promise<void> {
+  const { control } = options;
+  const archiveBytesMax = options.archiveBytesMax ?? 2 * GiB;
+  const checkpointBytesMax = options.checkpointBytesMax ?? GiB;
+  for (let partition = 0; partition < partitions; partition += 1) {
+    // The journal last: who finds it finds the others too.
+    await ensureStream(control, kept(checkpointStream(partition), checkpointSubject(partition), checkpointBytesMax));
+    await ensureStream(control, kept(archiveStream(partition), archiveSubject(partition), archiveBytesMax));
+    await ensureStream(control, journal(partition, options.journalBytesMax ?? 2 * GiB));
+  }
+  await ensureStream(control, ledger(options.ledgerBytesMax ?? 2 * GiB));
+  await ensureStream(control, deadLetters);
+  for (const name of shared) await control.bucket(name);
+}
+
 const remakeTriesMax = 60;
 
 async function remake(makers: readonly (() => Promise<void>)[]): Promise<void> {
@@ -113,9 +134,10 @@ async function remake(makers: readonly (() => Promise<void>)[]): Promise<void> {
   }
 }
 
-const journal = (partition: number, bytesMax: number): Wanted => ({
-  name: journalStream(partition),
-  subjects: [journalSubject(partition)],
+/** A stream of facts: on disk, and nothing is ever pushed out of it. */
+const kept = (name: string, subject: string, bytesMax: number): Wanted => ({
+  name,
+  subjects: [subject],
   retention: RetentionPolicy.Limits,
   storage: StorageType.File,
   discard: DiscardPolicy.New,
@@ -124,16 +146,10 @@ const journal = (partition: number, bytesMax: number): Wanted => ({
   allow_direct: false,
 });
 
-const ledger = (bytesMax: number): Wanted => ({
-  name: streams.ledger,
-  subjects: ['ledger.>'],
-  retention: RetentionPolicy.Limits,
-  storage: StorageType.File,
-  discard: DiscardPolicy.New,
-  max_bytes: bytesMax,
-  deny_delete: true,
-  allow_direct: false,
-});
+const journal = (partition: number, bytesMax: number): Wanted =>
+  kept(journalStream(partition), journalSubject(partition), bytesMax);
+
+const ledger = (bytesMax: number): Wanted => kept(streams.ledger, 'ledger.>', bytesMax);
 
 const deadLetters: Wanted = {
   name: streams.deadLetters,

@@ -17,9 +17,10 @@ export interface BucketHost {
 
 /** How the product's own buckets are made, whoever asks first. Lease of `owners`: 3 s. */
 const known: Readonly<Record<string, BucketOptions>> = {
-  [buckets.owners]: { memory: true, ttlMs: 3_000 },
+  [buckets.owners]: { memory: true, ttlMs: 3_000, maxBytes: 1024 * 1024 },
   [buckets.runs]: { memory: true },
   [buckets.escalations]: { memory: true },
+  [buckets.projected]: { memory: true, maxBytes: 64 * 1024 },
   // Twice the minute that counts. On disk: a restarted server must not give a minute's worth again.
   [buckets.limits]: { ttlMs: 2 * 60_000 },
   // Three days: a day's spending is read until the day is over everywhere.

@@ -11,8 +11,10 @@ import type { CommitRecord } from '../../api/messages/history.ts';
 import { journalStream, journalSubject } from '../../api/messages/subjects.ts';
 import type { Blobs } from '../../ports/bus.ts';
 import type { Appended, Journal, PartitionJournal, StoredRecord } from '../../ports/journal.ts';
+import { natsArchive } from './archive.ts';
 import type { NatsBus } from './bus.ts';
 import { unlessReconnected } from './connection.ts';
+import { natsCheckpoints } from './checkpoints.ts';
 import { rolledBack } from '../../core/journal/chain.ts';
 import { apiCode, apiCodes, busFailure, isMissingStream, isUnknownOutcome, isWrongSequence } from './failure.ts';
 import { inlineFields, outlineFields } from './large-fields.ts';
@@ -74,17 +76,31 @@ function partitionJournal(opened: Opened): PartitionJournal {
   return {
     partition,
     lastSeq,
-    fullness: () => fullness(bus, stream),
+    size: () => sizeOf(bus, stream),
     at,
     read: (fromSeq) => readRecords(bus, stream, parse, fromSeq),
+    async *readStored(fromSeq) {
+      for await (const { seq, bytes } of readStream(bus, stream, fromSeq)) {
+        yield { seq, record: asRecord(bytes, stream, seq), digest: digestOf(bytes), bytes: bytes.length };
+      }
+    },
+    async purgeBefore(seq) {
+      try {
+        await bus.manager.streams.purge(stream, { seq });
+      } catch (error) {
+        throw busFailure(error, `purge ${stream} before ${seq}`);
+      }
+    },
+    checkpoints: natsCheckpoints(bus, partition, opened.timeoutMs),
+    archive: natsArchive(bus, partition, opened.timeoutMs),
     append: (record, expectedSeq) => append({ ...opened, lastSeq, at }, record, expectedSeq),
   };
 }
 
-async function fullness(bus: NatsBus, stream: string): Promise<number> {
+async function sizeOf(bus: NatsBus, stream: string): Promise<{ readonly bytes: number; readonly fullness: number }> {
   try {
     const { state, config } = await bus.manager.streams.info(stream);
-    return config.max_bytes > 0 ? state.bytes / config.max_bytes : 0;
+    return { bytes: state.bytes, fullness: config.max_bytes > 0 ? state.bytes / config.max_bytes : 0 };
   } catch (error) {
     throw busFailure(error, `read the size of ${stream}`);
   }

@@ -1,7 +1,7 @@
 // Owns: the effect ledger on JetStream: one subject per effect, compare-and-set on that subject, read from the leader.
 import { isDeepStrictEqual } from 'node:util';
 import { ledgerSubject, streams } from '../../api/messages/subjects.ts';
-import type { Ledger, LedgerEntry, LedgerKey } from '../../ports/journal.ts';
+import type { Ledger, LedgerEntry, LedgerKey, LedgerSweep } from '../../ports/journal.ts';
 import type { NatsBus } from './bus.ts';
 import { unlessReconnected } from './connection.ts';
 import { apiCode, apiCodes, busFailure, isUnknownOutcome, isWrongSequence } from './failure.ts';
@@ -13,6 +13,19 @@ const WRITE_TIMEOUT_MS = 5_000;
 interface Latest {
   readonly revision: number;
   readonly entry?: LedgerEntry;
+}
+
+export function natsLedgerSweep(bus: NatsBus): LedgerSweep {
+  return {
+    async forget(namespace, run) {
+      const filter = ledgerSubject(namespace, run, '>');
+      try {
+        await bus.manager.streams.purge(streams.ledger, { filter });
+      } catch (error) {
+        throw busFailure(error, `purge ${filter}`);
+      }
+    },
+  };
 }
 
 export function natsLedger(bus: NatsBus): Ledger {

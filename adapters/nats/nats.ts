@@ -4,6 +4,6 @@ export { connectNats, type NatsBus } from './bus.ts';
 export type { ConnectOptions } from './connection.ts';
 export { natsDeadLetters } from './dead-letters.ts';
 export { type JournalOptions, natsJournal } from './journal.ts';
-export { natsLedger } from './ledger.ts';
+export { natsLedger, natsLedgerSweep } from './ledger.ts';
 export { natsOwnership } from './ownership.ts';
 export { natsPresence } from './presence.ts';

@@ -2,6 +2,8 @@
 //
 // Account CONTROL (operator, engine, gateway only):
 //   journal.<partition>                              stream JOURNAL_<partition>: commit records
+//   checkpoint.<partition>                           stream CHECKPOINT_<partition>: folded states, in place of old records
+//   archive.<partition>                              stream ARCHIVE_<partition>: histories that have left the journal
 //   ledger.<ns>.<run>.<key>                          stream LEDGER: effects, compare-and-set per subject
 //   deadletter.<ns>.<group>.<id>                     stream DEADLETTERS: what was given up, compare-and-set per subject
 //   engine.<partition>.<verb>                        request/reply to the owner of a partition
@@ -25,6 +27,7 @@ export const buckets = {
   schedules: 'schedules',
   keys: 'keys',
   witness: 'witness',
+  projected: 'projected',
 } as const;
 export const objectStore = 'blobs';
 
@@ -54,6 +57,10 @@ export type GatewayVerb = (typeof gatewayVerbs)[number];
 
 export const journalStream = (partition: number): string => `JOURNAL_${partition}`;
 export const journalSubject = (partition: number): string => `journal.${partition}`;
+export const checkpointStream = (partition: number): string => `CHECKPOINT_${partition}`;
+export const checkpointSubject = (partition: number): string => `checkpoint.${partition}`;
+export const archiveStream = (partition: number): string => `ARCHIVE_${partition}`;
+export const archiveSubject = (partition: number): string => `archive.${partition}`;
 export const ledgerSubject = (namespace: string, run: string, key: string): string =>
   `ledger.${namespace}.${run}.${key}`;
 /** `*` for every group, or for every letter of one. What has no namespace is under `_`. */

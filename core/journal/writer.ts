@@ -9,6 +9,7 @@ import type { Reaction } from '../workflow/draft.ts';
 import { foldHistory } from '../workflow/evolve.ts';
 import { initialState, type RunState } from '../workflow/state.ts';
 import { type ChainEnd, chainStart, follow } from './chain.ts';
+import { RunTable, type StatePacking } from './table.ts';
 
 /** Bound of one commit record, far below the server's 1 MB. */
 export const recordBytesMax = 400_000;
@@ -18,6 +19,8 @@ export const recordsWaitingMax = 10_000;
 export interface WriterOptions {
   readonly partition: number;
   readonly owner: string;
+  /** Absent: every run stays unpacked. */
+  readonly packing?: StatePacking | undefined;
 }
 
 export interface Submitted<R> {
@@ -48,9 +51,10 @@ interface Batch {
 
 export class PartitionWriter {
   readonly #options: WriterOptions;
-  readonly #states = new Map<string, RunState>();
-  /** Where in the journal a run's events are. */
-  readonly #records = new Map<string, number[]>();
+  /** Every run of the partition. */
+  readonly table: RunTable;
+  /** Where in the journal a run's events are that are not archived. */
+  readonly #records = new Map<string, number | number[]>();
   /** The last ticket that a run's state rests on, while it is no fact yet. */
   readonly #uncommitted = new Map<string, number>();
   #queue: Batch[] = [];
@@ -59,16 +63,26 @@ export class PartitionWriter {
   #end: ChainEnd = chainStart;
   #epoch = 0;
   #serving = false;
+  /** Nothing more goes into the record with this ticket. */
+  #sealed = 0;
 
   constructor(options: WriterOptions) {
     this.#options = options;
+    this.table = new RunTable(options.packing);
+  }
+
+  /** Begins after a checkpoint instead of at the journal's first record. */
+  resume(end: ChainEnd): void {
+    this.#end = end;
   }
 
   /** Folds one record of the journal, in order, before the writer serves. @throws SignalboxError JOURNAL_CORRUPT at a gap or a broken link. */
   fold(seq: number, record: CommitRecord, digest = ''): void {
     this.#end = follow(this.#options.partition, this.#end, { seq, record, digest });
     for (const { run, events } of record.runs) {
-      this.#states.set(run, foldHistory(this.#states.get(run) ?? initialState(run), events));
+      // A closed run was forgotten, and its business key has started anew.
+      if (events[0]?.seq === 1) this.#forget(run);
+      this.table.set(run, foldHistory(this.table.get(run) ?? initialState(run), events));
       this.#remember(run, seq);
     }
   }
@@ -98,26 +112,51 @@ export class PartitionWriter {
   }
 
   state(run: string): RunState | undefined {
-    return this.#states.get(run);
+    return this.table.get(run);
   }
 
+  /** Every run, unpacked for the moment. */
   runs(): IterableIterator<RunState> {
-    return this.#states.values();
+    return this.table.states();
   }
 
-  /** Sequences of the records that carry the run's events, in order. */
+  /** Sequences of the records that carry the run's events and are not archived, in order. */
   recordsOf(run: string): readonly number[] {
-    return this.#records.get(run) ?? [];
+    const seqs = this.#records.get(run) ?? [];
+    return typeof seqs === 'number' ? [seqs] : seqs;
+  }
+
+  /** Runs with events that are not archived. */
+  unarchived(): IterableIterator<string> {
+    return this.#records.keys();
+  }
+
+  /** The run's events up to the record `seq` are in this segment of the archive, which names the ones before. */
+  archived(run: string, seq: number, segment: number): void {
+    this.table.archived(run, segment);
+    const rest = this.recordsOf(run).filter((known) => known > seq);
+    if (rest.length === 0) this.#records.delete(run);
+    else this.#records.set(run, rest);
+  }
+
+  /**
+   * Seals what is decided so far, for a checkpoint: the states of now are those of the commit with the returned ticket; 0: they
+   * are facts already.
+   */
+  cut(): number {
+    this.#sealed = this.#lastTicket;
+    this.table.beginSnapshot();
+    return this.idle ? 0 : this.#lastTicket;
   }
 
   /** Lets `react` look at the run; its events are folded at once, so that the next cause sees them. */
   submit<R>(run: string, react: (state: RunState | undefined) => Reaction<R>): Submitted<R> {
     if (!this.#serving) throw notOwner(this.#options.partition);
-    const state = this.#states.get(run);
+    const state = this.table.get(run);
     const { events, reply } = react(state);
     if (events.length === 0) return { reply, ticket: this.#uncommitted.get(run) ?? 0 };
     const batch = this.#batchFor(JSON.stringify(events).length);
-    this.#states.set(run, foldHistory(state ?? initialState(run), events));
+    this.table.set(run, foldHistory(state ?? initialState(run), events));
     const waiting = batch.runs.get(run);
     if (waiting === undefined) batch.runs.set(run, [...events]);
     else waiting.push(...events);
@@ -167,7 +206,7 @@ export class PartitionWriter {
 
   #batchFor(bytes: number): Batch {
     const last = this.#queue.at(-1);
-    if (last !== undefined && last.bytes + bytes <= recordBytesMax) {
+    if (last !== undefined && last.ticket > this.#sealed && last.bytes + bytes <= recordBytesMax) {
       last.bytes += bytes;
       return last;
     }
@@ -181,10 +220,16 @@ export class PartitionWriter {
     return batch;
   }
 
+  #forget(run: string): void {
+    this.table.drop(run);
+    this.#records.delete(run);
+  }
+
   #remember(run: string, seq: number): void {
     const seqs = this.#records.get(run);
-    if (seqs === undefined) this.#records.set(run, [seq]);
-    else if (seqs.at(-1) !== seq) seqs.push(seq);
+    if (seqs === undefined) this.#records.set(run, seq);
+    else if (typeof seqs !== 'number') seqs.push(seq);
+    else if (seqs !== seq) this.#records.set(run, [seqs, seq]);
   }
 }
 

@@ -31,7 +31,7 @@ jetstream {
   store_dir: ${quoted(paths.nats)}
   sync_interval: always
   max_memory_store: 512MB
-  max_file_store: 16GB
+  max_file_store: 64GB
 }
 accounts {
 ${Object.entries(accounts).map(account).join('\n')}

@@ -16,7 +16,7 @@ import type {
   ReadOnlyRequest,
   StartRequest,
 } from '../../api/messages/asks.ts';
-import type { HistoryEvent, RunStatus, RunSummary } from '../../api/messages/history.ts';
+import type { HistoryEvent, RunSummary } from '../../api/messages/history.ts';
 import type { SignalRequest } from '../../api/messages/incoming.ts';
 import { type EngineVerb, engineSubject, engineVerbs } from '../../api/messages/subjects.ts';
 import { canonicalJson } from '../../core/canonical/canonical.ts';
@@ -24,7 +24,7 @@ import { byPlace, type Condition, holds, placeOf, readWhere } from '../../core/s
 import { authorizeCall } from '../../core/workflow/authorize.ts';
 import { askChild, cancelUnstarted, reportOf } from '../../core/workflow/child.ts';
 import { answerEscalation, cancelRun } from '../../core/workflow/decide.ts';
-import { awaited, deliverEvent } from '../../core/workflow/deliver.ts';
+import { deliverEvent } from '../../core/workflow/deliver.ts';
 import { freezeRun, resumeRun, setReadOnly } from '../../core/workflow/freeze.ts';
 import { openChildren } from '../../core/workflow/fold-children.ts';
 import { startRun } from '../../core/workflow/start.ts';
@@ -155,7 +155,7 @@ function handlersOf(options: ControlOptions): Readonly<Record<EngineVerb, Handle
     signal: (serving, payload) => takeSignal(serving, payload as SignalRequest, options.checks),
     deliver: async (serving, payload) => {
       options.catalog.assertSynced();
-      return { ok: true, result: await deliver(serving, payload as DeliverRequest, options) };
+      return { ok: true, result: await deliver(serving, payload as DeliverRequest) };
     },
     show: async (serving, payload) => {
       const { run, namespace } = runOnly.parse(payload);
@@ -260,19 +260,8 @@ async function child(
   return { ok: true, result: await serving.act(run, (given) => askChild(inside(given, namespace), request)) };
 }
 
-async function deliver(
-  serving: Serving,
-  request: DeliverRequest,
-  { catalog }: ControlOptions,
-): Promise<{ readonly taken: number }> {
-  const waiting: string[] = [];
-  for (const state of serving.partition.runs()) {
-    if (state.status !== 'Running' || state.namespace !== request.namespace) continue;
-    const definition = catalog.definition(state.workflowDigest);
-    const wanted = definition === undefined ? undefined : awaited({ state, definition });
-    const known = state.busEvents.includes(request.id);
-    if (known || (wanted?.subject === request.subject && wanted.key === request.key)) waiting.push(state.run);
-  }
+async function deliver(serving: Serving, request: DeliverRequest): Promise<{ readonly taken: number }> {
+  const waiting = serving.partition.table.awaiting(request.namespace, request.subject, request.key);
   const replies = await Promise.all(waiting.map((run) => serving.act(run, (given) => deliverEvent(given, request))));
   return { taken: replies.filter((reply) => reply.taken).length };
 }
@@ -292,16 +281,17 @@ function list(serving: Serving, payload: unknown): readonly RunSummary[] {
   if (query.cursor !== undefined && after === undefined) {
     throw new SignalboxError('INVALID_INPUT', `cursor: found "${query.cursor}"; allowed: \`next\` of the page before`);
   }
-  const { namespace, workflow, status, since = 0, limit } = query;
-  const found = [...serving.partition.runs()].filter(
-    (state) =>
-      (namespace === undefined || state.namespace === namespace) &&
-      (workflow === undefined || state.workflow === workflow) &&
-      (status === undefined || state.status === (status as RunStatus)) &&
-      state.startedAt >= since &&
-      (after === undefined || byPlace(after, state) < 0) &&
-      holds(state.attributes, conditions),
-  );
+  const { since = 0, limit } = query;
+  const { table } = serving.partition;
+  const found: RunState[] = [];
+  // Newest first: what is not looked at is not unpacked.
+  for (const run of table.find({ ...query, since, until: after?.startedAt })) {
+    const state = table.peek(run);
+    if (state === undefined || (after !== undefined && byPlace(after, state) >= 0)) continue;
+    if (holds(state.attributes, conditions)) found.push(state);
+    const last = found[limit - 1];
+    if (last !== undefined && state.startedAt < last.startedAt) break;
+  }
   return found.toSorted(byPlace).slice(0, limit).map(summaryOf);
 }
 

@@ -17,7 +17,8 @@ import { type OwnerOptions, PartitionOwner } from './owner.ts';
 import type { EnginePorts, EngineSettings } from './ports.ts';
 import { PresenceWatch } from './presence.ts';
 import { Schedules } from './schedules.ts';
-import type { Fallback, Family, Serving } from './serving.ts';
+import type { Fallback } from './fallbacks.ts';
+import type { Family, Serving } from './serving.ts';
 import { serveSignals } from './signals.ts';
 import { start, startOptions, whenOf } from './start.ts';
 import { Witnesses } from './witnesses.ts';
@@ -208,17 +209,22 @@ function serveStarts(
 
 function measure(metrics: EngineMetrics, partitions: readonly PartitionOwner[]): void {
   const runs: Record<string, number> = { Running: 0, Waiting: 0, Frozen: 0, Closed: 0 };
-  let [held, waiting, claimed] = [0, 0, 0];
+  let [held, waiting, claimed, resident, packed, packedBytes] = [0, 0, 0, 0, 0, 0];
   for (const { serving } of partitions) {
     if (serving === undefined) continue;
     held += 1;
     waiting += serving.dispatch.waiting;
     claimed += serving.dispatch.claimed;
-    for (const { status } of serving.partition.runs()) runs[status] = (runs[status] ?? 0) + 1;
+    const { table } = serving.partition;
+    for (const [status, count] of Object.entries(table.counts())) runs[status] = (runs[status] ?? 0) + count;
+    resident += table.resident;
+    packed += table.size - table.resident;
+    packedBytes += table.packedBytes;
   }
   metrics.partitions(held);
   metrics.runs(runs);
   metrics.tasks(waiting, claimed);
+  metrics.memory(resident, packed, packedBytes);
   metrics.children(partitions.reduce((open, { serving }) => open + (serving?.children.open ?? 0), 0));
   metrics.dispatch(partitions.flatMap(({ serving }) => serving?.dispatch.counts ?? []));
 }

@@ -1,13 +1,21 @@
 // Entry point of an engine: binds it to NATS, the API server's access reviews and HTTP.
 import { connectKube } from '../../adapters/kube/kube.ts';
 import { inClusterConfig } from '../../adapters/kube/access.ts';
-import { connectNats, natsDeadLetters, natsJournal, natsOwnership, natsPresence } from '../../adapters/nats/nats.ts';
+import {
+  connectNats,
+  natsDeadLetters,
+  natsJournal,
+  natsLedgerSweep,
+  natsOwnership,
+  natsPresence,
+} from '../../adapters/nats/nats.ts';
 import { systemClock } from '../../adapters/system/clock.ts';
 import { armFromEnvironment } from '../../adapters/system/failpoints.ts';
 import { serveHealth } from '../../adapters/system/http-health.ts';
 import { systemIds } from '../../adapters/system/ids.ts';
 import { jsonLog } from '../../adapters/system/log.ts';
 import { promMetrics } from '../../adapters/system/metrics.ts';
+import { statePacking } from '../../adapters/system/packing.ts';
 import { defaultPartitions } from '../../api/messages/subjects.ts';
 import { loadReceiptKey } from '../receipts.ts';
 import { type Environment, integer, required } from '../settings.ts';
@@ -16,6 +24,7 @@ import { startEngine } from './engine.ts';
 import { type CallerKube, kubeCallers } from './http/access.ts';
 import { engineApi } from './http/api.ts';
 import type { EnginePorts } from './ports.ts';
+import { storageOf } from './storage-settings.ts';
 
 const { env } = process;
 const log = jsonLog({ name: 'engine' });
@@ -68,6 +77,8 @@ try {
     presence: natsPresence(work),
     journal,
     ownership: await natsOwnership(control),
+    ledger: natsLedgerSweep(control),
+    packing: statePacking,
     deadLetters: natsDeadLetters(control, () => clock.now()),
     clock,
     ids: systemIds(),
@@ -77,7 +88,7 @@ try {
   };
   const partitions = integer(env, 'SIGNALBOX_PARTITIONS', defaultPartitions);
   // A container that starts again in its pod has its predecessor's lease at once; compare-and-set keeps them apart.
-  const engine = startEngine(ports, { name, partitions });
+  const engine = startEngine(ports, { name, partitions, storage: storageOf(env) });
   problem = () => engine.problem();
   if (env['KUBERNETES_SERVICE_HOST'] === undefined) log.warn('no API server is known: the HTTP API is off');
   else api = engineApi({ engine, ports, callers: kubeCallers(await callerConnections(), () => clock.now()) });

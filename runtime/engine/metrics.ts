@@ -16,6 +16,19 @@ export interface EngineMetrics {
   scheduled(outcome: 'started' | 'retried' | 'refused'): void;
   /** 1 while the partition's journal is not trusted. */
   untrusted(partition: number, stopped: boolean): void;
+  /** Runs of all partitions in memory: as objects, and packed with all their bytes. */
+  memory(resident: number, packed: number, packedBytes: number): void;
+  journal(partition: number, now: JournalMeasures): void;
+  archive(partition: number, bytes: number): void;
+  checkpointed(partition: number, seconds: number): void;
+  takenOver(partition: number, seconds: number): void;
+}
+
+export interface JournalMeasures {
+  readonly bytes: number;
+  readonly fullness: number;
+  readonly checkpointAgeMs: number;
+  readonly checkpointBytes: number;
 }
 
 const secondsBuckets = [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5];
@@ -51,6 +64,7 @@ export function engineMetrics(metrics: Metrics): EngineMetrics {
     },
     schedules: (count) => schedules(count),
     scheduled: (outcome) => scheduled({ outcome }),
+    ...storageMetrics(metrics),
     untrusted: (partition, stopped) => untrusted(stopped ? 1 : 0, { partition: String(partition) }),
     committed(count) {
       commits();
@@ -67,5 +81,48 @@ export function engineMetrics(metrics: Metrics): EngineMetrics {
       tasks(waiting, { phase: 'waiting' });
       tasks(claimed, { phase: 'claimed' });
     },
+  };
+}
+
+type StorageMetrics = Pick<EngineMetrics, 'memory' | 'journal' | 'archive' | 'checkpointed' | 'takenOver'>;
+const longBuckets = [0.01, 0.05, 0.1, 0.5, 1, 2.5, 5, 10, 30, 60];
+
+function storageMetrics(metrics: Metrics): StorageMetrics {
+  const gauge = (name: string, help: string) => {
+    const set = metrics.gauge(`signalbox_engine_${name}`, help, ['partition']);
+    return (partition: number, value: number): void => set(value, { partition: String(partition) });
+  };
+  const memory = metrics.gauge('signalbox_engine_runs_in_memory', 'Runs as objects, and packed.', ['form']);
+  const packedBytes = metrics.gauge('signalbox_engine_packed_bytes', 'Memory of all packed runs.');
+  const bytes = gauge('journal_bytes', 'Size of the journal.');
+  const fullness = gauge('journal_fullness', 'Share of the journal that is used, of 1.');
+  const age = gauge('checkpoint_age_seconds', 'Time since the last checkpoint, or since the takeover.');
+  const size = gauge('checkpoint_bytes', 'Size of the last checkpoint.');
+  const archived = gauge('archive_bytes', 'Size of the archive.');
+  const duration = metrics.histogram(
+    'signalbox_engine_checkpoint_seconds',
+    'Time to archive, write and purge.',
+    longBuckets,
+  );
+  const takeover = metrics.histogram(
+    'signalbox_engine_takeover_seconds',
+    'Time to bring a partition into memory.',
+    longBuckets,
+  );
+  return {
+    memory(resident, packed, held) {
+      memory(resident, { form: 'resident' });
+      memory(packed, { form: 'packed' });
+      packedBytes(held);
+    },
+    journal(partition, now) {
+      bytes(partition, now.bytes);
+      fullness(partition, now.fullness);
+      age(partition, now.checkpointAgeMs / 1_000);
+      size(partition, now.checkpointBytes);
+    },
+    archive: archived,
+    checkpointed: (_partition, value) => duration(value),
+    takenOver: (_partition, value) => takeover(value),
   };
 }

@@ -6,7 +6,8 @@ import type { Catalog } from './catalog.ts';
 import type { EngineMetrics } from './metrics.ts';
 import type { EnginePorts, EngineSettings } from './ports.ts';
 import { serveRefusals } from './refusing.ts';
-import { type Fallback, type Family, Serving } from './serving.ts';
+import type { Fallback } from './fallbacks.ts';
+import { type Family, Serving } from './serving.ts';
 import { failpoint } from '../../ports/failpoint.ts';
 import type { Witnesses } from './witnesses.ts';
 
@@ -162,6 +163,7 @@ export class PartitionOwner {
       failpoint('engine.load.served');
       metrics.untrusted(this.number, false);
       const ms = Math.round(performance.now() - started);
+      metrics.takenOver(this.number, ms / 1_000);
       log.info('serving a partition', { records: serving.partition.seq, ms });
     } catch (error) {
       serving?.stop();

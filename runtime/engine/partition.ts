@@ -1,13 +1,15 @@
 // Owns: driving the writer of one partition (`core/journal/writer.ts`): promises for its tickets, and appends to the journal.
 import { isSignalboxError, SignalboxError } from '../../api/errors.ts';
-import type { HistoryEvent } from '../../api/messages/history.ts';
-import { assertReaches } from '../../core/journal/chain.ts';
-import { assertNotBehind, assertSame, type Witness } from '../../core/journal/witness.ts';
+import type { ChainEnd } from '../../core/journal/chain.ts';
+import type { RunTable, StatePacking } from '../../core/journal/table.ts';
+import { assertNotBehind, type Witness } from '../../core/journal/witness.ts';
 import { type NextRecord, notOwner, PartitionWriter } from '../../core/journal/writer.ts';
 import type { Reaction } from '../../core/workflow/draft.ts';
 import type { RunState } from '../../core/workflow/state.ts';
 import { failpoint } from '../../ports/failpoint.ts';
 import type { Appended, PartitionJournal } from '../../ports/journal.ts';
+import { type EventsPage, Histories } from './histories.ts';
+import { type Loaded, loadPartition } from './loading.ts';
 
 export interface PartitionEvents {
   /** These runs have new facts. */
@@ -20,6 +22,7 @@ export interface PartitionOptions {
   readonly journal: PartitionJournal;
   readonly owner: string;
   readonly newId: () => string;
+  readonly packing: StatePacking;
   /** False when the lease may be over: then nothing is answered. */
   readonly holding: () => boolean;
   readonly events: PartitionEvents;
@@ -31,25 +34,21 @@ export class Partition {
   readonly #writer: PartitionWriter;
   /** Who waits for which commit. */
   readonly #tickets = new Map<number, PromiseWithResolvers<void>>();
+  readonly #histories: Histories;
   #flushing = false;
+  #cut: { readonly ticket: number; readonly end: PromiseWithResolvers<ChainEnd> } | undefined;
 
   constructor(options: PartitionOptions) {
     this.#options = options;
     this.number = options.journal.partition;
-    this.#writer = new PartitionWriter({ partition: this.number, owner: options.owner });
+    const { journal, owner, packing } = options;
+    this.#writer = new PartitionWriter({ partition: this.number, owner, packing });
+    this.#histories = new Histories(this.#writer, journal);
   }
 
-  /** Folds the whole partition; serves from then on. `witnesses`: what is known to have been committed. */
-  async load(witnesses: readonly Witness[] = []): Promise<void> {
-    const { journal } = this.#options;
-    const lastSeq = await journal.lastSeq();
-    assertNotBehind(this.number, witnesses, lastSeq);
-    for await (const stored of journal.read(1)) {
-      this.#writer.fold(stored.seq, stored.record, stored.digest);
-      assertSame(this.number, witnesses, stored);
-    }
-    assertReaches(this.number, this.#writer.end, lastSeq);
-    this.#writer.serve();
+  /** Folds the partition; serves from then on. `witnesses`: what is known to have been committed. */
+  load(witnesses: readonly Witness[] = []): Promise<Loaded> {
+    return loadPartition(this.#writer, this.#options.journal, witnesses);
   }
 
   get seq(): number {
@@ -57,8 +56,30 @@ export class Partition {
   }
 
   /** The last fact that this engine knows of. */
-  get end(): Witness {
+  get end(): ChainEnd {
     return this.#writer.end;
+  }
+
+  /** Every run of the partition, at work or packed. */
+  get table(): RunTable {
+    return this.#writer.table;
+  }
+
+  get writer(): PartitionWriter {
+    return this.#writer;
+  }
+
+  /**
+   * Begins a snapshot of the partition for a checkpoint, and resolves with the record it stands at when all of it is a fact.
+   * Rejects with NOT_OWNER when that comes to nothing.
+   */
+  async cut(): Promise<ChainEnd> {
+    if (!this.serving) throw notOwner(this.number);
+    const ticket = this.#writer.cut();
+    if (ticket === 0) return this.#writer.end;
+    const end = Promise.withResolvers<ChainEnd>();
+    this.#cut = { ticket, end };
+    return end.promise;
   }
 
   /** Rejects with JOURNAL_ROLLED_BACK when the store ends before what was committed here. */
@@ -108,20 +129,13 @@ export class Partition {
     return reply;
   }
 
-  /** Everything that happened to a run from its event `afterSeq` on, read from the journal. */
-  async history(run: string, afterSeq: number, bytesMax: number): Promise<{ events: HistoryEvent[]; more: boolean }> {
-    const events: HistoryEvent[] = [];
-    let bytes = 0;
-    for (const seq of this.#writer.recordsOf(run)) {
-      const stored = await this.#options.journal.at(seq);
-      for (const event of stored?.record.runs.find((entry) => entry.run === run)?.events ?? []) {
-        if (event.seq <= afterSeq) continue;
-        bytes += JSON.stringify(event).length;
-        if (bytes > bytesMax && events.length > 0) return { events, more: true };
-        events.push(event);
-      }
-    }
-    return { events, more: false };
+  /** Everything that happened to a run from its event `afterSeq` on, read from archive and journal. */
+  history(run: string, afterSeq: number, bytesMax: number): Promise<EventsPage> {
+    return this.#histories.read(run, afterSeq, bytesMax);
+  }
+
+  notOwner(): SignalboxError {
+    return notOwner(this.number);
   }
 
   /** Stops answering; what is in flight is settled by the journal. */
@@ -165,6 +179,10 @@ export class Partition {
     const { ticket, runs, events } = this.#writer.appended(stored.seq, stored.digest);
     this.#tickets.get(ticket)?.resolve();
     this.#tickets.delete(ticket);
+    if (this.#cut?.ticket === ticket) {
+      this.#cut.end.resolve(this.#writer.end);
+      this.#cut = undefined;
+    }
     if (this.#writer.serving) this.#options.events.committed(runs, events);
   }
 
@@ -176,6 +194,10 @@ export class Partition {
   }
 
   #reject(error: SignalboxError, except = 0): void {
+    if (this.#cut !== undefined && this.#cut.ticket !== except) {
+      this.#cut.end.reject(error);
+      this.#cut = undefined;
+    }
     for (const [ticket, waiting] of this.#tickets) {
       if (ticket === except) continue;
       waiting.reject(error);

@@ -1,7 +1,9 @@
 // Owns: what an engine is made of.
 import type { Bus, Presence } from '../../ports/bus.ts';
 import type { DeadLetters } from '../../ports/dead-letters.ts';
-import type { Journal, Ownership } from '../../ports/journal.ts';
+import { checkpointPolicy, type CheckpointPolicy } from '../../core/journal/checkpoint.ts';
+import type { StatePacking } from '../../core/journal/table.ts';
+import type { Journal, LedgerSweep, Ownership } from '../../ports/journal.ts';
 import type { Clock, Ids, Log, Metrics } from '../../ports/system.ts';
 
 export interface EnginePorts {
@@ -13,6 +15,9 @@ export interface EnginePorts {
   readonly presence?: Presence;
   readonly journal: Journal;
   readonly ownership: Ownership;
+  readonly ledger: LedgerSweep;
+  /** One for each partition. */
+  readonly packing: () => StatePacking;
   readonly deadLetters: DeadLetters;
   readonly clock: Clock;
   readonly ids: Ids;
@@ -27,4 +32,19 @@ export interface EngineSettings {
   readonly name: string;
   /** Fixed at install. */
   readonly partitions: number;
+  readonly storage?: StorageSettings;
 }
+
+export interface StorageSettings {
+  readonly checkpoint: CheckpointPolicy;
+  /** A closed run is forgotten after this: then its business key may start anew. */
+  readonly closedMs: number;
+  /** Closed runs of a partition that are kept at most. */
+  readonly closedMax: number;
+}
+
+export const storageDefault: StorageSettings = {
+  checkpoint: checkpointPolicy,
+  closedMs: 7 * 24 * 3_600_000,
+  closedMax: 100_000,
+};

@@ -17,9 +17,19 @@ const RETRY_MS = 500;
 /** Tries in a row, half a second apart. */
 const triesMax = 40;
 /** Closed runs of a partition that stay in the bucket; older ones are in the journal only. */
-const closedMax = 2_000;
+export const closedMax = 2_000;
+/** Runs that are looked at before others have their turn. */
+const portionMax = 256;
 /** A run that nobody asks for by name is written when it has been open, or unwritten, for this long. */
 const settleMs = 200;
+
+export interface Opening {
+  readonly partition: number;
+  readonly all: () => Iterable<string>;
+  readonly changed: Iterable<string>;
+  /** Keys of closed runs that may be in the bucket, the oldest first. */
+  readonly closed: readonly string[];
+}
 
 export class Projections {
   readonly #bus: Bus;
@@ -38,6 +48,12 @@ export class Projections {
   #runs: Bucket<RunSummary> | undefined;
   #escalations: Bucket<EscalationRecord> | undefined;
   #timer: NodeJS.Timeout | undefined;
+  #marks: Bucket<boolean> | undefined;
+  /** The partition that gets its mark when everything is written. */
+  #whole: number | undefined;
+  /** The bucket may show runs that an owner before has written. */
+  #inherited = false;
+  readonly #writing = new Set<string>();
   #working = false;
   #stopped = false;
 
@@ -68,8 +84,8 @@ export class Projections {
     if (state === undefined) return;
     if (state.object !== undefined || state.escalations.length > 0) this.#dirty.add(run);
     else if (state.status === 'Closed') {
-      this.#young.delete(run);
-      if (this.#written.has(run)) this.#dirty.add(run);
+      const young = this.#young.delete(run);
+      if (this.#written.has(run) || (this.#inherited && !young)) this.#dirty.add(run);
     } else if (!this.#young.has(run)) {
       this.#young.set(run, performance.now());
       this.#timer ??= setTimeout(() => this.#settle(), settleMs);
@@ -89,17 +105,48 @@ export class Projections {
     void this.#work();
   }
 
-  /** Everything that should be there is written, and what is there of these runs is corrected: the bucket may be new or old. */
-  rewrite(runs: Iterable<string>): void {
+  /**
+   * `changed` is corrected. Everything else too, unless a mark, which vanishes with the buckets, says that they were whole when
+   * the last owner went.
+   */
+  async open({ partition, all, changed, closed }: Opening): Promise<void> {
+    for (const key of closed) this.#closed.add(key);
+    for (const run of changed) this.#dirty.add(run);
+    void this.#work();
+    if (await this.#isMarked(partition)) return;
     this.#settled.clear();
     this.#written.clear();
-    for (const run of runs) {
+    let looked = 0;
+    for (const run of all()) {
+      if (this.#stopped) return;
       const state = this.#state(run);
       const shown = state?.object !== undefined || (state?.escalations.length ?? 0) > 0;
       if (state?.status !== 'Closed' || shown) this.#dirty.add(run);
+      looked += 1;
+      if (looked % portionMax === 0) await new Promise((resolve) => setTimeout(resolve, 1));
     }
-    void this.#correct();
+    await this.#correct();
+    this.#whole = partition;
     void this.#work();
+  }
+
+  async #isMarked(partition: number): Promise<boolean> {
+    while (!this.#stopped) {
+      try {
+        this.#marks ??= await this.#bus.bucket<boolean>(buckets.projected);
+        this.#inherited = (await this.#marks.get(`p${partition}`)) !== undefined;
+        return this.#inherited;
+      } catch (error) {
+        this.#log.debug('it is not known yet whether projections are whole', { error });
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
+    return true;
+  }
+
+  /** True when the run is not shown as it is, and should be. */
+  isBehind(run: string): boolean {
+    return this.#dirty.has(run) || this.#writing.has(run) || this.#young.has(run);
   }
 
   async #correct(): Promise<void> {
@@ -132,9 +179,10 @@ export class Projections {
     if (this.#working) return;
     this.#working = true;
     try {
-      while (this.#dirty.size > 0 && !this.#stopped) {
+      while ((this.#dirty.size > 0 || (await this.#marked())) && !this.#stopped) {
         const some = this.#take();
         const failed = (await Promise.all(some.map((run) => this.#write(run)))).flat();
+        this.#writing.clear();
         if (failed.length > 0) {
           for (const run of failed) this.#dirty.add(run);
           await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
@@ -151,8 +199,17 @@ export class Projections {
       if (some.length >= parallelMax) break;
       some.push(run);
       this.#dirty.delete(run);
+      this.#writing.add(run);
     }
     return some;
+  }
+
+  /** Everything is written: says so once, and whether more has come meanwhile. */
+  async #marked(): Promise<boolean> {
+    const partition = this.#whole;
+    this.#whole = undefined;
+    if (partition !== undefined && !this.#stopped) await this.#marks?.put(`p${partition}`, true).catch(() => undefined);
+    return this.#dirty.size > 0;
   }
 
   /** Resolves to the run when it has to be written again. */

@@ -1,7 +1,6 @@
 // Owns: one partition while this engine serves it: its runs, its timers, its tasks, its projections.
 //   V1: what follows a commit (tasks, timers, projections, fallback runs) is planned from the folded state, so it is the same
 //       after a crash.
-import type { HistoryEvent } from '../../api/messages/history.ts';
 import type { Definition, Given } from '../../core/workflow/definition.ts';
 import type { Reaction } from '../../core/workflow/draft.ts';
 import { fireDue } from '../../core/workflow/due.ts';
@@ -9,6 +8,7 @@ import { type Command, plan } from '../../core/workflow/plan.ts';
 import { isPoison, lostMax, loseWorker, poisonMessage } from '../../core/workflow/poison.ts';
 import type { GivenUp } from '../../core/dead-letter/letter.ts';
 import type { Lost } from '../../core/dispatch/dispatch.ts';
+import { type Facets, facetsOf } from '../../core/journal/facets.ts';
 import type { Witness } from '../../core/journal/witness.ts';
 import type { RunState } from '../../core/workflow/state.ts';
 import { isSignalboxError, SignalboxError } from '../../api/errors.ts';
@@ -18,24 +18,18 @@ import { closeChild } from '../../core/workflow/join.ts';
 import type { Catalog } from './catalog.ts';
 import { type ChildCommand, Children } from './children.ts';
 import { Dispatch } from './dispatch.ts';
+import { Checkpointer } from './checkpointer.ts';
 import { Endings } from './endings.ts';
+import { type Fallback, Fallbacks } from './fallbacks.ts';
 import { Partition } from './partition.ts';
 import type { EngineMetrics } from './metrics.ts';
-import type { EnginePorts, EngineSettings } from './ports.ts';
 import { ParkedRuns } from './parked.ts';
-import { Projections } from './projections.ts';
+import type { EnginePorts, EngineSettings } from './ports.ts';
+import { closedMax, Projections } from './projections.ts';
 import { Repeats } from './repeats.ts';
+import { Room } from './room.ts';
 import { Timers } from './timers.ts';
 import { failpoint } from '../../ports/failpoint.ts';
-
-export interface Fallback {
-  readonly state: RunState;
-  readonly workflow: string;
-  readonly run: string;
-  readonly reason: string;
-  readonly input: HistoryInput;
-}
-type HistoryInput = Extract<HistoryEvent, { readonly type: 'RunStarted' }>['input'];
 
 export interface ServingOptions {
   readonly ports: EnginePorts;
@@ -59,15 +53,16 @@ export interface Family {
 
 /** After a takeover, running workers get this long to say that they are at work. */
 const graceMs = 2_000;
-const FALLBACK_RETRY_MS = 1_000;
 const TIMER_RETRY_MS = 1_000;
 const MEASURE_MS = 500;
 /** Closed children that are remembered as known to their parents; one that is forgotten is told again once. */
 const toldMax = 10_000;
 /** Measurements after which it is looked whether another owner has written: every 2 s. */
 const noticeEvery = 4;
-/** Share of the journal up to which new runs are taken. */
-const startsUpTo = 0.8;
+/** Only what wakes within this has a timer; the others are looked for every half of it. */
+const HORIZON_MS = 60_000;
+/** Runs that are packed every MEASURE_MS: some hundredths of a second. */
+const restMax = 500;
 
 export class Serving {
   readonly partition: Partition;
@@ -83,20 +78,24 @@ export class Serving {
   readonly #options: ServingOptions;
   /** Runs whose workflow is not in the catalog yet. */
   readonly #undefined = new Set<string>();
-  readonly #fallbacks = new Set<string>();
-  #fullness = 0;
+  readonly #fallbacks: Fallbacks;
+  readonly #room: Room;
   #measures = 0;
-  #measuring: NodeJS.Timeout | undefined;
+  readonly #clocks: NodeJS.Timeout[] = [];
+  #checkpointer: Checkpointer | undefined;
   #stopped = false;
 
   constructor(options: ServingOptions) {
     this.#options = options;
-    const { ports, settings, journal, holding, lost, metrics } = options;
+    const { ports, settings, catalog, journal, holding, lost, metrics } = options;
     const { clock, log, work, control } = ports;
+    const { partitions } = settings;
+    const { partition } = journal;
     this.partition = new Partition({
       journal,
       owner: settings.name,
       newId: () => ports.ids.random(),
+      packing: ports.packing(),
       holding,
       events: {
         committed: (runs, events) => {
@@ -108,9 +107,9 @@ export class Serving {
         lost,
       },
     });
-    const about = log.child({ partition: journal.partition });
+    const about = log.child({ partition });
     this.dispatch = new Dispatch({
-      partition: journal.partition,
+      partition,
       now: () => clock.now(),
       publish: (subject, hint) => work.publish(subject, hint),
       lost: (lost) => void this.#workerLost(lost),
@@ -123,7 +122,7 @@ export class Serving {
     this.projections = new Projections(
       { bus: control, log: about },
       {
-        state: (run) => this.partition.state(run),
+        state: (run) => this.partition.table.peek(run),
         serving: () => this.partition.serving,
         givenUp: (run, tries, error) => void this.#unwritable(run, tries, error),
       },
@@ -134,34 +133,41 @@ export class Serving {
       closed: (parent, request) => this.act(parent, (given) => closeChild(given, request)),
       log: about,
     });
-    this.#news = new Repeats({ now: () => clock.now(), log: about, about: 'telling a parent' });
-    const { catalog } = options;
-    this.parked = new ParkedRuns({
-      bus: control,
+    this.#room = new Room(journal);
+    this.#fallbacks = new Fallbacks({
+      clock,
       log: about,
-      catalog,
-      partition: journal.partition,
-      partitions: settings.partitions,
+      start: options.startFallback,
+      started: (run) => this.#arrange([run]),
     });
+    this.#news = new Repeats({ now: () => clock.now(), log: about, about: 'telling a parent' });
+    this.parked = new ParkedRuns({ bus: control, log: about, catalog, partition, partitions });
   }
 
   async load(witnesses: readonly Witness[]): Promise<void> {
-    await this.partition.load(witnesses);
+    const loaded = await this.partition.load(witnesses);
+    const { table } = this.partition;
+    const { ports, settings, journal, metrics, lost } = this.#options;
+    const [partition, log] = [this.partition, ports.log.child({ partition: journal.partition })];
+    const facets = (state: RunState) => this.#facetsOf(state);
+    const unprojected = (run: string) => this.projections.isBehind(run);
+    this.#checkpointer = new Checkpointer(
+      { ...ports, ...settings, log, metrics, partition, journal, facetsOf: facets, unprojected, lost },
+      loaded,
+    );
     await this.#measure();
-    this.#measuring = setInterval(() => void this.#measure(), MEASURE_MS);
-    const runs = [...this.partition.runs()].map((state) => state.run);
-    this.#arrange(runs, graceMs);
-    this.projections.rewrite(runs);
+    this.#arrange([...new Set([...table.unsettled(), ...loaded.changed])], graceMs);
+    this.#wake();
+    this.#clocks.push(
+      setInterval(() => void this.#measure(), MEASURE_MS),
+      setInterval(() => this.#wake(), HORIZON_MS / 2),
+    );
+    this.#openProjections([...table.unprojected(), ...loaded.changed]);
   }
 
   /** Rejects with JOURNAL_FULL while only what ends runs may still be written. */
   assertRoom(): void {
-    if (this.#fullness < startsUpTo) return;
-    const percent = Math.floor(this.#fullness * 100);
-    throw new SignalboxError(
-      'JOURNAL_FULL',
-      `partition ${this.partition.number}: its journal is ${percent} % full; new runs are refused from ${startsUpTo * 100} % on, so that running ones can end. Enlarge the stream`,
-    );
+    this.#room.assert();
   }
 
   /** NATS is back: what lives in memory there may be gone. */
@@ -172,7 +178,7 @@ export class Serving {
     });
     this.parked.forget();
     this.dispatch.republish();
-    this.projections.rewrite([...this.partition.runs()].map((state) => state.run));
+    this.#openProjections([]);
   }
 
   /** The catalog knows more. */
@@ -203,7 +209,9 @@ export class Serving {
     this.#stopped = true;
     this.children.stop();
     this.#news.stop();
-    clearInterval(this.#measuring);
+    this.#fallbacks.stop();
+    for (const clock of this.#clocks) clearInterval(clock);
+    void this.#checkpointer?.stop();
     this.timers.stop();
     this.dispatch.stop();
     this.projections.stop();
@@ -212,8 +220,9 @@ export class Serving {
   }
 
   async #measure(): Promise<void> {
+    this.partition.table.rest(restMax);
     try {
-      this.#fullness = await this.#options.journal.fullness();
+      this.#checkpointer?.measured(await this.#room.measure());
       this.#measures += 1;
       if (this.#measures % noticeEvery === 0) await this.partition.notice();
     } catch {
@@ -251,7 +260,10 @@ export class Serving {
         continue;
       }
       this.#undefined.delete(run);
-      if (definition === undefined) continue;
+      if (definition === undefined) {
+        this.partition.table.note(run, { quiet: true });
+        continue;
+      }
       this.#carryOut(state, definition, graceMsNow);
     }
   }
@@ -259,9 +271,10 @@ export class Serving {
   #carryOut(state: RunState, definition: Definition, graceMsNow: number): void {
     let [wakeAt, dispatched]: [number | undefined, boolean] = [undefined, false];
     const children: ChildCommand[] = [];
-    for (const command of this.#pending(state, definition)) {
+    const commands = this.#pending(state, definition);
+    for (const command of commands) {
       if (command.kind === 'WakeAt') wakeAt = command.at;
-      else if (command.kind === 'StartFallback') void this.#fallBack({ state, ...command });
+      else if (command.kind === 'StartFallback') void this.#fallbacks.want({ state, ...command });
       else if (command.kind === 'TellParent')
         this.#news.want(state.run, 'closed', () => this.#tellParent(command.hint));
       else if ('request' in command) children.push(command);
@@ -271,14 +284,20 @@ export class Serving {
         this.dispatch.want({ ...command, run, namespace, workflow }, graceMsNow);
       }
     }
-    this.timers.set(state.run, wakeAt);
+    this.partition.table.note(state.run, facetsOf({ state, definition }, commands));
+    const soon = wakeAt !== undefined && wakeAt < this.#options.ports.clock.now() + HORIZON_MS;
+    this.timers.set(state.run, soon ? wakeAt : undefined);
     if (!dispatched) this.dispatch.forget(state.run);
     this.children.want(state.run, children);
   }
 
   /** What is to be done for the run and is not known to be done. */
   #pending(state: RunState, definition: Definition): readonly Command[] {
-    return plan({ state, definition }).filter((command) => command.kind !== 'TellParent' || !this.#told.has(state.run));
+    return plan({ state, definition }).filter(
+      (command) =>
+        !(command.kind === 'TellParent' && this.#told.has(state.run)) &&
+        !(command.kind === 'StartFallback' && this.#fallbacks.has(command.run)),
+    );
   }
 
   async #tellParent(hint: ChildHint): Promise<boolean> {
@@ -289,6 +308,27 @@ export class Serving {
       this.#arrange([hint.child]);
     }
     return known;
+  }
+
+  #facetsOf(state: RunState): Facets | undefined {
+    const definition = this.#options.catalog.definition(state.workflowDigest);
+    return definition === undefined ? undefined : facetsOf({ state, definition }, this.#pending(state, definition));
+  }
+
+  #openProjections(changed: Iterable<string>): void {
+    const { number: partition, table } = this.partition;
+    const closed = table
+      .find({ status: 'Closed' })
+      .slice(0, closedMax)
+      .toReversed()
+      .map((run) => `${table.namespaceOf(run)}.${run}`);
+    void this.projections.open({ partition, all: () => table.names(), changed, closed });
+  }
+
+  /** Gives what wakes soon a timer. */
+  #wake(): void {
+    const until = this.#options.ports.clock.now() + HORIZON_MS;
+    for (const { run, at } of this.partition.table.waking(until)) this.timers.set(run, at);
   }
 
   async #fire(run: string): Promise<void> {
@@ -356,26 +396,5 @@ export class Serving {
     await deadLetters
       .note(given)
       .catch((error: unknown) => log.error('a dead letter could not be kept', { reason, ...origin, error }));
-  }
-
-  async #fallBack(fallback: Fallback): Promise<void> {
-    if (this.#fallbacks.has(fallback.run)) return;
-    this.#fallbacks.add(fallback.run);
-    while (!this.#stopped) {
-      try {
-        failpoint('engine.fallback.before');
-        await this.#options.startFallback(fallback);
-        failpoint('engine.fallback.started');
-        return;
-      } catch (error) {
-        const { run, workflow } = fallback;
-        this.#options.ports.log.warn('a fallback run could not be started; it is tried again', {
-          run,
-          workflow,
-          error,
-        });
-        await this.#options.ports.clock.sleep(FALLBACK_RETRY_MS);
-      }
-    }
   }
 }

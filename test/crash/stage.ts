@@ -28,6 +28,9 @@ export interface Arming {
 const PAUSE_MS = 8_000;
 const REACHED_MS = 60_000;
 
+/** A run of a few steps meets a checkpoint. */
+const checkpointsOften = { SIGNALBOX_CHECKPOINT_RECORDS: '2' };
+
 export class CrashStage {
   readonly runs: RunStage;
   readonly sink: Sink;
@@ -95,7 +98,7 @@ export class CrashStage {
 
   async #start(owner: Owner, environment: Readonly<Record<string, string>> = {}): Promise<GatewayProcess> {
     const started = await {
-      engine: () => this.runs.startEngine(environment),
+      engine: () => this.runs.startEngine({ ...checkpointsOften, ...environment }),
       gateway: () => this.runs.startGateway(environment),
       worker: () => this.runs.startWorker(`worker-${(this.#workers += 1)}`, environment),
     }[owner]();
@@ -121,7 +124,7 @@ export class CrashStage {
 
   /** The other engine has to take over meanwhile, or nothing was tried. */
   async #paused(armed: GatewayProcess): Promise<void> {
-    const standby = await this.runs.startEngine({ POD_NAME: 'engine-1' });
+    const standby = await this.runs.startEngine({ ...checkpointsOften, POD_NAME: 'engine-1' });
     try {
       await reached(armed);
       await said(standby, 'serving a partition');

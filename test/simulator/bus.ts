@@ -129,6 +129,12 @@ function streamsOf(network: Network, owner: Process, living: () => boolean) {
       if (found === 'missing') throw apiError(messageMissing);
       return { seq: found.seq, subject: found.subject, data: found.bytes };
     },
+    async purge(stream: string, { seq, filter }: { seq?: number; filter?: string }) {
+      if (!living()) return never<never>();
+      const below = seq === undefined ? {} : { belowSeq: seq };
+      const of = filter === undefined ? {} : { subject: filter };
+      return network.command(owner, options, () => ({ purged: network.js.purge(stream, { ...below, ...of }) }));
+    },
   };
 }
 

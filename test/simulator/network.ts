@@ -46,7 +46,7 @@ interface Table {
 }
 
 const lateMs = [20, 400, 2_500, 8_000] as const;
-const memoryTables: readonly string[] = [buckets.owners, buckets.runs, buckets.escalations];
+const memoryTables: readonly string[] = [buckets.owners, buckets.runs, buckets.escalations, buckets.projected];
 const ttls: Readonly<Record<string, number>> = { [buckets.owners]: 3_000 };
 export const eventsConsumer = 'engines';
 const taskAckWaitMs = 15_000;
@@ -286,7 +286,10 @@ export class Network {
     if (!this.up) return;
     const limits = { storage: 'file', retention: 'limits', duplicateWindowMs: 120_000 } as const;
     for (let partition = 0; partition < this.partitions; partition += 1) {
-      this.js.addStream({ ...limits, name: `JOURNAL_${partition}`, subjects: [`journal.${partition}`] });
+      for (const kind of ['CHECKPOINT', 'ARCHIVE', 'JOURNAL']) {
+        const subjects = [`${kind.toLowerCase()}.${partition}`];
+        this.js.addStream({ ...limits, name: `${kind}_${partition}`, subjects });
+      }
     }
     this.js.addStream({ ...limits, name: streams.ledger, subjects: ['ledger.>'] });
     this.js.addStream({ ...limits, name: streams.deadLetters, subjects: ['deadletter.>'] });

@@ -1,9 +1,13 @@
 // Owns: the processes of a world: the real engine, worker and gateway, started over the ports of the simulator.
 import { natsJournal } from '../../adapters/nats/journal.ts';
-import { natsLedger } from '../../adapters/nats/ledger.ts';
+import { natsLedger, natsLedgerSweep } from '../../adapters/nats/ledger.ts';
 import { natsOwnership } from '../../adapters/nats/ownership.ts';
+import { checkpointPolicy } from '../../core/journal/checkpoint.ts';
+import type { StatePacking } from '../../core/journal/table.ts';
 import { partitionOf } from '../../core/workflow/partition.ts';
+import { initialState, type RunState } from '../../core/workflow/state.ts';
 import { startEngine } from '../../runtime/engine/engine.ts';
+import { storageDefault } from '../../runtime/engine/ports.ts';
 import { gatewayOf, serveAsks } from '../../runtime/gateway/gateway.ts';
 import { startWorker } from '../../runtime/worker/worker.ts';
 import { busOf, clockOf, idsOf, logOf, noDeadLetters, noMetrics, type Stored } from './bus.ts';
@@ -13,6 +17,17 @@ import type { Outside } from './outside.ts';
 import type { Process } from './world.ts';
 
 export const receiptKey = new Uint8Array(32).fill(7);
+
+/** Checkpoints come often enough to be met by every fault. */
+const storage = { ...storageDefault, checkpoint: { ...checkpointPolicy, records: 8 } };
+
+/** States as text: what compression does is no matter here. */
+const plainPacking = (): StatePacking => ({
+  pack: (state) => Buffer.from(JSON.stringify(state)),
+  unpack: (run, bytes) => ({ ...initialState(run), ...(JSON.parse(Buffer.from(bytes).toString()) as RunState) }),
+  dictionaries: () => [],
+  restore: () => undefined,
+});
 
 export interface Host {
   readonly network: Network;
@@ -30,6 +45,8 @@ export function engine({ network, stored }: Host, owner: Process): void {
         work: bus,
         journal: natsJournal(bus),
         ownership,
+        ledger: natsLedgerSweep(bus),
+        packing: plainPacking,
         deadLetters: noDeadLetters(world),
         clock: clockOf(world, owner),
         ids: idsOf(owner),
@@ -37,7 +54,7 @@ export function engine({ network, stored }: Host, owner: Process): void {
         metrics: noMetrics,
         receiptKey,
       },
-      { name: owner.name, partitions: network.partitions },
+      { name: owner.name, partitions: network.partitions, storage },
     );
   });
 }

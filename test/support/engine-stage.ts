@@ -8,6 +8,7 @@ import {
   type NatsBus,
   natsDeadLetters,
   natsJournal,
+  natsLedgerSweep,
   natsOwnership,
   natsPresence,
 } from '../../adapters/nats/nats.ts';
@@ -15,6 +16,7 @@ import { systemClock } from '../../adapters/system/clock.ts';
 import { systemIds } from '../../adapters/system/ids.ts';
 import { jsonLog } from '../../adapters/system/log.ts';
 import { promMetrics } from '../../adapters/system/metrics.ts';
+import { statePacking } from '../../adapters/system/packing.ts';
 import type {
   AuthorizeReply,
   AuthorizeRequest,
@@ -108,6 +110,8 @@ export class EngineStage {
       control,
       work,
       journalBytesMax: options.journalBytesMax ?? 200_000_000,
+      checkpointBytesMax: 200_000_000,
+      archiveBytesMax: 200_000_000,
       ledgerBytesMax: 50_000_000,
     });
     await admin.ensureStreams(partitions);
@@ -387,6 +391,8 @@ export class EngineStage {
       journal: natsJournal(control, { appendTimeoutMs: 1_000 }),
       ownership: await natsOwnership(control),
       presence: natsPresence(work),
+      ledger: natsLedgerSweep(control),
+      packing: statePacking,
       deadLetters: natsDeadLetters(control, () => systemClock().now()),
       clock: systemClock(),
       ids: systemIds(),

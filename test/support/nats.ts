@@ -79,7 +79,7 @@ export async function startNats(options: NatsOptions = {}): Promise<TestNats> {
 }
 
 function config(of: NatsOptions & { readonly store: string; readonly port: number; readonly monitor: number }): string {
-  const { sync = 'always', fileStoreMax = '16GB', memoryStoreMax = '512MB' } = of;
+  const { sync = 'always', fileStoreMax = '64GB', memoryStoreMax = '512MB' } = of;
   return `listen: "127.0.0.1:${of.port}"
 http: "127.0.0.1:${of.monitor}"
 max_payload: 1MB

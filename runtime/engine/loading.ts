@@ -1,0 +1,67 @@
+// Owns: bringing a partition into memory: the newest complete checkpoint, then the records after it.
+import { assertReaches, chainStart, corrupt } from '../../core/journal/chain.ts';
+import { EntryReader } from '../../core/journal/checkpoint.ts';
+import { facetsVersion } from '../../core/journal/facets.ts';
+import { assertNotBehind, assertSame, type Witness } from '../../core/journal/witness.ts';
+import type { PartitionWriter } from '../../core/journal/writer.ts';
+import type { PartitionJournal, StoredCheckpoint } from '../../ports/journal.ts';
+
+/** What a partition was made of. */
+export interface Loaded {
+  /** Record of the checkpoint; 0: there was none. */
+  readonly checkpointSeq: number;
+  readonly checkpointBytes: number;
+  readonly checkpointAt: number;
+  readonly archivedTo: number;
+  /** Runs with records after the checkpoint. */
+  readonly changed: ReadonlySet<string>;
+}
+
+/** @throws SignalboxError JOURNAL_CORRUPT or JOURNAL_ROLLED_BACK when the store is not what was written. */
+export async function loadPartition(
+  writer: PartitionWriter,
+  journal: PartitionJournal,
+  witnesses: readonly Witness[],
+): Promise<Loaded> {
+  const checkpoint = await journal.checkpoints.newest();
+  const start = checkpoint?.head.end ?? chainStart;
+  const known = checkpoint === undefined ? witnesses : [...witnesses, start];
+  const lastSeq = await journal.lastSeq();
+  assertNotBehind(journal.partition, known, lastSeq);
+  if (checkpoint !== undefined) await restore(writer, checkpoint, journal.partition);
+  assertSame(journal.partition, witnesses, start);
+  const changed = new Set<string>();
+  // The record of the checkpoint itself is kept, to see that the journal is the one that it was made of.
+  for await (const stored of journal.read(Math.max(1, start.seq))) {
+    assertSame(journal.partition, known, stored);
+    if (stored.seq <= start.seq) continue;
+    writer.fold(stored.seq, stored.record, stored.digest);
+    for (const { run } of stored.record.runs) changed.add(run);
+  }
+  assertReaches(journal.partition, writer.end, lastSeq);
+  writer.serve();
+  return {
+    checkpointSeq: start.seq,
+    checkpointBytes: checkpoint?.bytes ?? 0,
+    checkpointAt: checkpoint?.head.at ?? 0,
+    archivedTo: checkpoint?.head.archivedTo ?? 0,
+    changed,
+  };
+}
+
+async function restore(writer: PartitionWriter, checkpoint: StoredCheckpoint, partition: number): Promise<void> {
+  const { head } = checkpoint;
+  writer.resume(head.end);
+  writer.table.restoreGroups(head.groups);
+  const reader = new EntryReader();
+  // Facets that another release has worked out are worked out again.
+  const trusted = head.facetsVersion === facetsVersion;
+  for await (const piece of checkpoint.pieces()) {
+    for (const entry of reader.read(piece)) writer.table.restore(trusted ? entry : { ...entry, flags: 0 });
+  }
+  const tail = checkpoint.tail();
+  if (!reader.whole || writer.table.size !== tail.runs) {
+    throw corrupt(partition, `its checkpoint has ${writer.table.size} runs and should have ${tail.runs}`);
+  }
+  writer.table.restoreDictionaries(tail.dictionaries);
+}
