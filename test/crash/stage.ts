@@ -38,6 +38,7 @@ export class CrashStage {
   readonly #folder: string;
   readonly #running = new Map<Owner, GatewayProcess>();
   #workers = 0;
+  #unfollow: () => void = () => undefined;
 
   private constructor(of: { runs: RunStage; sink: Sink; recording: Recording; folder: string }) {
     this.runs = of.runs;
@@ -54,11 +55,13 @@ export class CrashStage {
     hear = (acted) => recording.acted(acted);
     const folder = await mkdtemp(join(tmpdir(), 'signalbox-crash-'));
     const stage = new CrashStage({ runs, sink, recording, folder });
+    stage.#unfollow = recording.follow(runs.control);
     await Promise.all(owners.map((owner) => stage.#start(owner)));
     return stage;
   }
 
   async stop(): Promise<void> {
+    this.#unfollow();
     await this.runs.stop();
     await this.sink.stop();
     await rm(this.#folder, { recursive: true, force: true });
