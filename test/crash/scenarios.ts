@@ -210,9 +210,17 @@ export const scenarios = {
     },
     async finish(stage, run) {
       const name = `tick-${run.toLowerCase()}`;
-      await until(
-        'five due times are over',
-        async () => (await runsOf(stage, name)).length > 5 || undefined,
+      // A due time whose partition has no owner is started later than the next one, but it is started.
+      const runs = await until(
+        'six due times in a row have a run each',
+        async () => {
+          const found = await runsOf(stage, name);
+          const due = found
+            .map(({ key = '' }) => Date.parse(key.split('/')[2] ?? '') / 1_000)
+            .toSorted((a, b) => a - b);
+          if (new Set(due).size !== due.length) throw new Error(`a due time has two runs: ${due.join(' ')}`);
+          return due.length > 5 && due.at(-1) === (due[0] ?? 0) + due.length - 1 ? found : undefined;
+        },
         CLOSED_MS,
       );
       await until('its workflow is withdrawn', async () => {
@@ -220,10 +228,6 @@ export const scenarios = {
         await catalog.delete(catalogKeys.workflow(stageNamespace, name));
         return true;
       });
-      const runs = await until('all partitions answer', () => runsOf(stage, name), CLOSED_MS);
-      const due = runs.map(({ key = '' }) => Date.parse(key.split('/')[2] ?? '') / 1_000).toSorted((a, b) => a - b);
-      const wrong = due.filter((second, index) => second !== (due[0] ?? 0) + index);
-      if (wrong.length > 0) throw new Error(`due times are missing or doubled: ${due.join(' ')}`);
       for (const one of runs) await closing(stage, one.run);
       return runs.map((one) => ({ ...plain, run: one.run }));
     },
