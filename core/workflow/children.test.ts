@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { WorkflowState } from '../../api/v1alpha1/workflow-state.ts';
-import { Play, type Setting, simple, started, taskState } from '../../test/support/play.ts';
+import { Play, rule, type Setting, simple, started, taskState } from '../../test/support/play.ts';
 import { plan } from './plan.ts';
 import { summaryOf } from './summary.ts';
 
@@ -58,6 +58,21 @@ describe('asking', () => {
     child.start(branch?.input, branch);
     expect(child.types()).toEqual(['RunStarted', 'StateEntered', 'Transitioned', 'StateEntered', 'RunClosed']);
     expect(child.state).toMatchObject({ first: 'count', visits: { count: 1, done: 1 }, outcome: 'success' });
+  });
+
+  test('a branch has the key of its parent, every child its priority; what people let pass in the input is not asked again', () => {
+    const rules = [rule({ signal: 'redFlag', patterns: ['lawyer'], action: 'humanQueue' })];
+    const setting = forked({}, { rules });
+    const play = new Play(setting);
+    play.start({ customer: 'a lawyer' }, { key: 'o-1', priority: 'high' });
+    expect(play.state.status).toBe('Waiting');
+    play.decide();
+    const asked = plan(play).flatMap((command) => ('request' in command ? [command.request.start] : []));
+    expect(asked.map(({ key }) => key)).toEqual([undefined, undefined, 'o-1']);
+    expect(asked.map(({ priority }) => priority)).toEqual(['high', 'high', 'high']);
+    const child = new Play(setting);
+    child.start(asked[2]?.input, asked[2]);
+    expect(child.state).toMatchObject({ outcome: 'success', key: 'o-1', asked: 0 });
   });
 
   test.each([

@@ -67,7 +67,7 @@ function shareOf(draft: Draft, children: number): { readonly budgetMicros?: numb
 
 /** What the owner of the child is asked, now and until the child is closed. */
 export function requestFor(state: RunState, child: ChildState): ChildRequest {
-  const { frozen, namespace, requestedBy, run } = state;
+  const { frozen, key, namespace, priority, requestedBy, run } = state;
   const want = frozen !== undefined ? 'Frozen' : child.cancelled ? 'Cancelled' : 'Running';
   const reason = frozen === undefined ? `run ${run} does not wait for it any more` : frozenBy(frozen.holds);
   const start: StartRequest = {
@@ -85,6 +85,9 @@ export function requestFor(state: RunState, child: ChildState): ChildRequest {
     },
     ...(child.budgetMicros === undefined ? {} : { budgetMicros: child.budgetMicros }),
     ...(child.start === undefined ? {} : { branch: branchOf(state, child.start) }),
+    ...(priority === undefined ? {} : { priority }),
+    // Guards of a branch read the key of its parent.
+    ...(child.start === undefined || key === undefined ? {} : { key }),
   };
   return { want, start, by: `run ${run}`, reason };
 }

@@ -52,6 +52,8 @@ export function startRun({ definition, now, request, agents }: Starting): Reacti
 
 /** Enters the first state, unless a person is asked first. */
 export function begin(draft: Draft): void {
-  const asked = escalate(draft, observeStart(draft), { start: draft.state.input });
+  // The input of a branch was looked at when its parent was started, and people may have let it pass.
+  const isBranch = draft.state.first !== undefined;
+  const asked = isBranch ? 'Go' : escalate(draft, observeStart(draft), { start: draft.state.input });
   if (asked === 'Go') enter(draft, firstState(draft));
 }
