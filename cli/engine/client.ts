@@ -38,7 +38,8 @@ export interface EngineClient {
   start(workflow: string, input: JsonObject, options?: StartOptions): Promise<RunSummary>;
   signal(run: string, signal: string, body: { readonly id: string; readonly data: JsonObject }): Promise<SignalResult>;
   list(query: RunQuery): Promise<readonly RunSummary[]>;
-  show(run: string): Promise<RunSummary>;
+  /** With `after`: answered when there is more than up to that event, or a few seconds later. */
+  show(run: string, after?: number): Promise<RunSummary>;
   history(run: string): Promise<readonly HistoryEvent[]>;
   cancel(run: string, reason: string): Promise<RunSummary | undefined>;
   schedules(): Promise<readonly ScheduleSummary[]>;
@@ -53,6 +54,8 @@ export interface EngineClient {
   decideLetter(id: string, what: 'retry' | 'drop', reason: string): Promise<DeadLetter>;
 }
 
+/** How long one look waits for news, in milliseconds. */
+const waitMsMax = 5_000;
 /** Runs that one request asks for. */
 const pageMax = 500;
 
@@ -73,6 +76,7 @@ export async function openEngine(host: Host, options: EngineOptions): Promise<En
     if (answer.status >= 200 && answer.status < 300) return answer.body as T;
     throw refusal(answer.status, answer.body, `${method} ${path}`);
   };
+  const waitMs = Math.floor(Math.min(waitMsMax, options.requestTimeout / 2));
   const on = (workflow: string, schedule: string): string =>
     `/schedules/${encodeURIComponent(workflow)}/${encodeURIComponent(schedule)}`;
   const at = (run: string): string => `/runs/${encodeURIComponent(run)}`;
@@ -95,7 +99,7 @@ export async function openEngine(host: Host, options: EngineOptions): Promise<En
       }
       return found;
     },
-    show: (run) => call('GET', at(run)),
+    show: (run, after) => call('GET', after === undefined ? at(run) : `${at(run)}?waitMs=${waitMs}&after=${after}`),
     history: async (run) => (await call<{ events: HistoryEvent[] }>('GET', `${at(run)}/history`)).events,
     freezeRun: (run, reason) => call('POST', `${at(run)}/freeze`, { reason }),
     resumeRun: (run, reason) => call('POST', `${at(run)}/resume`, { reason }),

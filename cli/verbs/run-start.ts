@@ -29,6 +29,7 @@ interface Options extends EngineOptions, OutputOptions {
   readonly timeout: number;
 }
 
+/** An answer without news that comes sooner is from an engine that does not wait: it gets a pause. */
 const LOOK_MS = 300;
 
 export function runStartVerb(host: Host): Command {
@@ -130,7 +131,7 @@ async function waitForEnd(
 ): Promise<RunSummary> {
   const until = host.clock.now() + timeoutMs;
   let said: string | undefined;
-  for (let run = started; ; run = await engine.show(started.run)) {
+  for (let run = started; ;) {
     if (run.status === 'Closed') return run;
     if (run.escalation !== undefined && run.escalation !== said) {
       said = run.escalation;
@@ -141,7 +142,10 @@ async function waitForEnd(
         attempt: `signalbox run show ${run.run}${engine.again} --watch`,
       });
     }
-    await host.clock.sleep(LOOK_MS, host.interrupted);
+    const [seq, asked] = [run.seq, host.clock.now()];
+    run = await engine.show(started.run, seq);
+    const early = asked + LOOK_MS - host.clock.now();
+    if (run.seq === seq && run.status !== 'Closed' && early > 0) await host.clock.sleep(early, host.interrupted);
   }
 }
 

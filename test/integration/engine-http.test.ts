@@ -162,8 +162,15 @@ test('start, look, history, cancel, as who asks', async () => {
   const nap = String(napping.body['run']);
   const listed = await call('GET', 'clinic/runs?status=Running&limit=10', { as: 'reader' });
   expect((listed.body['items'] as readonly RunSummary[]).map((item) => item.run)).toEqual([nap]);
+  // Answered at the end, not before; and at once where there is more than was seen.
+  const ending = call('GET', `clinic/runs/${nap}?waitMs=20000`, { as: 'reader' });
   const cancelled = await call('POST', `clinic/runs/${nap}/cancel`, { body: { reason: 'enough' } });
   expect(cancelled).toMatchObject({ status: 200, body: { outcome: 'cancelled' } });
+  expect(await ending).toMatchObject({ status: 200, body: { status: 'Closed', outcome: 'cancelled', facts: {} } });
+  expect((await call('GET', `clinic/runs/${nap}?waitMs=20000&after=1`, { as: 'reader' })).body['seq']).toBeGreaterThan(
+    1,
+  );
+  expect((await call('GET', `clinic/runs/${nap}?waitMs=1h`, { as: 'reader' })).status).toBe(400);
 });
 
 test('hooks and events', async () => {

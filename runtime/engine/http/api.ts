@@ -17,6 +17,7 @@ import { start, startOptions, whenOf } from '../start.ts';
 import type { Callers } from './access.ts';
 import { listSchedules, pause, trigger } from './schedules.ts';
 import { errorAnswers, notFound } from './answers.ts';
+import { waitMsMax } from '../endings.ts';
 import { serveDeadLetters } from './dead-letters.ts';
 import { parse, type Route, type RouteOf } from './route.ts';
 
@@ -41,6 +42,11 @@ const eventBody = z.object({
 const eventName = z
   .string()
   .regex(/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/, 'must be words of A-Z, a-z, 0-9, "_" and "-", joined by dots');
+/** `after`: answered when there is more than up to that event; without it, at the end; at the latest after `waitMs`. */
+const waitQuery = z.object({
+  waitMs: z.coerce.number().int().min(0).max(waitMsMax).optional(),
+  after: z.coerce.number().int().min(0).optional(),
+});
 const limitMax = 500;
 const listQuery = z.object({
   workflow: name.optional(),
@@ -159,7 +165,12 @@ const showRun =
   ({ engine: { owners } }: ApiOptions): Route =>
   async ({ request, namespace }) => {
     const run = runOf(request);
-    return { status: 200, body: resultOf(await owners.ask<RunSummary>(run, 'show', { run, namespace })) };
+    const { waitMs, after } = parse(waitQuery, request.query, 'query');
+    const shown =
+      waitMs === undefined
+        ? await owners.ask<RunSummary>(run, 'show', { run, namespace })
+        : await owners.await({ run, namespace, waitMs, ...(after === undefined ? {} : { after }) });
+    return { status: 200, body: resultOf(shown) };
   };
 
 const showHistory =
