@@ -3,6 +3,7 @@ import { SignalboxError } from '../../api/errors.ts';
 import type { HistoryEvent } from '../../api/messages/history.ts';
 import type { PartitionWriter } from '../../core/journal/writer.ts';
 import type { PartitionJournal } from '../../ports/journal.ts';
+import { recordWith } from './record-search.ts';
 
 export interface EventsPage {
   readonly events: HistoryEvent[];
@@ -43,13 +44,20 @@ export class Histories {
       if (link.last <= after) continue;
       for (const event of await this.#archived(run, link.segment)) if (!page.add(event)) return page.cut();
     }
-    for (const seq of records) {
-      const stored = await this.#journal.at(seq);
-      if (stored === undefined) return undefined;
-      const entry = stored.record.runs.find((known) => known.run === run);
-      for (const event of entry?.events ?? []) if (!page.add(event)) return page.cut();
+    const from = await recordWith(records, after, async (seq) => (await this.#recorded(run, seq))?.[0]?.seq);
+    if (from === undefined) return undefined;
+    for (const seq of records.slice(from)) {
+      const events = await this.#recorded(run, seq);
+      if (events === undefined) return undefined;
+      for (const event of events) if (!page.add(event)) return page.cut();
     }
     return { events: page.events, more: false };
+  }
+
+  /** The run's events in one record; undefined when it has left the journal. */
+  async #recorded(run: string, seq: number): Promise<readonly HistoryEvent[] | undefined> {
+    const stored = await this.#journal.at(seq);
+    return stored === undefined ? undefined : (stored.record.runs.find((known) => known.run === run)?.events ?? []);
   }
 
   /** The run's segments, the oldest first. */
