@@ -36,6 +36,7 @@ export class PlaneStage {
   readonly #buses: readonly [control: NatsBus, work: NatsBus];
   readonly #processes: Set<ChildProcess>;
   readonly #patienceMs: number;
+  #starts = 0;
 
   private constructor(of: {
     plane: TestPlane;
@@ -78,6 +79,7 @@ export class PlaneStage {
   }
 
   async stop(): Promise<void> {
+    this.#starts += 1;
     await Promise.allSettled(this.#buses.map((bus) => bus.close()));
     for (const child of this.#processes) child.kill('SIGKILL');
     await this.#operator.stop();
@@ -92,6 +94,7 @@ export class PlaneStage {
   /** An armed operator takes the place of the one that runs; as `stage.ts` says. */
   async arm(at: readonly string[], fault: PlaneFault): Promise<{ readonly taken: Promise<void> }> {
     const held = `${this.#plane.servers.paths.root}/held`;
+    this.#starts += 1;
     await this.#operator.kill();
     // Streams in memory are gone: a start that is cut off leaves them missing.
     if (at[0] === 'operator.streams.made') await this.#crash('nats-server');
@@ -116,12 +119,20 @@ export class PlaneStage {
       await this.#crash(fault === 'nats' ? 'nats-server' : 'kube-apiserver');
     } finally {
       rmSync(held, { force: true });
+      this.#startAgain();
     }
+  }
+
+  /** One that was held for longer than its lease has lost it and ends, as it must; its Deployment would start it again. */
+  #startAgain(): void {
+    const starts = this.#starts;
+    void this.#operator.ended().then(() => (this.#starts === starts ? this.#start(undefined) : undefined));
   }
 
   /** SIGKILL; it is back when this resolves. */
   async kill(victim: 'operator' | ServerName): Promise<void> {
     if (victim !== 'operator') return this.#crash(victim);
+    this.#starts += 1;
     await this.#operator.kill();
     await this.#start(undefined);
   }
@@ -140,6 +151,7 @@ export class PlaneStage {
   }
 
   #start(arming: string | undefined): Promise<void> {
+    this.#starts += 1;
     return this.#operator.start(arming === undefined ? {} : { SIGNALBOX_FAILPOINT: arming });
   }
 
