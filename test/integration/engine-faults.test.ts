@@ -5,7 +5,9 @@ import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
 import { connectNats, type NatsBus, natsJournal, natsPresence } from '../../adapters/nats/nats.ts';
 import type { ClaimReply, ReportReply } from '../../api/messages/asks.ts';
 import { askEngine, bundleToken, presenceSubject, type WorkerEngineVerb } from '../../api/messages/subjects.ts';
+import { checkpointPolicy } from '../../core/journal/checkpoint.ts';
 import { partitionOf } from '../../core/workflow/partition.ts';
+import { storageDefault } from '../../runtime/engine/ports.ts';
 import { EngineStage, namespace, partitions, type Script } from '../support/engine-stage.ts';
 
 let stage: EngineStage;
@@ -190,7 +192,8 @@ test('two engines: the second takes over when the first stops answering', async 
 test('a journal that is nearly full refuses starts, and can still write a cancel', async () => {
   await stage.agent('clerk');
   await stage.workflow('steps', steps(1));
-  await stage.engine();
+  // Without checkpoints, which would make room: as when the archive is full.
+  await stage.engine('engine', { ...storageDefault, checkpoint: { ...checkpointPolicy, fullness: 2 } });
   const begun: string[] = [];
   const fill = async (): Promise<string> => {
     for (let times = 0; times < 400; times += 1) {

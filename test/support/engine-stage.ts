@@ -49,7 +49,7 @@ import { digest } from '../../core/canonical/canonical.ts';
 import { partitionOf, runIdFor } from '../../core/workflow/partition.ts';
 import type { Subscription, Task } from '../../ports/bus.ts';
 import { type Engine, startEngine } from '../../runtime/engine/engine.ts';
-import type { EnginePorts } from '../../runtime/engine/ports.ts';
+import type { EnginePorts, StorageSettings } from '../../runtime/engine/ports.ts';
 import { loadReceiptKey, signReceipt } from '../../runtime/receipts.ts';
 import { startNats, type TestNats } from './nats.ts';
 
@@ -381,7 +381,10 @@ export class EngineStage {
   }
 
   /** The engine in this process. */
-  async engine(name = 'engine'): Promise<{ readonly engine: Engine; readonly ports: EnginePorts }> {
+  async engine(
+    name = 'engine',
+    storage?: StorageSettings,
+  ): Promise<{ readonly engine: Engine; readonly ports: EnginePorts }> {
     const { url } = this.nats;
     const control = await connectNats({ url, ...this.nats.control, name });
     const work = await connectNats({ url, ...this.nats.work, name });
@@ -400,7 +403,7 @@ export class EngineStage {
       metrics: promMetrics({ processMetrics: false }),
       receiptKey: this.#key,
     };
-    const engine = startEngine(ports, { name, partitions });
+    const engine = startEngine(ports, { name, partitions, ...(storage === undefined ? {} : { storage }) });
     this.#stops.push(async () => {
       await engine.stop();
       await Promise.all([control.close(), work.close()]);
