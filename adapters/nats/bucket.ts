@@ -15,6 +15,9 @@ export interface BucketHost {
   readonly link: Link;
 }
 
+/** How long a bus event is kept for a run that begins to wait for it. */
+const inboxRetentionMs = 24 * 3_600_000;
+
 /** How the product's own buckets are made, whoever asks first. Lease of `owners`: 3 s. */
 const known: Readonly<Record<string, BucketOptions>> = {
   [buckets.owners]: { memory: true, ttlMs: 3_000, maxBytes: 1024 * 1024 },
@@ -22,6 +25,7 @@ const known: Readonly<Record<string, BucketOptions>> = {
   [buckets.escalations]: { memory: true },
   [buckets.projected]: { memory: true, maxBytes: 64 * 1024 },
   // Twice the minute that counts. On disk: a restarted server must not give a minute's worth again.
+  [buckets.inbox]: { ttlMs: inboxRetentionMs },
   [buckets.limits]: { ttlMs: 2 * 60_000 },
   // Three days: a day's spending is read until the day is over everywhere.
   [buckets.spend]: { ttlMs: 3 * 24 * 3_600_000 },
@@ -101,8 +105,34 @@ function bucketOver<T>(open: OpenBucket): Bucket<T> {
         throw busFailure(error, `list bucket ${name}`);
       }
     },
+    matching: async (pattern, limit) => {
+      try {
+        return await attempt(`search bucket ${name}`, () => matching<T>(open, pattern, limit));
+      } catch (error) {
+        throw busFailure(error, `search bucket ${name}`);
+      }
+    },
     watch: (signal) => watchBucket<T>(open, signal),
   };
+}
+
+/** One request per entry, answered by the leader: without a consumer, so cheap when there is none. */
+async function matching<T>({ host, name }: OpenBucket, pattern: string, limit: number): Promise<readonly Entry<T>[]> {
+  const prefix = `$KV.${name}.`;
+  const found: Entry<T>[] = [];
+  for (let seq = 1; found.length < limit;) {
+    // The server knows this query; the client's type of it does not.
+    const query = { seq, next_by_subj: prefix + pattern };
+    const next = await host.manager.streams.getMessage(`KV_${name}`, query).catch((error: unknown) => {
+      if (apiCode(error) === apiCodes.messageNotFound) return null;
+      throw error;
+    });
+    if (next === null) break;
+    seq = next.seq + 1;
+    if (next.header.get('KV-Operation') !== '') continue;
+    found.push({ key: next.subject.slice(prefix.length), value: next.json<T>(), revision: next.seq });
+  }
+  return found;
 }
 
 async function compareAndSet(

@@ -313,6 +313,8 @@ export interface CancelRequest {
   readonly reason: string;
 }
 export interface DeliverRequest {
+  /** When it came, where it was kept for a wait that begins later. */
+  readonly at?: number;
   readonly namespace: string;
   readonly id: string;
   readonly subject: string;

@@ -3,10 +3,12 @@ import { z } from 'zod';
 import { isSignalboxError } from '../../api/errors.ts';
 import type { JsonObject } from '../../api/messages/history.ts';
 import { streams } from '../../api/messages/subjects.ts';
+import { digest } from '../../core/canonical/canonical.ts';
 import type { Subscription, Task } from '../../ports/bus.ts';
 import type { SchemaChecks } from '../json-schema.ts';
 import type { Catalog } from './catalog.ts';
 import { type Owners, resultOf } from './forward.ts';
+import { Inbox } from './inbox.ts';
 import type { EnginePorts } from './ports.ts';
 import { start } from './start.ts';
 import { failpoint } from '../../ports/failpoint.ts';
@@ -32,26 +34,48 @@ export interface BusEventOptions {
   readonly checks: SchemaChecks;
 }
 
-export function consumeEvents(options: BusEventOptions): Subscription {
-  const { work, log } = options.ports;
+interface Consuming extends BusEventOptions {
+  readonly inbox: Inbox;
+}
+
+export function consumeEvents(given: BusEventOptions): Subscription {
+  const options: Consuming = { ...given, inbox: new Inbox(given.ports.control) };
+  const { work } = options.ports;
   return work.consume(streams.events, eventsConsumer, slots, async (task) => {
     const parsed = eventMessage.safeParse(task.payload);
     if (!parsed.success) {
-      log.warn('a bus event without id, namespace or subject was dropped', { problem: z.prettifyError(parsed.error) });
-      task.ack();
+      await giveUp(options, task, z.prettifyError(parsed.error));
       return;
     }
     await handle(options, parsed.data, task);
   });
 }
 
-async function handle(options: BusEventOptions, event: EventMessage, task: Task): Promise<void> {
+/** Kept for people before it is acknowledged. */
+async function giveUp({ ports }: BusEventOptions, task: Task, message: string): Promise<void> {
+  const [, namespace = '', ...subject] = task.subject.split('.');
+  const { id } = (typeof task.payload === 'object' && task.payload !== null ? task.payload : {}) as { id?: unknown };
+  const item = typeof id === 'string' && id !== '' ? id : digest(task.payload ?? null);
+  const origin = { kind: 'event', name: subject.join('.'), item } as const;
+  const cause = { code: 'INVALID_INPUT', message: task.malformed ?? message };
+  try {
+    await ports.deadLetters.note({ namespace, reason: 'malformed', origin, cause }, task.payload);
+    ports.log.warn('a bus event cannot be read; it is a dead letter', { namespace, subject: origin.name, item });
+    task.ack();
+  } catch (error) {
+    ports.log.warn('a bus event cannot be read, and cannot be kept; it comes again', { namespace, item, error });
+    task.nak(RETRY_MS);
+  }
+}
+
+async function handle(options: Consuming, event: EventMessage, task: Task): Promise<void> {
   const { log } = options.ports;
   const { id, namespace, subject } = event;
   try {
     failpoint('engine.event.received');
     // Before, nobody seems to wait for it: it would be acknowledged for nothing.
     options.catalog.assertSynced();
+    await keep(options, event);
     await deliver(options, event);
     for (const workflow of options.catalog.workflows(namespace)) {
       if (!workflow.spec.triggers?.some((trigger) => trigger.event?.subject === subject)) continue;
@@ -63,6 +87,12 @@ async function handle(options: BusEventOptions, event: EventMessage, task: Task)
     log.warn('a bus event could not be handled; it comes again', { id, namespace, subject, error });
     task.nak(RETRY_MS);
   }
+}
+
+/** Before it is delivered: a run that begins to wait meanwhile finds it. */
+async function keep({ catalog, inbox, ports }: Consuming, event: EventMessage): Promise<void> {
+  if (!catalog.waitsFor(event.namespace, event.subject)) return;
+  await inbox.keep({ ...event, payload: event.payload as JsonObject, at: ports.clock.now() });
 }
 
 /** A run that waits may be in any partition. */

@@ -17,6 +17,8 @@ export class Catalog {
   readonly #changed: () => void;
   #bucket: Bucket<unknown> | undefined;
   #synced = false;
+  /** Subjects that states wait for; undefined when it is to be computed. */
+  #awaited: ReadonlySet<string> | undefined;
 
   /** `changed`: something new is known; runs that waited for it may go on. */
   constructor(changed: () => void) {
@@ -89,6 +91,18 @@ export class Catalog {
     }
   }
 
+  /** True when a state of any version that is known waits for bus events of this subject. */
+  waitsFor(namespace: string, subject: string): boolean {
+    this.#awaited ??= new Set(
+      [...this.#workflows.values()].flatMap(({ namespace: of, spec }) =>
+        Object.values(spec.states).flatMap((state) =>
+          state.for?.event === undefined ? [] : [`${of} ${state.for.event}`],
+        ),
+      ),
+    );
+    return this.#awaited.has(`${namespace} ${subject}`);
+  }
+
   /** Every schedule of the current workflows. */
   *schedules(): Generator<Schedule> {
     for (const [key, value] of this.#entries) {
@@ -123,6 +137,7 @@ export class Catalog {
       const workflow = value as ResolvedWorkflow;
       this.#workflows.set(workflow.digest, workflow);
       this.#unknown.set(workflow.digest, unknownStates(workflow) ?? '');
+      this.#awaited = undefined;
     } else if (key.startsWith('bundle.')) {
       const bundle = value as ResolvedBundle;
       this.#bundles.set(bundle.digest, bundle);

@@ -1,11 +1,18 @@
 // Owns: asking the owners of children until they are closed. What is wanted follows from folded state and is asked again after
 // a takeover; a child's hint makes it fast, this makes it certain.
-import type { ChildClosedRequest, ChildReport, ChildRequest, EngineReply } from '../../api/messages/asks.ts';
+import type { ChildClosedRequest, ChildHint, ChildReport, ChildRequest, EngineReply } from '../../api/messages/asks.ts';
 import { refused } from '../../core/workflow/join.ts';
 import type { Command } from '../../core/workflow/plan.ts';
 import { failpoint } from '../../ports/failpoint.ts';
 import type { Log } from '../../ports/system.ts';
 import { Repeats } from './repeats.ts';
+
+/** How parents and children in other partitions are reached. */
+export interface Family {
+  askChild(child: string, request: ChildRequest): Promise<EngineReply<ChildReport>>;
+  /** The child is closed; true once its parent knows, or nobody waits for it. */
+  tellParent(hint: ChildHint): Promise<boolean>;
+}
 
 export type ChildCommand = Extract<Command, { readonly request: ChildRequest }>;
 

@@ -7,7 +7,8 @@ import type { EngineMetrics } from './metrics.ts';
 import type { EnginePorts, EngineSettings } from './ports.ts';
 import { serveRefusals } from './refusing.ts';
 import type { Fallback } from './fallbacks.ts';
-import { type Family, Serving } from './serving.ts';
+import type { Family } from './children.ts';
+import { Serving } from './serving.ts';
 import { failpoint } from '../../ports/failpoint.ts';
 import type { Witnesses } from './witnesses.ts';
 

@@ -13,10 +13,11 @@ import type { Witness } from '../../core/journal/witness.ts';
 import type { RunState } from '../../core/workflow/state.ts';
 import { isSignalboxError, SignalboxError } from '../../api/errors.ts';
 import type { PartitionJournal } from '../../ports/journal.ts';
-import type { ChildHint, ChildReport, ChildRequest, EngineReply } from '../../api/messages/asks.ts';
+import type { ChildHint } from '../../api/messages/asks.ts';
 import { closeChild } from '../../core/workflow/join.ts';
 import type { Catalog } from './catalog.ts';
-import { type ChildCommand, Children } from './children.ts';
+import { LateWaits } from './late-waits.ts';
+import { type ChildCommand, Children, type Family } from './children.ts';
 import { Dispatch } from './dispatch.ts';
 import { Checkpointer } from './checkpointer.ts';
 import { Endings } from './endings.ts';
@@ -44,13 +45,6 @@ export interface ServingOptions {
   readonly family: Family;
 }
 
-/** How parents and children in other partitions are reached. */
-export interface Family {
-  askChild(child: string, request: ChildRequest): Promise<EngineReply<ChildReport>>;
-  /** The child is closed; true once its parent knows, or nobody waits for it. */
-  tellParent(hint: ChildHint): Promise<boolean>;
-}
-
 /** After a takeover, running workers get this long to say that they are at work. */
 const graceMs = 2_000;
 const TIMER_RETRY_MS = 1_000;
@@ -71,6 +65,7 @@ export class Serving {
   readonly projections: Projections;
   readonly endings = new Endings();
   readonly children: Children;
+  readonly #lateWaits: LateWaits;
   /** Parents that do not know yet that a child of theirs is closed. */
   readonly #news: Repeats;
   readonly #told = new Set<string>();
@@ -133,6 +128,7 @@ export class Serving {
       closed: (parent, request) => this.act(parent, (given) => closeChild(given, request)),
       log: about,
     });
+    this.#lateWaits = new LateWaits(ports, about, this);
     this.#room = new Room(journal);
     this.#fallbacks = new Fallbacks({
       clock,
@@ -156,6 +152,7 @@ export class Serving {
       loaded,
     );
     await this.#measure();
+    void this.#lateWaits.takenOver(({ namespace, subject, key }) => table.awaiting(namespace, subject, key));
     this.#arrange([...new Set([...table.unsettled(), ...loaded.changed])], graceMs);
     this.#wake();
     this.#clocks.push(
@@ -208,6 +205,7 @@ export class Serving {
   stop(): void {
     this.#stopped = true;
     this.children.stop();
+    this.#lateWaits.stop();
     this.#news.stop();
     this.#fallbacks.stop();
     for (const clock of this.#clocks) clearInterval(clock);
@@ -289,6 +287,7 @@ export class Serving {
     this.timers.set(state.run, soon ? wakeAt : undefined);
     if (!dispatched) this.dispatch.forget(state.run);
     this.children.want(state.run, children);
+    this.#lateWaits.committed(state, definition);
   }
 
   /** What is to be done for the run and is not known to be done. */

@@ -1,9 +1,10 @@
 // What comes to runs from outside, on a real nats-server: signals, delayed starts, business keys, search.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { natsDeadLetters } from '../../adapters/nats/nats.ts';
 import type { EngineReply } from '../../api/messages/asks.ts';
 import type { JsonObject, RunSummary } from '../../api/messages/history.ts';
 import type { SignalResult } from '../../api/messages/incoming.ts';
-import { engineSubject, signalSubject, startSubject } from '../../api/messages/subjects.ts';
+import { engineSubject, eventSubject, signalSubject, startSubject, streams } from '../../api/messages/subjects.ts';
 import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
 import { byPlace, cursorOf } from '../../core/search/where.ts';
 import { EngineStage, type EngineProcess, namespace, partitions } from '../support/engine-stage.ts';
@@ -36,6 +37,14 @@ beforeAll(async () => {
 afterAll(async () => {
   await stage?.stop();
 });
+
+async function untilLogged(one: EngineProcess, words: string): Promise<void> {
+  const until = Date.now() + 30_000;
+  while (!one.log().includes(words)) {
+    if (Date.now() > until) throw new Error(`the engine did not say "${words}"`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
 
 /** Over NATS, as anybody who may publish in the account. */
 async function signal(
@@ -161,4 +170,99 @@ test('search by attributes, in pages over partitions: each run once', async () =
   }
   expect(seen.toSorted()).toEqual(runs.toSorted());
   await expect(page({ where: 'number' })).rejects.toThrow('where: found "number"');
+});
+
+describe('bus events', () => {
+  const bell = {
+    input: { type: 'object' },
+    start: 'pause',
+    states: {
+      pause: { type: 'wait', for: { signal: 'go' }, timeout: '1h', exits: { timeout: 'late' } },
+      ring: {
+        type: 'wait',
+        for: { event: 'bell.rung', by: 'input.door' },
+        timeout: '1h',
+        exits: { timeout: 'late' },
+      },
+      done: { type: 'terminal', outcome: 'success' },
+      late: { type: 'terminal', outcome: 'failed' },
+    },
+    transitions: [
+      { from: 'pause', to: 'ring' },
+      { from: 'ring', to: 'done' },
+    ],
+  } as WorkflowSpec;
+
+  /** Resolves once the engines have taken every event: what they acknowledged is gone from the stream. */
+  async function taken(): Promise<void> {
+    const until = Date.now() + 30_000;
+    for (;;) {
+      const { state } = await stage.work.manager.streams.info(streams.events);
+      if (state.messages === 0) return;
+      if (Date.now() > until) throw new Error(`${state.messages} events are not taken`);
+      await new Promise((resolve) => setTimeout(resolve, 50));
+    }
+  }
+
+  test('one that came before the wait is found, through a kill -9 of engine and bus; only its own run takes it', async () => {
+    await stage.workflow('bell', bell);
+    const [north, south] = [await stage.begin('bell', { door: 'north' }), await stage.begin('bell', { door: 'south' })];
+    await stage.event('bell.rung', 'north', { times: 2 }, 'ring-1');
+    await taken();
+    expect((await stage.show(north)).state).toBe('pause');
+    await engine.kill();
+    await stage.nats.kill();
+    await stage.nats.start();
+    engine = stage.engineProcess('engine-pod-bell');
+    await signal(south, 'go', 'g');
+    await signal(north, 'go', 'g');
+    expect(await stage.closed(north, 60_000)).toMatchObject({ outcome: 'success' });
+    const received = (await stage.history(north)).filter(({ type }) => type === 'BusEventReceived');
+    expect(received).toMatchObject([{ id: 'ring-1', payload: { times: 2 } }]);
+    expect(await stage.show(south)).toMatchObject({ state: 'ring', status: 'Running' });
+    await stage.event('bell.rung', 'south', {}, 'ring-2');
+    expect(await stage.closed(south, 60_000)).toMatchObject({ outcome: 'success' });
+  });
+
+  test('one from before the run does not count, unless the state looks back', async () => {
+    await stage.workflow('bell', bell);
+    const { ring } = bell.states;
+    await stage.workflow('bell-back', {
+      ...bell,
+      states: { ...bell.states, ring: { ...ring, for: { ...ring?.for, lookBack: '1h' } } },
+    } as WorkflowSpec);
+    await stage.begin('bell', { door: 'never' });
+    await stage.event('bell.rung', 'old', {}, 'ring-old');
+    await taken();
+    const [fresh, back] = [await stage.begin('bell', { door: 'old' }), await stage.begin('bell-back', { door: 'old' })];
+    await signal(fresh, 'go', 'g');
+    await signal(back, 'go', 'g');
+    expect(await stage.closed(back)).toMatchObject({ outcome: 'success' });
+    expect(await stage.show(fresh)).toMatchObject({ state: 'ring', status: 'Running' });
+  });
+
+  test('an engine that dies between the wait and its look: the next one looks', async () => {
+    await stage.workflow('bell', bell);
+    const run = await stage.begin('bell', { door: 'east' });
+    await stage.event('bell.rung', 'east', {}, 'ring-east');
+    await taken();
+    await engine.kill();
+    // The wait becomes a fact, and nobody is there to look: written as the dead owner would have.
+    const dying = stage.engineProcess('engine-pod-dying', { SIGNALBOX_FAILPOINT: 'engine.append.after' });
+    await stage.show(run);
+    // One that has read the catalog when it takes over.
+    engine = stage.engineProcess('engine-pod-east');
+    await untilLogged(engine, 'serving');
+    await stage.work.request(signalSubject(namespace, run, 'go'), { id: 'g', data: {} }, 2_000).catch(() => undefined);
+    await dying.kill();
+    await signal(run, 'go', 'g');
+    expect(await stage.closed(run, 60_000)).toMatchObject({ outcome: 'success' });
+  });
+
+  test('one that cannot be read is a dead letter, and the others go on', async () => {
+    await stage.work.publish(eventSubject(namespace, 'bell.rung'), { key: 'north' });
+    await taken();
+    const letters = await natsDeadLetters(stage.control, Date.now).list({ namespace, reason: 'malformed' }, 10);
+    expect(letters).toMatchObject([{ origin: { kind: 'event', name: 'bell.rung' }, state: 'Open' }]);
+  });
 });

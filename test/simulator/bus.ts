@@ -178,6 +178,13 @@ function taskOf(network: Network, delivery: Delivery, living: () => boolean): Ta
   };
 }
 
+const fits = (pattern: string, key: string): boolean => {
+  const [wanted, given] = [pattern.split('.'), key.split('.')];
+  if (wanted.at(-1) === '>')
+    return wanted.slice(0, -1).every((token, index) => token === '*' || token === given[index]);
+  return wanted.length === given.length && wanted.every((token, index) => token === '*' || token === given[index]);
+};
+
 /** Buckets answer at once: what hurts in them is that they vanish, and that others write first. */
 function bucketOf<T>(network: Network, name: string, living: () => boolean): Bucket<T> {
   const { world } = network;
@@ -205,6 +212,16 @@ function bucketOf<T>(network: Network, name: string, living: () => boolean): Buc
       }),
     delete: (key) => attempt((table) => void write(table, key, undefined, true)),
     keys: () => attempt((table) => [...table.rows.keys()].filter((key) => network.row(table, key) !== undefined)),
+    matching: (pattern, limit) =>
+      attempt((table) =>
+        [...table.rows.keys()]
+          .flatMap((key) => {
+            const row = fits(pattern, key) ? network.row(table, key) : undefined;
+            return row === undefined ? [] : [{ key, value: row.value as T, revision: row.revision }];
+          })
+          .toSorted((left, right) => left.revision - right.revision)
+          .slice(0, limit),
+      ),
     async *watch(signal) {
       const table = network.table(name);
       for (const [key, { value, revision }] of table.rows)
