@@ -3,7 +3,7 @@ import { natsAuthCallout } from '../adapters/identity/callout.ts';
 import { inClusterConfig } from '../adapters/kube/access.ts';
 import { connectKube } from '../adapters/kube/kube.ts';
 import { createInformers } from '../adapters/kube/reflector.ts';
-import { connectNats, natsBusAdmin } from '../adapters/nats/nats.ts';
+import { connectNats, natsBusAdmin, replicasOf } from '../adapters/nats/nats.ts';
 import { systemClock } from '../adapters/system/clock.ts';
 import { armFromEnvironment } from '../adapters/system/failpoints.ts';
 import { serveHealth } from '../adapters/system/http-health.ts';
@@ -79,11 +79,12 @@ async function run(log: Log): Promise<'stopped' | 'lost'> {
 }
 
 /** Both accounts, with every stream that processes need; making them again does no harm. */
-async function connectBuses({ natsUrl: url, control, work, podName, partitions }: Settings) {
+async function connectBuses({ natsUrl: url, control, work, podName, partitions, durability }: Settings) {
+  const replicas = replicasOf[durability];
   const name = `operator/${podName}`;
   const buses = {
-    control: await connectNats({ url, ...control, name, account: 'CONTROL' }),
-    work: await connectNats({ url, ...work, name, account: 'WORK' }),
+    control: await connectNats({ url, ...control, name, account: 'CONTROL', replicas }),
+    work: await connectNats({ url, ...work, name, account: 'WORK', replicas }),
   };
   const admin = natsBusAdmin(buses);
   await admin.ensureStreams(partitions);

@@ -1,6 +1,7 @@
 // Owns: the operator's settings, read once from the environment.
 import { SignalboxError } from '../api/errors.ts';
 import { defaultPartitions } from '../api/messages/subjects.ts';
+import { type Durability, durabilities } from '../ports/journal.ts';
 import type { Address } from './admission/configuration.ts';
 import type { LeaseTimes } from './controller/leader.ts';
 
@@ -22,6 +23,7 @@ export interface Settings {
   /** Absent: somebody else answers for connections without a static user. */
   readonly callout?: NatsLogin & { readonly issuerSeed: string };
   readonly partitions: number;
+  readonly durability: Durability;
   readonly image: string;
   readonly lease: LeaseTimes;
 }
@@ -55,6 +57,7 @@ export function readSettings(environment: Environment): Settings {
     podName: text('POD_NAME'),
     podNamespace,
     podIp,
+    durability: durabilityOf(environment['SIGNALBOX_DURABILITY'] || 'disk'),
     httpPort: number('SIGNALBOX_HTTP_PORT', 8080, ports),
     webhookPort,
     webhook: addressOf(environment, { podIp, podNamespace, webhookPort }),
@@ -86,3 +89,12 @@ const leaseOf = (seconds: number): LeaseTimes => ({
   renewMs: Math.round((seconds * 2_000) / 3),
   retryMs: Math.round((seconds * 2_000) / 15),
 });
+
+function durabilityOf(found: string): Durability {
+  const known = durabilities.find((one) => one === found);
+  if (known !== undefined) return known;
+  throw new SignalboxError(
+    'CONFIG_INVALID',
+    `SIGNALBOX_DURABILITY is "${found}"; allowed are ${durabilities.join(' and ')}`,
+  );
+}

@@ -78,14 +78,18 @@ export interface Archive {
   bytes(): Promise<number>;
 }
 
+/** When an acknowledgement counts: on a disk, or in the memory of a majority of three servers. */
+export const durabilities = ['disk', 'replicated'] as const;
+export type Durability = (typeof durabilities)[number];
+
 export interface Journal {
   /**
    * Rejects with NOT_FOUND when there is no such stream, JOURNAL_FULL or JOURNAL_UNWRITABLE while the disk under it takes nothing:
    * then nothing may be served, since nothing could be acknowledged.
    */
   partition(partition: number): Promise<PartitionJournal>;
-  /** Reads the server's settings back; rejects with BUS_NOT_DURABLE unless it fsyncs before each acknowledgement. */
-  assertDurable(): Promise<void>;
+  /** Reads the servers' settings back: what is promised, in words; rejects with BUS_NOT_DURABLE when the profile is not what runs. */
+  assertDurable(): Promise<string>;
   /** Rejects with JOURNAL_FULL or JOURNAL_UNWRITABLE while the server cannot write some stream to its disk. */
   assertWritable(): Promise<void>;
 }

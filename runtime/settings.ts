@@ -1,4 +1,5 @@
 // Owns: settings from the environment: each is named in the message that says what is wrong with it.
+import { type Durability, durabilities } from '../ports/journal.ts';
 import { join } from 'node:path';
 import { SignalboxError } from '../api/errors.ts';
 
@@ -21,3 +22,14 @@ export function integer(environment: Environment, name: string, fallback: number
 /** A path of the container, below SIGNALBOX_ROOT where pods run as plain processes. */
 export const containerPath = (environment: Environment, path: string): string =>
   join(environment['SIGNALBOX_ROOT'] || '/', path);
+
+/** `SIGNALBOX_DURABILITY`: `disk` unless the operator of the system has chosen otherwise. */
+export function durability(environment: Environment): Durability {
+  const found = environment['SIGNALBOX_DURABILITY'] || 'disk';
+  const known = durabilities.find((one) => one === found);
+  if (known !== undefined) return known;
+  throw new SignalboxError(
+    'CONFIG_INVALID',
+    `SIGNALBOX_DURABILITY is "${found}"; allowed are ${durabilities.join(' and ')}`,
+  );
+}

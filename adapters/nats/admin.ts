@@ -116,7 +116,7 @@ async function ensureStreams(options: AdminOptions, partitions: number): Promise
   }
   await ensureStream(control, ledger(options.ledgerBytesMax ?? 2 * GiB));
   await ensureStream(control, deadLetters);
-  for (const name of shared) await control.bucket(name);
+  await ensureShared(control);
 }
 
 const remakeTriesMax = 60;
@@ -194,17 +194,38 @@ const eventConsumer: Partial<ConsumerConfig> = {
 };
 
 /** Makes the stream, or sets what may be changed of an existing one; never makes it anew. */
-async function ensureStream({ manager }: NatsBus, wanted: Wanted): Promise<void> {
+async function ensureStream({ manager, replicas }: NatsBus, stream: Wanted): Promise<void> {
+  const wanted = { ...stream, num_replicas: stream.storage === StorageType.Memory ? 1 : replicas };
   try {
     const { config } = await manager.streams.info(wanted.name);
-    if (config.max_bytes !== wanted.max_bytes) await manager.streams.update(wanted.name, wanted);
+    const raised = config.num_replicas < wanted.num_replicas;
+    if (config.max_bytes !== wanted.max_bytes || raised) await manager.streams.update(wanted.name, wanted);
   } catch (error) {
     if (!isMissingStream(error)) throw busFailure(error, `look at stream ${wanted.name}`);
     try {
-      await manager.streams.add({ ...wanted, num_replicas: 1 });
+      await manager.streams.add(wanted);
     } catch (failed) {
       if (apiCode(failed) !== apiCodes.streamNameInUse) throw busFailure(failed, `make stream ${wanted.name}`);
     }
+  }
+}
+
+async function ensureShared(control: NatsBus): Promise<void> {
+  for (const name of shared) await control.bucket(name);
+  await control.blobs();
+  await raiseReplicas(control);
+}
+
+/** Buckets and objects that were made with fewer replicas than are wanted now; never fewer than they have. */
+async function raiseReplicas({ manager, replicas }: NatsBus): Promise<void> {
+  if (replicas === 1) return;
+  try {
+    for await (const { config } of manager.streams.list()) {
+      if (config.storage !== StorageType.File || config.num_replicas >= replicas) continue;
+      await manager.streams.update(config.name, { ...config, num_replicas: replicas });
+    }
+  } catch (error) {
+    throw busFailure(error, `raise the replicas to ${replicas}`);
   }
 }
 

@@ -7,11 +7,15 @@ import { type ObjectInfo, Objm, StorageType } from '@nats-io/obj';
 import { SignalboxError } from '../../api/errors.ts';
 import { objectStore } from '../../api/messages/subjects.ts';
 import type { Blobs } from '../../ports/bus.ts';
-import { busFailure } from './failure.ts';
+import { apiCode, apiCodes, busFailure } from './failure.ts';
 
-export async function natsBlobs(js: JetStreamClient, manager: JetStreamManager): Promise<Blobs> {
+export async function natsBlobs(js: JetStreamClient, manager: JetStreamManager, replicas: number): Promise<Blobs> {
   const store = await new Objm(js)
-    .create(objectStore, { storage: StorageType.File })
+    .create(objectStore, { storage: StorageType.File, replicas })
+    // It is there, with other replicas: only the operator changes that.
+    .catch((error: unknown) =>
+      apiCode(error) === apiCodes.streamNameInUse ? new Objm(js).open(objectStore) : Promise.reject(error),
+    )
     .catch((error: unknown) => Promise.reject(busFailure(error, 'open the object store')));
   return {
     async put(digest, bytes) {

@@ -13,6 +13,7 @@ export interface BucketHost {
   readonly js: JetStreamClient;
   readonly manager: JetStreamManager;
   readonly link: Link;
+  readonly replicas: number;
 }
 
 /** How long a bus event is kept for a run that begins to wait for it. */
@@ -154,7 +155,7 @@ async function compareAndSet(
   return marker === null || marker.operation === 'PUT' ? undefined : write(marker.revision);
 }
 
-async function ensureBucket({ manager }: BucketHost, name: string, options: BucketOptions): Promise<void> {
+async function ensureBucket({ manager, replicas }: BucketHost, name: string, options: BucketOptions): Promise<void> {
   const stream = `KV_${name}`;
   const memory = options.memory ?? false;
   try {
@@ -169,6 +170,7 @@ async function ensureBucket({ manager }: BucketHost, name: string, options: Buck
       subjects: [`$KV.${name}.>`],
       retention: RetentionPolicy.Limits,
       storage: memory ? StorageType.Memory : StorageType.File,
+      num_replicas: memory ? 1 : replicas,
       discard: DiscardPolicy.New,
       max_msgs_per_subject: 1,
       max_bytes: options.maxBytes ?? (memory ? memoryBytesMax : diskBytesMax),

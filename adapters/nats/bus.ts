@@ -16,6 +16,8 @@ export interface NatsBus extends Bus {
   readonly connection: NatsConnection;
   readonly jetstream: JetStreamClient;
   readonly manager: JetStreamManager;
+  /** Of what is made on disk. */
+  readonly replicas: number;
 }
 
 const PUBLISH_TIMEOUT_MS = 5_000;
@@ -26,8 +28,10 @@ export async function connectNats(options: ConnectOptions): Promise<NatsBus> {
   const { connection } = link;
   const js = jetstream(connection);
   const manager = await jetstreamManager(connection, { checkAPI: false });
+  const replicas = options.replicas ?? 1;
   let blobs: Promise<Blobs> | undefined;
   return {
+    replicas,
     link,
     connection,
     jetstream: js,
@@ -49,8 +53,8 @@ export async function connectNats(options: ConnectOptions): Promise<NatsBus> {
     },
     consume: (stream, consumer, slots, work) =>
       consume({ link, inboxPrefix: options.inboxPrefix, stream, consumer, slots, work }),
-    bucket: (name, bucketOptions) => natsBucket({ js, manager, link }, name, bucketOptions),
-    blobs: () => (blobs ??= natsBlobs(js, manager)),
+    bucket: (name, bucketOptions) => natsBucket({ js, manager, link, replicas }, name, bucketOptions),
+    blobs: () => (blobs ??= natsBlobs(js, manager, replicas)),
     onReconnect: (callback) => void link.onReconnect(callback),
     problem: () => link.problem(),
     close: () => connection.close(),

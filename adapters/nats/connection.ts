@@ -23,6 +23,8 @@ export interface ConnectOptions {
   readonly account?: string;
   /** Below `_INBOX`; default `_INBOX`. Servers of requests answer nowhere else. */
   readonly inboxPrefix?: string;
+  /** Of the streams, buckets and objects on disk that are made over this connection; default 1. */
+  readonly replicas?: number;
   /** Keep trying until the first connect; default 30,000 ms, then reject. */
   readonly connectTimeoutMs?: number;
 }

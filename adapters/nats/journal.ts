@@ -5,17 +5,17 @@
 //   J4: a field of an event above 64 KiB lies in the object store; it was written there before the record that names it.
 //   J5: a server whose disk is full or fails stays silent: then its health page is asked, and no more is tried.
 import { createHash } from 'node:crypto';
-import { request as httpRequest } from 'undici';
 import { isSignalboxError, SignalboxError } from '../../api/errors.ts';
 import type { CommitRecord } from '../../api/messages/history.ts';
 import { journalStream, journalSubject } from '../../api/messages/subjects.ts';
 import type { Blobs } from '../../ports/bus.ts';
-import type { Appended, Journal, PartitionJournal, StoredRecord } from '../../ports/journal.ts';
+import type { Appended, Durability, Journal, PartitionJournal, StoredRecord } from '../../ports/journal.ts';
 import { natsArchive } from './archive.ts';
 import type { NatsBus } from './bus.ts';
 import { unlessReconnected } from './connection.ts';
 import { natsCheckpoints } from './checkpoints.ts';
 import { rolledBack } from '../../core/journal/chain.ts';
+import { assertDurable } from './durability.ts';
 import { apiCode, apiCodes, busFailure, isMissingStream, isUnknownOutcome, isWrongSequence } from './failure.ts';
 import { inlineFields, outlineFields } from './large-fields.ts';
 import { readStream, streamEnd, unreadable } from './read-stream.ts';
@@ -24,6 +24,8 @@ import { assertWritable, isDiskError } from './write-errors.ts';
 import { failpoint } from '../../ports/failpoint.ts';
 
 export interface JournalOptions {
+  /** What was chosen for the installation; default `disk`. */
+  readonly durability?: Durability;
   /** The server's monitoring page, `http://host:8222`: the only place where it says its sync_interval. */
   readonly monitorUrl?: string;
   /** How long one append may take before its outcome is unknown; default 5,000 ms, tried three times. */
@@ -50,7 +52,7 @@ export function natsJournal(bus: NatsBus, options: JournalOptions = {}): Journal
       await writable();
       return partitionJournal({ bus, partition, timeoutMs: options.appendTimeoutMs ?? 5_000, writable });
     },
-    assertDurable: () => assertDurable(options.monitorUrl),
+    assertDurable: () => assertDurable(bus, options.monitorUrl, options.durability ?? 'disk'),
     assertWritable: () => assertWritable(options.monitorUrl),
   };
 }
@@ -204,31 +206,4 @@ function asRecord(bytes: Uint8Array, stream: string, seq: number): CommitRecord 
     return record as CommitRecord;
   }
   throw unreadable(stream, seq, new Error('no commit record of version 1; a newer engine may have written it'));
-}
-
-async function assertDurable(monitorUrl: string | undefined): Promise<void> {
-  if (monitorUrl === undefined) {
-    throw new SignalboxError(
-      'CONFIG_INVALID',
-      'the monitoring URL of nats-server is not set; set SIGNALBOX_NATS_MONITOR_URL (such as http://nats:8222), so that sync_interval can be read back',
-    );
-  }
-  const config = await readSync(monitorUrl);
-  if (config.sync_always === true) return;
-  throw new SignalboxError(
-    'BUS_NOT_DURABLE',
-    `nats-server at ${monitorUrl} acknowledges before it has written to disk (sync_interval ${config.sync_interval ?? 'unknown'} ns); set "sync_interval: always" in its jetstream section and restart it`,
-  );
-}
-
-async function readSync(monitorUrl: string): Promise<{ sync_always?: boolean; sync_interval?: number }> {
-  try {
-    const answer = await httpRequest(`${monitorUrl}/varz`, { headersTimeout: 3_000, bodyTimeout: 3_000 });
-    const varz = (await answer.body.json()) as {
-      jetstream?: { config?: { sync_always?: boolean; sync_interval?: number } };
-    };
-    return varz.jetstream?.config ?? {};
-  } catch (error) {
-    throw busFailure(error, `read ${monitorUrl}/varz`);
-  }
 }

@@ -7,6 +7,7 @@ import {
   natsJournal,
   natsLedgerSweep,
   natsOwnership,
+  replicasOf,
   natsPresence,
 } from '../../adapters/nats/nats.ts';
 import { systemClock } from '../../adapters/system/clock.ts';
@@ -18,7 +19,7 @@ import { promMetrics } from '../../adapters/system/metrics.ts';
 import { statePacking } from '../../adapters/system/packing.ts';
 import { defaultPartitions } from '../../api/messages/subjects.ts';
 import { loadReceiptKey } from '../receipts.ts';
-import { type Environment, integer, required } from '../settings.ts';
+import { durability, type Environment, integer, required } from '../settings.ts';
 import { onTermination } from '../shutdown.ts';
 import { startEngine } from './engine.ts';
 import { type CallerKube, kubeCallers } from './http/access.ts';
@@ -39,6 +40,7 @@ const account = (environment: Environment, which: 'CONTROL' | 'WORK', name: stri
   user: required(environment, `SIGNALBOX_NATS_${which}_USER`),
   password: required(environment, `SIGNALBOX_NATS_${which}_PASSWORD`),
   name: `engine/${name}`,
+  replicas: replicasOf[durability(environment)],
   account: which,
 });
 
@@ -68,9 +70,19 @@ try {
   const control = await connectNats(account(env, 'CONTROL', name));
   const work = await connectNats(account(env, 'WORK', name));
   const monitorUrl = env['SIGNALBOX_NATS_MONITOR_URL'];
-  const journal = natsJournal(control, { appendTimeoutMs: 2_000, ...(monitorUrl === undefined ? {} : { monitorUrl }) });
-  if (monitorUrl === undefined) log.warn('SIGNALBOX_NATS_MONITOR_URL is not set: sync_interval of NATS is not checked');
-  else await journal.assertDurable();
+  const profile = durability(env);
+  const journal = natsJournal(control, {
+    appendTimeoutMs: 2_000,
+    durability: profile,
+    ...(monitorUrl === undefined ? {} : { monitorUrl }),
+  });
+  if (monitorUrl === undefined && profile === 'disk')
+    log.warn('SIGNALBOX_NATS_MONITOR_URL is not set: sync_interval of NATS is not checked');
+  else {
+    const promise = await journal.assertDurable();
+    log[profile === 'disk' ? 'info' : 'warn']('durability', { profile, promise });
+  }
+  metrics.gauge('signalbox_durability', 'The durability profile in force.', ['profile'])(1, { profile });
   const ports: EnginePorts = {
     control,
     work,
