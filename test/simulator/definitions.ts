@@ -221,6 +221,38 @@ const flows: Readonly<Record<string, Flow>> = {
     transitions: [{ from: 'work', to: 'done' }],
     budget: { perRunMicros: 45 },
   },
+  trip: {
+    start: 'both',
+    states: {
+      both: {
+        type: 'parallel',
+        branches: { here: { start: 'side' }, there: { workflow: 'callback', input: { id: '${input.id}' } } },
+        join: 'all',
+        timeout: '60s',
+        exits: { error: 'undone', timeout: 'late' },
+      },
+      side: task('clerk', ['book'], { exits: { error: 'failed', timeout: 'failed' } }),
+      held: task('helper', ['note'], { compensation: 'release', exits: { error: 'undone', timeout: 'undone' } }),
+      release: {
+        type: 'compensation',
+        agent: 'clerk',
+        goal: 'Undo it.',
+        tools: ['book'],
+        timeout: '30s',
+        backup: 'none',
+      },
+      pay: task('payer', ['charge'], { exits: { error: 'undone', timeout: 'undone' } }),
+      undone: { type: 'terminal', outcome: 'failed', compensate: true },
+    },
+    transitions: [
+      { from: 'both', to: 'held' },
+      { from: 'side', to: 'done' },
+      { from: 'held', to: 'pay' },
+      { from: 'pay', when: 'facts.ok', to: 'done' },
+      { from: 'pay', to: 'undone' },
+    ],
+    timeout: '200s',
+  },
   callback: {
     start: 'work',
     states: { work: task('helper', ['note'], { timeout: '30s' }) },
@@ -249,7 +281,7 @@ export const workflows: Readonly<Record<string, ResolvedWorkflow>> = Object.from
   Object.entries(flows).map(([name, flow]) => [name, workflowOf(name, flow)]),
 );
 /** Those that people start. */
-export const startable = ['order', 'visit', 'rounds', 'refunds', 'risky', 'pause', 'cheap'] as const;
+export const startable = ['order', 'visit', 'rounds', 'refunds', 'risky', 'pause', 'cheap', 'trip'] as const;
 
 /** The catalog bucket as the operator has written it. */
 export const catalog: readonly (readonly [string, unknown])[] = [

@@ -37,6 +37,12 @@ const events = [
   'ReadOnlySet',
   'CancelRequested',
   'FallbackRequested',
+  'ChildAsked',
+  'ChildClosed',
+  'ChildrenJoined',
+  'CompensationOwed',
+  'CompensationStarted',
+  'RunEnding',
   'RunClosed',
 ];
 

@@ -202,6 +202,12 @@ class Simulation {
 
   /** A process has given an answer: from now on it must be true for ever. */
   #answered(subject: string, payload: unknown, reply: unknown): void {
+    if (subject.endsWith('.batch')) {
+      const { asks } = payload as { readonly asks: readonly { readonly verb: string; readonly ask: unknown }[] };
+      const replies = (reply as { readonly replies?: readonly unknown[] }).replies ?? [];
+      for (const [index, { verb, ask }] of asks.entries()) this.#answered(`.${verb}`, ask, replies[index] ?? {});
+      return;
+    }
     const cause = causeOf(subject, payload, reply);
     if (cause === undefined) return;
     const { run } = payload as { readonly run: string };

@@ -128,7 +128,7 @@ export const journalBugs: readonly Bug[] = [
     edits: [
       {
         file: 'runtime/engine/control.ts',
-        find: '    if (state !== undefined) return { events: [], reply: { ok: true as const } };\n',
+        find: '    if (state !== undefined) return { events: [], reply: otherInput(state, request) ?? { ok: true as const } };\n',
         replace: '',
       },
     ],
