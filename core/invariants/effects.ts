@@ -28,11 +28,11 @@ class Calls {
   }
 
   turn(trace: RunTrace, turn: Turn): void {
-    const { run, activity, state, readOnly } = trace;
+    const { run, activity, readOnly } = trace;
     if (activity === undefined) return;
     for (const { tool, args } of turn.calls) {
       const call = this.of(callDigest({ run, activity: activity.activity, tool, args }), run);
-      call.proposed = { tool, agent: activity.agent, state, activity: activity.activity, readOnly };
+      call.proposed = { tool, agent: activity.agent, state: activity.state, activity: activity.activity, readOnly };
     }
     for (const { tool, args, outcome } of turn.results) {
       this.of(callDigest({ run, activity: activity.activity, tool, args }), run).told.add(outcome);

@@ -237,6 +237,7 @@ const flows: Readonly<Record<string, Flow>> = {
         type: 'compensation',
         agent: 'clerk',
         goal: 'Undo it.',
+        output,
         tools: ['book'],
         timeout: '30s',
         backup: 'none',

@@ -170,6 +170,8 @@ export class JetStream {
       this.#remove(found, message.seq);
       purged += 1;
     }
+    // The place in front of a sequence that is still to come is taken, too.
+    if (subject === undefined && filter.belowSeq !== undefined) found.lastSeq = Math.max(found.lastSeq, filter.belowSeq - 1);
     return purged;
   }
 
