@@ -171,7 +171,8 @@ export class JetStream {
       purged += 1;
     }
     // The place in front of a sequence that is still to come is taken, too.
-    if (subject === undefined && filter.belowSeq !== undefined) found.lastSeq = Math.max(found.lastSeq, filter.belowSeq - 1);
+    if (subject === undefined && filter.belowSeq !== undefined)
+      found.lastSeq = Math.max(found.lastSeq, filter.belowSeq - 1);
     return purged;
   }
 

@@ -29,7 +29,7 @@ export const journalBugs: readonly Bug[] = [
   {
     name: 'uncommitted-kept-on-failure',
     what: 'after a failed append the state in memory is not dropped',
-    breaks: ['I1', 'I9', 'I10'],
+    breaks: ['I11', 'I1', 'I9', 'I10'],
     edits: [
       {
         file: partition,
@@ -76,7 +76,7 @@ export const journalBugs: readonly Bug[] = [
   {
     name: 'fence-ignored',
     what: 'the record of another owner is taken for one’s own after a refused write',
-    breaks: ['I1', 'I9'],
+    breaks: ['I11', 'I1', 'I9'],
     edits: [
       {
         file: journal,
