@@ -84,8 +84,9 @@ export class Projections {
     if (state === undefined) return;
     if (state.object !== undefined || state.escalations.length > 0) this.#dirty.add(run);
     else if (state.status === 'Closed') {
-      const young = this.#young.delete(run);
-      if (this.#written.has(run) || (this.#inherited && !young)) this.#dirty.add(run);
+      this.#young.delete(run);
+      // A run that changed lately may have begun long ago, and be shown as open by an owner before.
+      if (this.#written.has(run) || this.#inherited) this.#dirty.add(run);
     } else if (!this.#young.has(run)) {
       this.#young.set(run, performance.now());
       this.#timer ??= setTimeout(() => this.#settle(), settleMs);
@@ -217,6 +218,8 @@ export class Projections {
     const later = (): readonly string[] => (this.#stopped ? [] : [run]);
     const state = this.#state(run);
     if (state === undefined) return [];
+    // Said before anything is waited for: a run that ends meanwhile is written once more.
+    if (state.status !== 'Closed') this.#written.add(run);
     try {
       failpoint('engine.projection.before');
       this.#runs ??= await this.#bus.bucket<RunSummary>(buckets.runs);
@@ -230,7 +233,6 @@ export class Projections {
         if (record.status !== 'Open') this.#settled.add(key);
       }
       if (!this.#serving()) return later();
-      if (state.status !== 'Closed') this.#written.add(run);
       await this.#runs.put(`${state.namespace}.${run}`, summaryOf(state));
       failpoint('engine.projection.run');
       if (state.status === 'Closed') {
