@@ -30,7 +30,8 @@ export function noLostRun(report: Report): Checker {
         causes.add(`${run} turn/${event.activity}/${event.attempt}/${event.turn.turn}`);
       }
       if (event.type === 'FallbackRequested') fallbacks.set(event.run, run);
-      if (event.type !== 'RunStarted' || event.key === undefined) return;
+      // A branch has the key of the run that it is part of.
+      if (event.type !== 'RunStarted' || event.key === undefined || event.source === 'parent') return;
       const key = JSON.stringify([event.namespace, event.workflow, event.key]);
       const other = keys.get(key) ?? run;
       if (other !== run) lost(run, `business key ${event.key} has a second run: ${other}`);
