@@ -121,6 +121,9 @@ export class PartitionOwner {
       const held = await ports.ownership.hold(this.number, settings.name);
       this.#asked = true;
       if (held) {
+        // Taken again after a time without it: somebody else may have had it, and written, meanwhile.
+        const { serving } = this;
+        if (serving !== undefined && asked - this.#heldAt >= TRUST_MS) await serving.partition.notice();
         this.#heldAt = asked;
         failpoint('engine.lease.held');
       } else {

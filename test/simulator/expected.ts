@@ -14,7 +14,8 @@ const decisions = ['late', 'twice', 'wrong digest', 'wrong queue', 'asked for it
 const processes = ['engine', 'worker', 'gateway'].flatMap((role) => [`crash ${role}`, `pause ${role}`]);
 
 /** Moments of the operator, and of what these worlds do not have. */
-const absent = /^operator\.|^engine\.http|\/(?:hook|list|show|history)$/;
+const absent =
+  /^operator\.|^engine\.(?:http|blob|schedule)|\/(?:hook|list|show|history|signal|freeze|resume|readonly)$/;
 
 const events = [
   'RunStarted',

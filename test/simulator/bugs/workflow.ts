@@ -202,6 +202,18 @@ export const workflowBugs: readonly Bug[] = [
     edits: [{ file: serving, find: 'await this.partition.notice();', replace: 'await Promise.resolve();' }],
   },
   {
+    name: 'old-memory-on-a-new-lease',
+    what: 'an owner that slept takes its lease again and goes on with what it knew',
+    breaks: ['I1', 'I11'],
+    edits: [
+      {
+        file: 'runtime/engine/owner.ts',
+        find: 'serving !== undefined && asked - this.#heldAt >= TRUST_MS',
+        replace: 'serving !== undefined && asked < 0',
+      },
+    ],
+  },
+  {
     name: 'lists-on-a-lease-in-doubt',
     what: 'an engine whose lease may be over writes what people see',
     breaks: ['I11'],
