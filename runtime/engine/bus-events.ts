@@ -17,6 +17,11 @@ import { failpoint } from '../../ports/failpoint.ts';
 const eventsConsumer = 'engines';
 const slots = 32;
 const RETRY_MS = 1_000;
+/** Deliveries, a second apart, after which an event that fails for itself is given up. */
+const deliveriesMax = 60;
+/** What is over by itself, however long it takes: such an event is never given up. */
+const passing = ['NOT_OWNER', 'BUS_UNREACHABLE', 'TIMEOUT', 'JOURNAL_FENCED', 'JOURNAL_FULL', 'OVERLOADED'] as const;
+const isPassing = (error: unknown): boolean => passing.some((code) => isSignalboxError(error, code));
 
 const eventMessage = z.object({
   id: z.string().min(1).max(256),
@@ -84,6 +89,10 @@ async function handle(options: Consuming, event: EventMessage, task: Task): Prom
     failpoint('engine.event.taken');
     task.ack();
   } catch (error) {
+    if (task.deliveries >= deliveriesMax && !isPassing(error)) {
+      await keepForPeople(options, event, { reason: 'failing', error, attempts: task.deliveries }, task);
+      return;
+    }
     log.warn('a bus event could not be handled; it comes again', { id, namespace, subject, error });
     task.nak(RETRY_MS);
   }
@@ -122,5 +131,36 @@ async function startFrom(options: BusEventOptions, workflow: string, event: Even
     if (known) return;
     if (!isSignalboxError(error, 'INVALID_INPUT')) throw error;
     options.ports.log.warn('a bus event does not fit the workflow it triggers', { id, workflow, error });
+    await noteEvent(options, event, { reason: 'unstartable', error, attempts: 1, workflow });
+  }
+}
+
+interface Given {
+  readonly reason: 'failing' | 'unstartable';
+  readonly error: unknown;
+  readonly attempts: number;
+  readonly workflow?: string;
+}
+
+async function noteEvent({ ports }: BusEventOptions, event: EventMessage, given: Given): Promise<void> {
+  const { namespace, subject, id } = event;
+  const { reason, error, attempts, workflow } = given;
+  const code = isSignalboxError(error) ? error.code : 'BUS_UNREACHABLE';
+  const message = error instanceof Error ? error.message : String(error);
+  const origin = { kind: 'event', name: subject, item: id, ...(workflow === undefined ? {} : { workflow }) } as const;
+  await ports.deadLetters.note({ namespace, reason, origin, cause: { code, message }, attempts }, event);
+}
+
+/** Acknowledged only when it is kept. */
+async function keepForPeople(options: BusEventOptions, event: EventMessage, given: Given, task: Task): Promise<void> {
+  const { log } = options.ports;
+  const { id, namespace, subject } = event;
+  try {
+    await noteEvent(options, event, given);
+    log.warn('a bus event failed too often; it is a dead letter', { id, namespace, subject, error: given.error });
+    task.ack();
+  } catch (error) {
+    log.warn('a bus event failed too often, and cannot be kept; it comes again', { id, namespace, subject, error });
+    task.nak(RETRY_MS);
   }
 }

@@ -157,6 +157,24 @@ describe('dead letters', () => {
     await said(lettersRun(group), 'Decided');
   });
 
+  test('an event that does not fit the workflow it triggers is kept, and starts its run when it fits', async () => {
+    const input = { type: 'object', required: ['n'], properties: { n: { type: 'integer' } } };
+    const strict = { ...spec, input, triggers: [{ event: { subject: 'strict' } }] };
+    await stage.workflow('strict', strict);
+    await stage.event('strict', '', { n: 'one' }, 'misfit');
+    const found = await until('the letter', async () => {
+      const { body } = await http<{ items: DeadLetter[] }>('GET', '/deadletters?reason=unstartable');
+      return body.items.find(({ origin }) => origin.item === 'misfit');
+    });
+    expect(found).toMatchObject({ cause: { code: 'INVALID_INPUT' }, origin: { workflow: 'strict', name: 'strict' } });
+    await stage.workflow('strict', { ...strict, input: { type: 'object' } });
+    await http('POST', `/deadletters/${found.id}/retry`, { reason: 'any n is taken now' });
+    await until('its run', async () => {
+      const { body } = await http<{ items: unknown[] }>('GET', '/runs?workflow=strict');
+      return body.items.length === 1 ? true : undefined;
+    });
+  });
+
   test('what cannot be tried again says so and stays open', async () => {
     const malformed = await ports.deadLetters.note(letter('x', { reason: 'malformed' }), '{"id":');
     const answer = await http<{ code: string; message: string }>('POST', `/deadletters/${malformed.id}/retry`, {
