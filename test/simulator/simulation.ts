@@ -192,6 +192,8 @@ class Simulation {
       this.#open.add(run);
       this.#started = true;
     }
+    // Whoever takes over is under way before it has begun.
+    if (event.type === 'FallbackRequested') this.#open.add(event.run);
     if (event.type === 'RunClosed') this.#open.delete(run);
     if (event.type === 'EscalationOpened') this.people.asked(run, event.escalation);
     if (event.type !== 'TurnProposed' && event.type !== 'TurnCompleted') return;
