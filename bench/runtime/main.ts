@@ -1,7 +1,7 @@
 // Entry point of `make bench-runtime`. Settings come from the environment: QUICK=1, PARTS=abcd, PEERS=signalbox,restate,
 // ROUNDS=3, WRITE=1 (the page RESULTS.md), JSON=1 (last line).
 import { execFile } from 'node:child_process';
-import { existsSync } from 'node:fs';
+import { existsSync, rmSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -12,6 +12,7 @@ import { describeMachine, fdatasyncMs } from './machine.ts';
 import type { Arena, Peer } from './peer.ts';
 import { notes, page, ratios, type Report, type Round, type Row, table, verdicts } from './report.ts';
 import { signalboxPeer } from './signalbox.ts';
+import { killAll } from './spawned.ts';
 
 const full: Sizes = {
   latencyRuns: 100,
@@ -43,6 +44,13 @@ const rounds = Number(setting('ROUNDS') || (isQuick ? 1 : 3));
 const parts = setting('PARTS') || 'abcd';
 const wanted = (setting('PEERS') || 'signalbox,restate,dbos,temporal,jetstream').split(',');
 
+/** What has to go also when somebody interrupts. */
+const folders = new Set<string>();
+process.once('exit', () => {
+  for (const folder of folders) rmSync(folder, { recursive: true, force: true, maxRetries: 3 });
+});
+for (const signal of ['SIGINT', 'SIGTERM'] as const) process.once(signal, () => process.exit(1));
+
 const folderOfPeers = join(import.meta.dirname, 'peers');
 
 async function peerOf(name: string): Promise<Peer> {
@@ -64,6 +72,7 @@ async function installPeers(): Promise<void> {
 /** Everything of one peer in one round, from nothing to nothing. */
 async function round(peer: Peer, isLast: boolean): Promise<{ readonly versions: string; readonly result: Round }> {
   const folder = await mkdtemp(join(tmpdir(), 'signalbox-bench-'));
+  folders.add(folder);
   let arena: Arena | undefined;
   try {
     const load = await quiet(loadMax, isQuick ? 0 : 60_000);
@@ -80,6 +89,8 @@ async function round(peer: Peer, isLast: boolean): Promise<{ readonly versions: 
     return { versions: arena.versions, result };
   } finally {
     await arena?.stop();
+    await killAll();
+    folders.delete(folder);
     await rm(folder, { recursive: true, force: true });
   }
 }

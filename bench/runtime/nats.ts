@@ -52,7 +52,7 @@ function config(folder: string, port: number, monitor: number): string {
   return `listen: "127.0.0.1:${port}"
 http: "127.0.0.1:${monitor}"
 max_payload: 1MB
-jetstream { store_dir: ${JSON.stringify(join(folder, 'jetstream'))}, sync_interval: always, max_memory_store: 256MB, max_file_store: 16GB }
+jetstream { store_dir: ${JSON.stringify(join(folder, 'jetstream'))}, sync_interval: always, max_memory_store: 512MB, max_file_store: 64GB }
 accounts {
   CONTROL { jetstream: enabled, ${user(control)} }
   WORK { jetstream: enabled, ${user(work)} }

@@ -19,6 +19,17 @@ process.once('exit', () => {
   for (const child of alive) child.kill('SIGKILL');
 });
 
+/** Whatever is still there: after a start that failed half-way. */
+export async function killAll(): Promise<void> {
+  await Promise.all(
+    [...alive].map(async (child) => {
+      const ended = new Promise((resolve) => child.once('exit', resolve));
+      child.kill('SIGKILL');
+      await Promise.race([ended, sleep(graceMs)]);
+    }),
+  );
+}
+
 export function start(
   command: string,
   args: readonly string[],
