@@ -170,9 +170,10 @@ class Campaign {
       this.#lost.push(...runs.flatMap((run) => recorder.facts(run)));
       return;
     }
-    const { lost, broken } = await look(stage, recorder, runs, delivered);
+    const { lost, broken, refused } = await look(stage, recorder, runs, delivered);
     this.#lost.push(...lost);
-    this.#problems.push(...broken);
+    this.#problems.push(...broken, ...refused.slice(0, 5));
+    if (refused.length > 0) this.#problems.push(`the engine said: ${this.#engine?.log().slice(-4_000) ?? ''}`);
   }
 
   /** What was under way ends, and everything that was ever acknowledged is looked for once more. */

@@ -16,6 +16,8 @@ export interface Looked {
   readonly lost: readonly Fact[];
   /** What is wrong with a history as such: a gap, an event twice. */
   readonly broken: readonly string[];
+  /** Why a run had no answer, in the engine's words. */
+  readonly refused: readonly string[];
 }
 
 /** Looks for every acknowledged fact of these runs; `delivered`: bus events must have arrived by now. */
@@ -27,24 +29,31 @@ export async function look(
 ): Promise<Looked> {
   const lost: Fact[] = [];
   const broken: string[] = [];
+  const refused = new Set<string>();
   const rest = [...runs];
   const one = async (): Promise<void> => {
     for (let run = rest.pop(); run !== undefined; run = rest.pop()) {
       // A copy: what is acknowledged while the system is asked need not be in its answer.
       const facts = [...recorder.facts(run)];
-      const told = await tellOf(stage, run, facts);
+      const told = await tellOf(stage, run, { facts, refused });
       lost.push(...lostOf(facts, told, delivered));
       const gap = told.history?.findIndex((event, index) => event.seq !== index + 1) ?? -1;
       if (gap >= 0) broken.push(`run ${run}: event ${gap + 1} of its history has number ${told.history?.[gap]?.seq}`);
     }
   };
   await Promise.all(Array.from({ length: parallelMax }, one));
-  return { lost, broken };
+  return { lost, broken, refused: [...refused] };
 }
 
-async function tellOf(stage: EngineStage, run: string, facts: readonly Fact[]): Promise<Told> {
-  const history = await wholeHistory(stage, run);
-  const summary = await answered<RunSummary>(stage, run, 'show', { run });
+interface About {
+  readonly facts: readonly Fact[];
+  readonly refused: Set<string>;
+}
+
+async function tellOf(stage: EngineStage, run: string, { facts, refused }: About): Promise<Told> {
+  const asking = { stage, run, refused };
+  const history = await wholeHistory(asking);
+  const summary = await answered<RunSummary>(asking, 'show', { run });
   const entries = new Map<string, LedgerEntry>();
   const ledger = natsLedger(stage.control);
   for (const fact of facts) {
@@ -55,11 +64,18 @@ async function tellOf(stage: EngineStage, run: string, facts: readonly Fact[]): 
   return { history, summary, ledger: (key) => entries.get(key) };
 }
 
+interface Asking {
+  readonly stage: EngineStage;
+  readonly run: string;
+  readonly refused: Set<string>;
+}
+
 /** Undefined when there is no such run, or the journal that has it cannot be read. */
-async function wholeHistory(stage: EngineStage, run: string): Promise<readonly HistoryEvent[] | undefined> {
+async function wholeHistory(asking: Asking): Promise<readonly HistoryEvent[] | undefined> {
+  const { run } = asking;
   const events: HistoryEvent[] = [];
   for (let after: number | undefined = 0; after !== undefined;) {
-    const page: HistoryPage | undefined = await answered<HistoryPage>(stage, run, 'history', { run, after });
+    const page: HistoryPage | undefined = await answered<HistoryPage>(asking, 'history', { run, after });
     if (page === undefined) return undefined;
     events.push(...page.events);
     after = page.next;
@@ -69,8 +85,7 @@ async function wholeHistory(stage: EngineStage, run: string): Promise<readonly H
 
 /** The answer, undefined when the system says that there is none; that nobody answers is no finding about the run. */
 function answered<T>(
-  stage: EngineStage,
-  run: string,
+  { stage, run, refused }: Asking,
   verb: 'history' | 'show',
   payload: object,
 ): Promise<T | undefined> {
@@ -79,7 +94,10 @@ function answered<T>(
     async () => {
       const reply = await stage.ask<T>(run, verb, payload);
       if (reply.ok) return { result: reply.result };
-      if (isGone.has(reply.code)) return { result: undefined };
+      if (isGone.has(reply.code)) {
+        refused.add(`${reply.code}: ${reply.message.replace(run, 'RUN')}`);
+        return { result: undefined };
+      }
       throw new Error(`${reply.code}: ${reply.message}`);
     },
     60_000,
