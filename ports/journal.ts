@@ -100,6 +100,16 @@ export interface Ownership {
   hold(partition: number, owner: string): Promise<boolean>;
   release(partition: number, owner: string): Promise<void>;
   holder(partition: number): Promise<string | undefined>;
+  /** Says that an engine lives and will take its share; forgotten as a lease is. */
+  announce(owner: string): Promise<void>;
+  withdraw(owner: string): Promise<void>;
+  /** All leases, and the engines that announced themselves. */
+  seen(): Promise<Seen>;
+}
+
+export interface Seen {
+  readonly holders: ReadonlyMap<number, string>;
+  readonly engines: readonly string[];
 }
 
 /** One effect at a tool, keyed by run, activity, tool and canonical arguments. */

@@ -1,12 +1,17 @@
-// Owns: leases on partitions. A lease vanishes 3 s after its last renewal; it makes takeovers fast, never safe.
+// Owns: leases on partitions (`p<n>`) and the engines that live (`engine.<name>`). Both vanish 3 s after their last renewal; they
+// make takeovers fast, never safe.
 import { buckets } from '../../api/messages/subjects.ts';
 import type { Bucket } from '../../ports/bus.ts';
-import type { Ownership } from '../../ports/journal.ts';
+import type { Ownership, Seen } from '../../ports/journal.ts';
 import type { NatsBus } from './bus.ts';
 
 interface Lease {
   readonly owner: string;
 }
+
+const engineKey = (owner: string): string => `engine.${owner}`;
+/** Leases and engines that are read at most. */
+const seenMax = 4_096;
 
 export async function natsOwnership(bus: NatsBus): Promise<Ownership> {
   const bucket: Bucket<Lease> = await bus.bucket<Lease>(buckets.owners);
@@ -34,5 +39,21 @@ export async function natsOwnership(bus: NatsBus): Promise<Ownership> {
     async holder(partition) {
       return (await bucket.get(keyOf(partition)))?.value.owner;
     },
+    async announce(owner) {
+      await bucket.put(engineKey(owner), { owner });
+    },
+    async withdraw(owner) {
+      await bucket.delete(engineKey(owner));
+    },
+    seen: () => seenIn(bucket),
   };
+}
+
+async function seenIn(bucket: Bucket<Lease>): Promise<Seen> {
+  const [holders, engines] = [new Map<number, string>(), new Set<string>()];
+  for (const { key, value } of await bucket.matching('>', seenMax)) {
+    if (key === engineKey(value.owner)) engines.add(value.owner);
+    else if (/^p\d+$/.test(key)) holders.set(Number(key.slice(1)), value.owner);
+  }
+  return { holders, engines: [...engines] };
 }

@@ -5,6 +5,7 @@ import type { Subscription } from '../../ports/bus.ts';
 import { z } from 'zod';
 import { isSignalboxError } from '../../api/errors.ts';
 import { schemaChecks, type SchemaChecks } from '../json-schema.ts';
+import { Balancer } from './balancer.ts';
 import { consumeEvents } from './bus-events.ts';
 import { Catalog } from './catalog.ts';
 import { controlOf, serveControl } from './control.ts';
@@ -80,6 +81,7 @@ export function startEngine(ports: EnginePorts, settings: EngineSettings): Engin
   });
   const watching = catalog.run(ports.control, ports.log, stopping.signal);
   for (const partition of partitions) partition.start();
+  const balancer = new Balancer({ ports, name: settings.name, ready: () => catalog.synced }, partitions);
   onReconnects(ports, { partitions, desk, presence });
   const serves = (partition: number): boolean => partitions[partition]?.serving !== undefined;
   const schedules = new Schedules({ ...starting(), metrics, serves });
@@ -97,6 +99,7 @@ export function startEngine(ports: EnginePorts, settings: EngineSettings): Engin
       disk.stop();
       schedules.stop();
       desk.stop();
+      await balancer.stop();
       for (const part of [subscriptions, partitions]) await Promise.all(part.map((one) => one.stop()));
       await witnesses.stop();
       stopping.abort();

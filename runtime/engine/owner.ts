@@ -1,5 +1,5 @@
-// Owns: which partitions this engine serves. A lease is renewed every second and lasts three; while it may be over nothing is
-// answered. Two engines that both believe in theirs are kept apart by the journal's compare-and-set.
+// Owns: serving a partition while this engine wants it. A lease is renewed every second and lasts three; while it may be over
+// nothing is answered. Two engines that both believe in theirs are kept apart by the journal's compare-and-set.
 import { type ErrorCode, isSignalboxError, SignalboxError } from '../../api/errors.ts';
 import type { Subscription } from '../../ports/bus.ts';
 import type { Catalog } from './catalog.ts';
@@ -18,6 +18,9 @@ const TRUST_MS = 2_500;
 const RELOAD_MS = 250;
 /** A journal that cannot be served is looked at again after this, or when NATS is back: its store may have been mended. */
 const LOOK_AGAIN_MS = 15_000;
+/** What is under way when a partition is given to another engine gets this long; the lease lasts longer. */
+const FINISH_MS = 1_000;
+const FINISH_STEP_MS = 5;
 
 export interface OwnerOptions {
   readonly ports: EnginePorts;
@@ -45,7 +48,7 @@ const stops: ReadonlySet<string> = new Set<ErrorCode>([
 ]);
 const isLoudStop = (error: unknown): error is SignalboxError => isSignalboxError(error) && stops.has(error.code);
 
-/** One partition's life in this engine: take the lease, load, serve; let go, or load again. */
+/** One partition's life in this engine while it is wanted: take the lease, load, serve; let go, or load again. */
 export class PartitionOwner {
   readonly number: number;
   readonly #options: OwnerOptions;
@@ -54,6 +57,8 @@ export class PartitionOwner {
   #loading = false;
   #lost = false;
   #asked = false;
+  #wanted = false;
+  #wake: () => void = () => undefined;
   #stopped = false;
   #running: Promise<void> | undefined;
   #problem: string | undefined;
@@ -88,12 +93,36 @@ export class PartitionOwner {
     this.#running = this.#run();
   }
 
+  /** Whether this engine shall have the partition. One that it has and shall not have any more is given away in good order. */
+  want(wanted: boolean): void {
+    if (!wanted) this.#asked = true;
+    if (wanted === this.#wanted) return;
+    this.#wanted = wanted;
+    this.#wake();
+  }
+
   async stop(): Promise<void> {
     this.#stopped = true;
     await this.#running;
-    await this.#letGo();
-    const { ownership } = this.#options.ports;
-    await ownership.release(this.number, this.#options.settings.name).catch(() => undefined);
+    await this.#giveAway();
+  }
+
+  get wanted(): boolean {
+    return this.#wanted;
+  }
+
+  async #attend(): Promise<void> {
+    if (this.#lost && !this.#loading) await this.#letGo();
+    if (this.#problem !== undefined && performance.now() >= this.#lookAgainAt) await this.#letGo();
+    if (this.#wanted && this.#holding() && this.#active === undefined && !this.#loading) void this.#load();
+  }
+
+  /** Ends early when what is wanted changes. */
+  #pause(ms: number): Promise<void> {
+    return new Promise((resolve) => {
+      this.#wake = resolve;
+      void this.#options.ports.clock.sleep(ms).then(resolve);
+    });
   }
 
   #holding(): boolean {
@@ -101,15 +130,15 @@ export class PartitionOwner {
   }
 
   async #run(): Promise<void> {
-    const { clock } = this.#options.ports;
     while (!this.#stopped) {
-      await this.#renew();
+      const wanted = this.#wanted;
+      // What is being loaded is served for a moment before it is given away.
+      if (wanted || this.#loading) await this.#renew();
+      else if (this.#heldAt !== Number.NEGATIVE_INFINITY) await this.#giveAway();
       const until = performance.now() + RENEW_MS;
-      while (!this.#stopped && performance.now() < until) {
-        if (this.#lost && !this.#loading) await this.#letGo();
-        if (this.#problem !== undefined && performance.now() >= this.#lookAgainAt) await this.#letGo();
-        if (this.#holding() && this.#active === undefined && !this.#loading) void this.#load();
-        await clock.sleep(Math.min(RELOAD_MS, Math.max(1, until - performance.now())));
+      while (!this.#stopped && this.#wanted === wanted && performance.now() < until) {
+        await this.#attend();
+        await this.#pause(Math.min(RELOAD_MS, Math.max(1, until - performance.now())));
       }
     }
   }
@@ -160,7 +189,7 @@ export class PartitionOwner {
       failpoint('engine.load.folded');
       witnesses.follow(this.number, () => partition.end);
       if (this.#stopped) {
-        serving.stop();
+        void serving.stop();
         return;
       }
       this.#active = { serving, subscriptions: subscribe(serving) };
@@ -170,7 +199,7 @@ export class PartitionOwner {
       metrics.takenOver(this.number, ms / 1_000);
       log.info('serving a partition', { records: serving.partition.seq, ms });
     } catch (error) {
-      serving?.stop();
+      void serving?.stop();
       if (isLoudStop(error)) {
         this.#refuse(error);
         return;
@@ -197,13 +226,30 @@ export class PartitionOwner {
   }
 
   #lose(error: unknown): void {
-    if (this.#stopped) return;
+    if (this.#stopped || !this.#wanted) return;
     this.#lost = true;
     const fenced = isSignalboxError(error, 'JOURNAL_FENCED');
     this.#options.ports.log.warn(fenced ? 'fenced by another owner; reloading' : 'reloading a partition', {
       partition: this.number,
       error,
     });
+  }
+
+  /** Nothing of this engine may be written after the lease is free: the next owner would be fenced by it. */
+  async #giveAway(): Promise<void> {
+    const { ports, settings } = this.#options;
+    const finish = performance.now() + FINISH_MS;
+    const active = this.#active;
+    active?.serving?.endings.stop();
+    await Promise.race([this.#unsubscribe(active), ports.clock.sleep(FINISH_MS)]);
+    const { serving } = active ?? {};
+    while (serving?.partition.idle === false && performance.now() < finish) await ports.clock.sleep(FINISH_STEP_MS);
+    const ended = serving?.stop();
+    await this.#letGo();
+    await ended;
+    this.#heldAt = Number.NEGATIVE_INFINITY;
+    await ports.ownership.release(this.number, settings.name).catch(() => undefined);
+    if (serving !== undefined) ports.log.info('a partition was given away', { partition: this.number });
   }
 
   async #letGo(): Promise<void> {
@@ -213,7 +259,11 @@ export class PartitionOwner {
     this.#problem = undefined;
     if (active === undefined) return;
     this.#options.witnesses.leave(this.number);
-    active.serving?.stop();
-    await Promise.all(active.subscriptions.map((subscription) => subscription.stop()));
+    void active.serving?.stop();
+    await this.#unsubscribe(active);
+  }
+
+  async #unsubscribe(active: Active | undefined): Promise<void> {
+    await Promise.all((active?.subscriptions ?? []).map((subscription) => subscription.stop()));
   }
 }

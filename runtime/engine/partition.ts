@@ -36,6 +36,7 @@ export class Partition {
   readonly #tickets = new Map<number, PromiseWithResolvers<void>>();
   readonly #histories: Histories;
   #flushing = false;
+  #flushed: Promise<void> = Promise.resolve();
   #cut: { readonly ticket: number; readonly end: PromiseWithResolvers<ChainEnd> } | undefined;
 
   constructor(options: PartitionOptions) {
@@ -124,7 +125,7 @@ export class Partition {
     const { reply, ticket } = this.#writer.submit(run, react);
     if (ticket === 0) return reply;
     const committed = this.#committed(ticket);
-    if (!this.#flushing) void this.#flush();
+    if (!this.#flushing) this.#flushed = this.#flush();
     await committed;
     return reply;
   }
@@ -138,11 +139,12 @@ export class Partition {
     return notOwner(this.number);
   }
 
-  /** Stops answering; what is in flight is settled by the journal. */
-  stop(): void {
+  /** Stops answering; what is in flight is settled by the journal, and the promise inside resolves then. */
+  stop(): Promise<void> {
     const served = this.#writer.serving;
     this.#reject(notOwner(this.number), this.#writer.stop());
     if (served) this.#options.events.lost(notOwner(this.number));
+    return this.#flushed;
   }
 
   #committed(ticket: number): Promise<void> {

@@ -202,19 +202,20 @@ export class Serving {
     });
   }
 
-  stop(): void {
+  /** Resolves when nothing of it is under way any more. */
+  async stop(): Promise<void> {
     this.#stopped = true;
     this.children.stop();
     this.#lateWaits.stop();
     this.#news.stop();
     this.#fallbacks.stop();
     for (const clock of this.#clocks) clearInterval(clock);
-    void this.#checkpointer?.stop();
     this.timers.stop();
     this.dispatch.stop();
     this.projections.stop();
-    this.partition.stop();
+    const ended = Promise.all([this.#checkpointer?.stop() ?? Promise.resolve(), this.partition.stop()]);
     this.endings.stop();
+    await ended;
   }
 
   async #measure(): Promise<void> {

@@ -243,6 +243,20 @@ describe('buckets', () => {
     expect(await a.hold(7, 'a')).toBe(true);
     await a.release(7, 'a');
   });
+
+  test('who lives and who has what is seen by all, until it is withdrawn or ends by itself', async () => {
+    const [a, b] = [await natsOwnership(control), await natsOwnership(control)];
+    await a.announce('engine-a');
+    await b.announce('engine-b');
+    expect(await b.hold(12, 'engine-b')).toBe(true);
+    const seen = await a.seen();
+    expect(seen.engines.toSorted()).toEqual(['engine-a', 'engine-b']);
+    expect([...seen.holders]).toEqual([[12, 'engine-b']]);
+    await b.release(12, 'engine-b');
+    await b.withdraw('engine-b');
+    expect(await a.seen()).toEqual({ engines: ['engine-a'], holders: new Map() });
+    await expect.poll(() => a.seen(), { timeout: 10_000, interval: 200 }).toEqual({ engines: [], holders: new Map() });
+  });
 });
 
 describe('a server that is killed', () => {
