@@ -269,34 +269,33 @@ test('whatever is lost, doubled or late: every run ends once, no child outlives 
   const names = Object.keys(causes);
   const likely = ['ask', 'deliver', 'deliver', 'complete', 'complete', 'deliverTwice', 'fail', 'answer'];
   const step = fc.tuple(fc.constantFrom(...names, ...likely, ...likely, ...likely), fc.nat(50));
-  fc.assert(
-    fc.property(fc.array(step, { minLength: 20, maxLength: 160 }), (steps) => {
-      const family = new Family();
-      for (const [name, at] of steps) {
-        causes[name]?.(family, at);
-        nobodyIsLeft(family);
-      }
-      const late = [...family.wire];
-      heal(family);
-      // What was under way comes after all is over.
-      family.wire.push(...late);
-      while (family.wire.length > 0) family.deliver(0, false);
+  const anyFamily = fc.property(fc.array(step, { minLength: 20, maxLength: 160 }), (steps) => {
+    const family = new Family();
+    for (const [name, at] of steps) {
+      causes[name]?.(family, at);
       nobodyIsLeft(family);
-      for (const state of family.runs) {
-        expect([state.run, state.status]).toEqual([state.run, 'Closed']);
-        const types = (family.histories.get(state.run) ?? []).map(({ type }) => type);
-        expect(types.filter((type) => type === 'RunClosed')).toHaveLength(1);
-        expect(types.at(-1)).toBe('RunClosed');
-        for (const type of types) seen.add(type);
-        const below = family.runs.filter(({ parent }) => parent?.run === state.run);
-        expect(types.filter((type) => type === 'ChildClosed')).toHaveLength(below.length);
-        if (state.outcome === 'cancelled' || state.outcome === 'timedOut') {
-          if (state.parent?.child !== 'here') expect(state.owed).toEqual([]);
-        }
+    }
+    const late = [...family.wire];
+    heal(family);
+    // What was under way comes after all is over.
+    family.wire.push(...late);
+    while (family.wire.length > 0) family.deliver(0, false);
+    nobodyIsLeft(family);
+    for (const state of family.runs) {
+      expect([state.run, state.status]).toEqual([state.run, 'Closed']);
+      const types = (family.histories.get(state.run) ?? []).map(({ type }) => type);
+      expect(types.filter((type) => type === 'RunClosed')).toHaveLength(1);
+      expect(types.at(-1)).toBe('RunClosed');
+      for (const type of types) seen.add(type);
+      const below = family.runs.filter(({ parent }) => parent?.run === state.run);
+      expect(types.filter((type) => type === 'ChildClosed')).toHaveLength(below.length);
+      if (state.outcome === 'cancelled' || state.outcome === 'timedOut') {
+        if (state.parent?.child !== 'here') expect(state.owed).toEqual([]);
       }
-    }),
-    { numRuns: 150 },
-  );
+    }
+  });
+  // The same families each time, so that what is to be seen does not hang on chance, and then new ones.
+  for (const options of [{ seed: 1, numRuns: 100 }, { numRuns: 60 }]) fc.assert(anyFamily, options);
   for (const type of [
     'ChildrenJoined',
     'CompensationCompleted',
