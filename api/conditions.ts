@@ -44,6 +44,10 @@ export const reasons = {
   Progressing: 'Workers are starting, stopping or being replaced.',
   Published: 'The resolved content is published and will never change.',
   QueueNotFound: 'A queue that is named is not in the escalation policy.',
+  JournalRolledBack:
+    'The store of nats-server is an older copy: committed records are missing. See the how-to on disk trouble.',
+  JournalWhole: 'The newer store is back: everything that was known to be committed is there again.',
+  JournalLossAccepted: 'A person accepted that a journal lost records; the message says who, what and why.',
   ReconcileFailed: 'The operator could not do its part; the message says why.',
   ReferenceNotAccepted: 'An object that is named failed its own checks.',
   Refused: 'The decision was refused; the message says why.',

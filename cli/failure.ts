@@ -60,7 +60,8 @@ const attempts: Partial<Record<ErrorCode, string>> = {
   PLANE_FAILED: 'signalbox status, then the log it names',
   UNAUTHENTICATED: 'kubectl auth whoami',
   JOURNAL_CORRUPT: 'restore the store of nats-server; what the engine found is in its log',
-  JOURNAL_ROLLED_BACK: 'bring back the newer store of nats-server',
+  JOURNAL_ROLLED_BACK:
+    'bring back the newer store of nats-server, or accept the loss: signalbox journal accept-loss --help',
   JOURNAL_UNWRITABLE: 'repair the disk of nats-server, then restart nats-server',
   JOURNAL_FULL: 'wait until runs have ended, or give the journal or its disk more room',
 };

@@ -12,6 +12,7 @@ import { downVerb } from './verbs/down.ts';
 import { escalationVerb } from './verbs/escalation-show.ts';
 import { escalationsVerb } from './verbs/escalations.ts';
 import { explainVerb } from './verbs/explain.ts';
+import { journalVerb } from './verbs/journal.ts';
 import { kubeconfigVerb } from './verbs/kubeconfig.ts';
 import { logsVerb } from './verbs/logs.ts';
 import { runVerb } from './verbs/run.ts';
@@ -29,7 +30,7 @@ export type Verb = (host: Host) => Command;
 const groups: readonly (readonly [string, readonly Verb[]])[] = [
   ['Local control plane:', [upVerb, downVerb, statusVerb, kubeconfigVerb, logsVerb, demoVerb]],
   ['Runs:', [runVerb, runsVerb, traceVerb, scheduleVerb]],
-  ['People:', [escalationsVerb, escalationVerb, decideVerb, explainVerb, deadLettersVerb]],
+  ['People:', [escalationsVerb, escalationVerb, decideVerb, explainVerb, deadLettersVerb, journalVerb]],
   ['Tools:', [toolsVerb]],
   ['Other:', [completionVerb, versionVerb]],
 ];

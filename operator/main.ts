@@ -3,7 +3,7 @@ import { natsAuthCallout } from '../adapters/identity/callout.ts';
 import { inClusterConfig } from '../adapters/kube/access.ts';
 import { connectKube } from '../adapters/kube/kube.ts';
 import { createInformers } from '../adapters/kube/reflector.ts';
-import { connectNats, natsBusAdmin, replicasOf } from '../adapters/nats/nats.ts';
+import { connectNats, natsBusAdmin, natsJournal, replicasOf } from '../adapters/nats/nats.ts';
 import { systemClock } from '../adapters/system/clock.ts';
 import { armFromEnvironment } from '../adapters/system/failpoints.ts';
 import { serveHealth } from '../adapters/system/http-health.ts';
@@ -21,6 +21,7 @@ import { startIdentity } from './identity/review.ts';
 import { assemble } from './kinds.ts';
 import { readSettings, type Settings } from './settings.ts';
 import { failpoint } from '../ports/failpoint.ts';
+import { keepWitness } from './witness/keeping.ts';
 
 async function run(log: Log): Promise<'stopped' | 'lost'> {
   const settings = readSettings(process.env);
@@ -44,6 +45,8 @@ async function run(log: Log): Promise<'stopped' | 'lost'> {
   const pods = { image: settings.image, natsUrl: settings.natsUrl, partitions: settings.partitions };
   const assembled = assemble({ kube, informers, ...buses, admin, clock, log }, pods);
   const webhook = await startWebhook(settings, kube, log);
+  const { podNamespace: namespace, partitions } = settings;
+  const witnessed = { control: buses.control, journal: natsJournal(buses.control), namespace, partitions };
   const manager = createManager({
     ...assembled,
     kube,
@@ -58,6 +61,7 @@ async function run(log: Log): Promise<'stopped' | 'lost'> {
         const looked = (): void => void (state.installed = true);
         return keepConfiguration(webhook.configuration, { kube: guarded, clock, log, signal: leading, looked });
       },
+      (leading) => keepWitness({ ...leading, ...witnessed, clock, log, metrics }),
     ],
   });
   // A leader is ready once nothing that breaks a rule can be applied any more.

@@ -3,10 +3,11 @@ import { Argument, Command } from 'commander';
 import { isSignalboxError } from '../../api/errors.ts';
 import { type DecisionSpec, type DecisionStatus } from '../../api/v1alpha1/escalation.ts';
 import type { Kube, KubeObject } from '../../ports/kube.ts';
-import { apiVersionOf, DECISION, ESCALATION, SELF_SUBJECT_REVIEW } from '../../ports/resources.ts';
+import { apiVersionOf, DECISION, ESCALATION } from '../../ports/resources.ts';
 import { VerbError } from '../failure.ts';
 import type { Host } from '../host.ts';
 import { type EscalationObject, findEscalation, queueOf, stateOf } from '../kube/escalations.ts';
+import { whoAmI } from '../kube/identity.ts';
 import { type Session, withSession } from '../kube/session.ts';
 import { type ClusterOptions, withCluster, withExamples } from '../options.ts';
 import { escalationText } from '../output/escalation.ts';
@@ -112,20 +113,6 @@ async function answer(
 
 const serverWords = (message: string): string =>
   message.replace(/^[A-Z]+ \S+( \S+)?: /, '').replace(/^.*?denied the request: |^.*? is forbidden: /, '');
-
-async function whoAmI(kube: Kube): Promise<string> {
-  const review = await kube.post<{ status?: { userInfo?: { username?: string } } }>(
-    SELF_SUBJECT_REVIEW,
-    undefined,
-    '',
-    { apiVersion: apiVersionOf(SELF_SUBJECT_REVIEW), kind: SELF_SUBJECT_REVIEW.kind },
-  );
-  const name = review.status?.userInfo?.username;
-  if (name === undefined || name === '') {
-    throw new VerbError('UNAUTHENTICATED', 'the API server does not say who you are');
-  }
-  return name;
-}
 
 /** Waits until Signalbox has said Accepted or Refused; undefined when it has not in time. */
 async function verdict(

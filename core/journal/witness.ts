@@ -25,3 +25,21 @@ export function newest(one: Witness | undefined, other: Witness | undefined): Wi
   if (one === undefined || other === undefined) return one ?? other;
   return other.seq > one.seq ? other : one;
 }
+
+/** What the operator tells engines from outside of the store. */
+export interface ToldWitness extends Witness {
+  /** Id of the acceptance of a loss: what was known before it counts no more. */
+  readonly accepted?: string;
+}
+
+/** Keys of the bucket `witness`: what engines write, and what they are told. */
+export const witnessKeys = {
+  end: (partition: number): string => `p${partition}`,
+  told: (partition: number): string => `told.p${partition}`,
+};
+
+/** The partition that a told key is of. */
+export function toldPartition(key: string): number | undefined {
+  const found = /^told\.p([0-9]{1,4})$/.exec(key)?.[1];
+  return found === undefined ? undefined : Number(found);
+}

@@ -80,7 +80,7 @@ export function startEngine(ports: EnginePorts, settings: EngineSettings): Engin
     ],
   });
   const watching = catalog.run(ports.control, ports.log, stopping.signal);
-  for (const partition of partitions) partition.start();
+  const hearing = startOwners(partitions, witnesses, stopping.signal);
   const balancer = new Balancer({ ports, name: settings.name, ready: () => catalog.synced }, partitions);
   onReconnects(ports, { partitions, desk, presence });
   const serves = (partition: number): boolean => partitions[partition]?.serving !== undefined;
@@ -103,13 +103,19 @@ export function startEngine(ports: EnginePorts, settings: EngineSettings): Engin
       for (const part of [subscriptions, partitions]) await Promise.all(part.map((one) => one.stop()));
       await witnesses.stop();
       stopping.abort();
-      await watching;
+      await Promise.all([watching, hearing]);
     },
   };
 }
 
 const partitionOwners = ({ partitions }: EngineSettings, options: OwnerOptions): readonly PartitionOwner[] =>
   Array.from({ length: partitions }, (_, number) => new PartitionOwner(number, options));
+
+/** Resolves at the signal: until then owners hear what the operator tells of their journals. */
+function startOwners(partitions: readonly PartitionOwner[], witnesses: Witnesses, signal: AbortSignal): Promise<void> {
+  for (const partition of partitions) partition.start();
+  return witnesses.watch(signal, (partition) => partitions[partition]?.told());
+}
 
 interface Reconnecting {
   readonly partitions: readonly PartitionOwner[];

@@ -30,6 +30,7 @@ export async function loadPartition(
   assertNotBehind(journal.partition, known, lastSeq);
   if (checkpoint !== undefined) await restore(writer, checkpoint, journal.partition);
   assertSame(journal.partition, witnesses, start);
+  await assertBefore(journal, witnesses, start.seq);
   const changed = new Set<string>();
   // The record of the checkpoint itself is kept, to see that the journal is the one that it was made of.
   for await (const stored of journal.read(Math.max(1, start.seq))) {
@@ -47,6 +48,15 @@ export async function loadPartition(
     archivedTo: checkpoint?.head.archivedTo ?? 0,
     changed,
   };
+}
+
+/** What a checkpoint covers is not read, but a witness may know of a record there. */
+async function assertBefore(journal: PartitionJournal, witnesses: readonly Witness[], start: number): Promise<void> {
+  for (const witness of witnesses) {
+    if (witness.seq === 0 || witness.seq >= start || witness.digest === '') continue;
+    const found = await journal.at(witness.seq);
+    if (found !== undefined) assertSame(journal.partition, [witness], found);
+  }
 }
 
 async function restore(writer: PartitionWriter, checkpoint: StoredCheckpoint, partition: number): Promise<void> {

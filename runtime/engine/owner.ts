@@ -89,6 +89,13 @@ export class PartitionOwner {
     this.#active?.serving?.reconnected();
   }
 
+  /** Somebody outside the store knows something of its journal: it is looked at again, with that. */
+  told(): void {
+    this.#lookAgainAt = 0;
+    if (this.#problem !== undefined || (this.#active === undefined && !this.#loading)) return;
+    this.#lose(new Error('the operator has told how far the journal was committed'));
+  }
+
   start(): void {
     this.#running = this.#run();
   }
@@ -217,6 +224,7 @@ export class PartitionOwner {
     const { ports, metrics } = this.#options;
     this.#problem = error.message;
     this.#lookAgainAt = performance.now() + LOOK_AGAIN_MS;
+    if (error.code === 'JOURNAL_ROLLED_BACK') void this.#options.witnesses.insist(this.number);
     metrics.untrusted(this.number, true);
     ports.log.error('the journal of a partition is not trusted or cannot be written; nothing of it is served', {
       partition: this.number,
