@@ -1,4 +1,6 @@
 // Faults taken on purpose, on real processes: each test says what was killed and that something had been at work.
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import type { HistoryEvent } from '../../api/messages/history.ts';
 import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
@@ -102,6 +104,14 @@ async function records(): Promise<number> {
   return ends.reduce((sum, end) => sum + end, 0);
 }
 
+/** The bounds of memory that the Deployment gives Node. */
+async function asShipped(): Promise<Readonly<Record<string, string>>> {
+  const deployment = await readFile(join(import.meta.dirname, '..', '..', 'deploy', 'engine.yaml'), 'utf8');
+  const found = /name: NODE_OPTIONS, value: (.+) \}/.exec(deployment)?.[1];
+  if (found === undefined) throw new Error('deploy/engine.yaml sets no NODE_OPTIONS');
+  return { NODE_OPTIONS: found };
+}
+
 test('kill -9 of the engine in mid-run: the next one goes on, no run is lost, no event is doubled', async () => {
   await stage.agent('clerk', diligent);
   await stage.workflow('steps', steps(6));
@@ -110,7 +120,7 @@ test('kill -9 of the engine in mid-run: the next one goes on, no run is lost, no
   await expect.poll(records).toBeGreaterThan(20);
   await first.kill();
   const before = await records();
-  const second = stage.engineProcess('engine-b');
+  const second = stage.engineProcess('engine-b', await asShipped(), 'dist/engine.mjs');
   for (const run of runs) expect(await stage.closed(run, 40_000)).toMatchObject({ outcome: 'success' });
   for (const run of runs) expectWhole(await stage.history(run), 6);
   expect(await records()).toBeGreaterThan(before);

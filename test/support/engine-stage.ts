@@ -411,30 +411,33 @@ export class EngineStage {
     return { engine, ports };
   }
 
-  /** The engine as a process that can be killed. A variable of `environment` that is undefined is not set. */
-  engineProcess(name = 'engine-pod', environment: Readonly<Record<string, string | undefined>> = {}): EngineProcess {
-    const child: ChildProcess = spawn(
-      join(root, 'node_modules', '.bin', 'node'),
-      [join(root, 'runtime', 'engine', 'main.ts')],
-      {
-        cwd: root,
-        stdio: ['ignore', 'pipe', 'pipe'],
-        env: {
-          PATH: process.env['PATH'] ?? '',
-          SIGNALBOX_NATS_URL: this.nats.url,
-          SIGNALBOX_NATS_MONITOR_URL: this.nats.monitorUrl,
-          SIGNALBOX_NATS_CONTROL_USER: this.nats.control.user,
-          SIGNALBOX_NATS_CONTROL_PASSWORD: this.nats.control.password,
-          SIGNALBOX_NATS_WORK_USER: this.nats.work.user,
-          SIGNALBOX_NATS_WORK_PASSWORD: this.nats.work.password,
-          SIGNALBOX_PARTITIONS: String(partitions),
-          SIGNALBOX_HTTP_PORT: '0',
-          POD_IP: '127.0.0.1',
-          POD_NAME: name,
-          ...environment,
-        },
+  /**
+   * The engine as a process that can be killed. A variable of `environment` that is undefined is not set. `program`: the
+   * sources, or what is built of them.
+   */
+  engineProcess(
+    name = 'engine-pod',
+    environment: Readonly<Record<string, string | undefined>> = {},
+    program: 'runtime/engine/main.ts' | 'dist/engine.mjs' = 'runtime/engine/main.ts',
+  ): EngineProcess {
+    const child: ChildProcess = spawn(join(root, 'node_modules', '.bin', 'node'), [join(root, program)], {
+      cwd: root,
+      stdio: ['ignore', 'pipe', 'pipe'],
+      env: {
+        PATH: process.env['PATH'] ?? '',
+        SIGNALBOX_NATS_URL: this.nats.url,
+        SIGNALBOX_NATS_MONITOR_URL: this.nats.monitorUrl,
+        SIGNALBOX_NATS_CONTROL_USER: this.nats.control.user,
+        SIGNALBOX_NATS_CONTROL_PASSWORD: this.nats.control.password,
+        SIGNALBOX_NATS_WORK_USER: this.nats.work.user,
+        SIGNALBOX_NATS_WORK_PASSWORD: this.nats.work.password,
+        SIGNALBOX_PARTITIONS: String(partitions),
+        SIGNALBOX_HTTP_PORT: '0',
+        POD_IP: '127.0.0.1',
+        POD_NAME: name,
+        ...environment,
       },
-    );
+    });
     let log = '';
     child.stdout?.on('data', (chunk: Buffer) => (log += chunk.toString()));
     child.stderr?.on('data', (chunk: Buffer) => (log += chunk.toString()));
