@@ -24,7 +24,8 @@ import { type Peer, stepsOfRun } from './peer.ts';
 import { freePorts, type Spawned, start, until } from './spawned.ts';
 
 const namespace = 'bench';
-const slots = 64;
+/** No limit to speak of, as in the workers of the others: a no-op needs no slot of its own. */
+const slots = 256;
 const waitMs = 20_000;
 const driverPatienceMs = 30_000;
 
@@ -80,6 +81,8 @@ export const signalboxPeer: Peer = {
         await bus.close();
         await worker.kill('SIGTERM');
         await engine.kill('SIGTERM');
+        // Warnings during a measurement belong to its result.
+        if (engine.said() !== '') process.stderr.write(`the engine said:\n${engine.said()}\n`);
         await nats.server.kill();
       },
     };
@@ -105,7 +108,7 @@ async function engineEnvironment(nats: BenchNats, port: number): Promise<Record<
     SIGNALBOX_HTTP_PORT: String(port),
     POD_IP: '127.0.0.1',
     POD_NAME: 'bench-engine',
-    LOG_LEVEL: 'warn',
+    LOG_LEVEL: process.env['BENCH_LOG_LEVEL'] ?? 'warn',
     ...(process.env['BENCH_ENGINE_NODE_OPTIONS'] === undefined
       ? {}
       : { NODE_OPTIONS: process.env['BENCH_ENGINE_NODE_OPTIONS'] }),

@@ -85,6 +85,7 @@ export interface AskOptions {
 export function asksOf(worker: Worker, hint: TaskHint, options: AskOptions): Asks {
   const { bus, outbox, clock, identity, settings } = worker;
   let handed: Work | undefined;
+  let resultOnItsWay = false;
   const { run, activity, attempt, partition } = hint;
   const target = { run, activity, attempt };
   const report = (verb: WorkerEngineVerb, payload: object, moment: string = verb): Promise<ReportReply> =>
@@ -98,13 +99,18 @@ export function asksOf(worker: Worker, hint: TaskHint, options: AskOptions): Ask
   return {
     turn: (turn, proposed) => report('turn', { proposed, turn }, proposed ? 'propose' : 'turn'),
     async complete(done) {
-      const reply = await report('complete', {
-        ...done,
-        ...standing(worker),
-        ...(options.more() ? { more: true } : {}),
-      });
-      if (reply.kind === 'Go') handed = reply.next;
-      return reply;
+      resultOnItsWay = true;
+      try {
+        const reply = await report('complete', {
+          ...done,
+          ...standing(worker),
+          ...(options.more() ? { more: true } : {}),
+        });
+        if (reply.kind === 'Go') handed = reply.next;
+        return reply;
+      } finally {
+        resultOnItsWay = false;
+      }
     },
     handed: () => handed,
     fail: (failure, retryable) =>
@@ -112,12 +118,15 @@ export function asksOf(worker: Worker, hint: TaskHint, options: AskOptions): Ask
         failure: { code: failure.code.slice(0, 64), message: failure.message.slice(0, 2_000) },
         retryable,
       }),
-    heartbeat: () =>
-      outbox.request<ReportReply>(
+    async heartbeat() {
+      const reply = await outbox.request<ReportReply>(
         askEngine(identity, partition, 'heartbeat'),
         { ...target, ...standing(worker) },
         heartbeatTimeoutMs,
-      ),
+      );
+      // The engine may have the result already, and says that nothing is at work. What the slot does next is in the result's answer.
+      return resultOnItsWay ? { kind: 'Go' } : reply;
+    },
     model: ({ final, ...ask }) =>
       asked<ModelAskReply>('model', gateway, askGateway(identity, 'model'), {
         ...target,

@@ -17,7 +17,7 @@ import { failpoint } from '../../ports/failpoint.ts';
 const claimWaitMs = 60_000;
 const busyDelayMs = 1_000;
 /** So often a slot goes on with what it is handed, then it takes its turn at the stream: other partitions wait there. */
-const handOversMax = 15;
+const handOversMax = 5;
 
 export interface RunningWorker {
   /** Activities at work. */
@@ -133,8 +133,7 @@ async function workThrough(
     const { end, handed } = await carryOut(worker, claimed, shift, more);
     worker.log.info('activity ended', { ...about(hint), ...(end === 'Draining' ? { kind: end } : end) });
     worker.ended({ end: end === 'Draining' ? end : end.kind });
-    next = handed === undefined ? undefined : { hint: hintOf(handed, hint.partition), work: handed };
-    if (next !== undefined) shift.atWork.add(nameOf(next.hint));
+    next = nextOf(handed, hint, shift);
     if (end === 'Draining') task?.nak(0);
     else task?.ack();
     failpoint('worker.task.acked');
@@ -144,6 +143,15 @@ async function workThrough(
     shift.atWork.delete(nameOf(hint));
   }
   return next;
+}
+
+/** W2: its task may have come out of the stream meanwhile, and another slot is at it. */
+function nextOf(handed: Work | undefined, { partition }: TaskHint, { atWork }: Shift): Claimed | undefined {
+  if (handed === undefined) return undefined;
+  const hint = hintOf(handed, partition);
+  if (atWork.has(nameOf(hint))) return undefined;
+  atWork.add(nameOf(hint));
+  return { hint, work: handed };
 }
 
 const about = ({ run, activity, attempt }: TaskHint) => ({ run, activity, attempt });
