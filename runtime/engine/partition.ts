@@ -157,6 +157,8 @@ export class Partition {
 
   async #flush(): Promise<void> {
     this.#flushing = true;
+    // What is asked at the same moment shares the first record too.
+    await Promise.resolve();
     try {
       for (let next = this.#next(); next !== undefined; next = this.#next()) await this.#write(next);
     } finally {
