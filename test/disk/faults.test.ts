@@ -124,6 +124,8 @@ describe.skipIf(injection !== undefined)('a slow disk', () => {
       await faults.acknowledged(100);
       const loads = (): readonly number[] =>
         engines.map((engine) => engine.log().split('serving a partition').length - 1);
+      // The engines share the partitions first.
+      await expect.poll(() => Math.min(...loads()), { timeout: 20_000 }).toBeGreaterThan(0);
       const before = loads();
       const slow = await inject(nats, 'fsync,fdatasync:delay_exit=100000');
       await faults.acknowledged(100, 120_000);
