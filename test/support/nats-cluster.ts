@@ -1,10 +1,10 @@
 // Owns: a cluster of three nats-servers for tests and measurements, on free loopback ports; gone after `stop`.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { resolveAssets } from '../../local/assets/resolve.ts';
+import { freePort, untilHealthy } from './nats.ts';
 
 export interface TestCluster {
   readonly urls: readonly string[];
@@ -14,7 +14,6 @@ export interface TestCluster {
   stop(): Promise<void>;
 }
 
-const READY_MS = 60_000;
 const size = 3;
 
 export async function startNatsCluster(sync: 'always' | '2m' = '2m'): Promise<TestCluster> {
@@ -74,28 +73,4 @@ accounts {
   WORK { jetstream: enabled, users: [ { user: work, password: work-password } ] }
 }
 `;
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
-}
-
-async function untilHealthy(url: string): Promise<void> {
-  const until = Date.now() + READY_MS;
-  for (;;) {
-    const healthy = await fetch(url).then(
-      (answer) => answer.ok,
-      () => false,
-    );
-    if (healthy) return;
-    if (Date.now() > until) throw new Error(`nats-server did not become healthy at ${url} within ${READY_MS} ms`);
-    await new Promise((resolve) => setTimeout(resolve, 50));
-  }
 }

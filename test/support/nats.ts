@@ -91,7 +91,7 @@ accounts {
 `;
 }
 
-function freePort(): Promise<number> {
+export function freePort(): Promise<number> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', reject);
@@ -102,7 +102,7 @@ function freePort(): Promise<number> {
   });
 }
 
-async function untilHealthy(url: string): Promise<void> {
+export async function untilHealthy(url: string): Promise<void> {
   const until = Date.now() + READY_MS;
   for (;;) {
     try {
