@@ -57,9 +57,12 @@ async function witnessed(run: string): Promise<void> {
   await expect.poll(async () => (await bucket.get(`p${partition}`))?.value.seq, { timeout: 20_000 }).toBe(end);
 }
 
-const begin = async (count: number): Promise<readonly string[]> => {
+/** Keys of their own, so that the same runs are in the same partitions each time. */
+const begin = async (count: number, of = 'case'): Promise<readonly string[]> => {
   const runs = [];
-  for (let index = 0; index < count; index += 1) runs.push(await stage.begin('waits', { id: `id-${index}` }));
+  for (let index = 0; index < count; index += 1) {
+    runs.push(await stage.begin('waits', { id: `id-${index}` }, { key: `${of}-${index}` }));
+  }
   return runs;
 };
 const answered = async (run: string): Promise<string> => {
@@ -117,7 +120,7 @@ test('a store that is an older copy stops the engine that has lived through it',
 /** One run, by an engine that is gone afterwards. */
 async function begin1(): Promise<readonly string[]> {
   const before = stage.engineProcess('engine-0');
-  const runs = await begin(1);
+  const runs = await begin(1, 'first');
   await before.kill();
   return runs;
 }
