@@ -54,7 +54,12 @@ export async function connectNats(options: ConnectOptions): Promise<NatsBus> {
     consume: (stream, consumer, slots, work) =>
       consume({ link, inboxPrefix: options.inboxPrefix, stream, consumer, slots, work }),
     bucket: (name, bucketOptions) => natsBucket({ js, manager, link, replicas }, name, bucketOptions),
-    blobs: () => (blobs ??= natsBlobs(js, manager, replicas)),
+    blobs: () =>
+      (blobs ??= natsBlobs({ js, manager, link, replicas }).catch((error: unknown) => {
+        // NATS was away: whoever asks next tries again.
+        blobs = undefined;
+        throw error;
+      })),
     onReconnect: (callback) => void link.onReconnect(callback),
     problem: () => link.problem(),
     close: () => connection.close(),

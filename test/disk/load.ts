@@ -55,7 +55,7 @@ const PATIENCE_MS = 600_000;
 const PAUSE_MS = 50;
 /** Every so many cases: one is cancelled, one has an input that goes to the object store. */
 const cancelEvery = 8;
-const largeEvery = 16;
+const largeEvery = 4;
 const large = 'x'.repeat(80_000);
 
 export interface LoadOptions {
