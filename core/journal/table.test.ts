@@ -62,7 +62,7 @@ describe('rest', () => {
     expect(table.resident).toBe(0);
     expect(table.packedBytes).toBeLessThan(8_000_000);
     expect(table.peek('r7')?.facts['round']).toBe(59);
-  });
+  }, 60_000);
 });
 
 describe('what is known without looking into a run', () => {

@@ -1,4 +1,4 @@
-import type { JetStreamClient } from '@nats-io/jetstream';
+import { type JetStreamClient, StorageType } from '@nats-io/jetstream';
 import { TimeoutError } from '@nats-io/transport-node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isSignalboxError } from '../../api/errors.ts';
@@ -10,6 +10,7 @@ import { connectNats, type NatsBus } from '../../adapters/nats/bus.ts';
 import { natsJournal } from '../../adapters/nats/journal.ts';
 import { natsLedger } from '../../adapters/nats/ledger.ts';
 import { natsOwnership } from '../../adapters/nats/ownership.ts';
+import { readStream } from '../../adapters/nats/read-stream.ts';
 import { startNats, type TestNats } from '../support/nats.ts';
 import { until } from '../support/until.ts';
 
@@ -360,4 +361,19 @@ describe('a server that is killed', () => {
     stop.abort();
     await watching;
   });
+
+  test('who reads a stream meanwhile gets the rest, each message once and in order', async () => {
+    await control.manager.streams.add({ name: 'LONG', subjects: ['long'], storage: StorageType.File });
+    const count = 1_200;
+    const body = new Uint8Array(2_000);
+    await Promise.all(Array.from({ length: count }, () => control.jetstream.publish('long', body)));
+    const seen: number[] = [];
+    let crashed: Promise<void> | undefined;
+    for await (const { seq } of readStream(control, 'LONG', 1)) {
+      seen.push(seq);
+      if (seq === 100) crashed = nats.crash();
+    }
+    await crashed;
+    expect(seen).toEqual(Array.from({ length: count }, (_, index) => index + 1));
+  }, 60_000);
 });
