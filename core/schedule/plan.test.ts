@@ -126,6 +126,8 @@ describe('the last run has not ended', () => {
   test('bufferOne: exactly one waits and starts when it may, though late', () => {
     const played = busy('bufferOne');
     expect(played.position).toMatchObject({ buffered: at('12:00:00'), skipped: 1 });
+    // Nobody looks again and again without a pause meanwhile.
+    expect(played.look(at('13:10:00')).nextAt).toBeGreaterThan(at('13:10:00'));
     played.ended.add(played.run('11:00:00'));
     played.look(at('13:20:00'));
     expect(played.started).toEqual([played.run('11:00:00'), played.run('12:00:00')]);

@@ -78,12 +78,12 @@ export function planSchedule(
   const times = timesOf(schedule, read.cron);
   if (rest.timetable !== timetable(schedule.spec)) {
     const fresh = { ...rest, timetable: timetable(schedule.spec), until: now, open };
-    return { position: fresh, ...nextOf(times, fresh) };
+    return { position: fresh, ...nextOf(times, fresh, now) };
   }
   const draft: Draft = { schedule, position: { ...rest, open } };
   takeDue(draft, times, now);
   const next = draft.position;
-  return { position: next, ...nextOf(times, next) };
+  return { position: next, ...nextOf(times, next, now) };
 }
 
 interface Draft {
@@ -110,10 +110,10 @@ function timesOf(schedule: Schedule, cron: Cron): Times {
   };
 }
 
-function nextOf(times: Times, position: SchedulePosition): { readonly nextAt?: number } {
+function nextOf(times: Times, position: SchedulePosition, now: number): { readonly nextAt?: number } {
   const due = times.after(position.until);
   const at = due === undefined ? [] : [times.actAt(due)];
-  if (position.buffered !== undefined) at.push(position.until + bufferMs);
+  if (position.buffered !== undefined) at.push(now + bufferMs);
   return at.length === 0 ? {} : { nextAt: Math.min(...at) };
 }
 
