@@ -111,4 +111,14 @@ describe('decisions', () => {
     play.decide();
     expect(play.state).toMatchObject({ status: 'Running', activity: { answers: [{}, {}] } });
   });
+
+  test('a call that waits is asked about also when a rule has stopped the run first', () => {
+    const play = started(simple({ rules: [rule({ signal: 'loop', atLeast: 1, action: 'humanQueue' })] }));
+    play.turn(play.called(1, 'pay', 'approvalRequired'));
+    expect(play.state.escalation?.facts.signal).toBe('loop');
+    play.decide();
+    expect(play.state).toMatchObject({ status: 'Waiting', escalation: { facts: { proposal: { tool: 'pay' } } } });
+    play.decide();
+    expect(play.state).toMatchObject({ status: 'Running', approvals: [{ consumed: false }] });
+  });
 });

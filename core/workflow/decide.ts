@@ -106,7 +106,8 @@ function resume(draft: Draft, asked: OpenEscalation): void {
       afterFailure(draft);
       return;
     case 'Scheduled': {
-      const next = asked.facts.proposal === undefined ? undefined : undecided(state.activity);
+      // Also after a question about something else: the worker cannot go on without an answer about its call.
+      const next = undecided(state.activity);
       if (next !== undefined) askForCall(draft, next);
     }
   }

@@ -16,12 +16,14 @@ export interface Awaited {
 
 /** What the run waits for, undefined when it waits for no event. */
 export function awaited({ state, definition }: Omit<Given, 'now'>): Awaited | undefined {
-  if (state.status !== 'Running' || state.activity !== undefined) return undefined;
+  if (state.status !== 'Running' || state.activity !== undefined || state.ending !== undefined) return undefined;
   const waiting = stateOf(definition, state.state)?.for;
   if (waiting?.event === undefined || waiting.by === undefined) return undefined;
   const key = awaitedKey({ state }, waiting.by);
   if (!key.ok) return undefined;
-  const since = waiting.lookBack === undefined ? state.startedAt : state.enteredAt - durationMs(waiting.lookBack, 0);
+  // What comes while the run is frozen counts, so the moment it began to wait is not moved by that.
+  const began = state.enteredAt - (state.frozenMs ?? 0);
+  const since = waiting.lookBack === undefined ? state.startedAt : began - durationMs(waiting.lookBack, 0);
   return { subject: waiting.event, key: key.key, since };
 }
 

@@ -143,6 +143,29 @@ describe('compensation', () => {
   });
 });
 
+test.each<[string, (play: Play) => unknown]>([
+  ['a cancel', (play) => play.cancel()],
+  ['the deadline of the run', (play) => play.wait(86_400_000)],
+  ['a no, by its exit', (play) => play.decide('reject')],
+])('a task whose result is in doubt was done: %s undoes it, with what it gave', (_, cause) => {
+  const { states, transitions } = saga();
+  const work: WorkflowState = { ...taskState, compensation: 'unbook', exits: { rejected: 'sorry' } };
+  const play = started({
+    states: { ...states, work },
+    transitions,
+    rules: [rule({ signal: 'lowConfidence', below: '0.5', action: 'humanQueue' })],
+    queues: [{ name: 'desk', deadline: '48h' }],
+    bundle: { policy: { confidenceFrom: 'reported' } },
+  });
+  play.turn(play.called(1, 'book', 'ok'));
+  play.complete({ slot: 's1', confidence: 0.1 });
+  expect(play.state.status).toBe('Waiting');
+  cause(play);
+  expect([play.state.state, goal(play)]).toEqual(['unbook', 'Give back slot s1.']);
+  play.complete({ confidence: 1 });
+  expect(play.state).toMatchObject({ status: 'Closed', owed: [] });
+});
+
 describe('a compensation that fails', () => {
   const failing = (): Play => {
     const play = shipping();

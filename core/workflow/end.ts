@@ -83,12 +83,13 @@ export function owe(draft: Draft): void {
   draft.add({ type: 'CompensationOwed', activity: `${state}.${visit}`, state: undoneBy, completed: true });
 }
 
-/** A task that is left undone owes its compensation too, once it may have had an effect. */
+/** A task that is left undone owes its compensation too, once it may have had an effect; so does one whose result is in doubt. */
 export function oweInterrupted(draft: Draft): void {
   const { activity, owed } = draft.state;
-  if (activity === undefined || activity.phase === 'Completed') return;
+  if (activity === undefined) return;
   const undoneBy = stateOf(draft.definition, activity.state)?.compensation;
-  if (undoneBy === undefined || !(activity.acted || activity.proposed !== undefined)) return;
+  const completed = activity.phase === 'Completed';
+  if (undoneBy === undefined || !(completed || activity.acted || activity.proposed !== undefined)) return;
   if (owed.some((known) => known.activity === activity.id)) return;
-  draft.add({ type: 'CompensationOwed', activity: activity.id, state: undoneBy, completed: false });
+  draft.add({ type: 'CompensationOwed', activity: activity.id, state: undoneBy, completed });
 }

@@ -174,6 +174,23 @@ describe('escalation: every action, at the moment its signal is seen', () => {
     expect(play.state).toMatchObject({ status: 'Waiting', escalations: [{}, {}] });
   });
 
+  test.each([
+    ['of no rule', []],
+    ['of a later rule', [rule({ name: 'doubt', signal: 'ambiguousEffect', action: 'approval' })]],
+  ])('a rule that stops nothing does not take the word %s about an effect that nobody knows of', (_, later) => {
+    const play = started(simple({ rules: [red('readOnly'), ...later] }));
+    play.turn({ ...play.called(1, 'pay', 'ambiguous'), text: 'danger' });
+    expect(play.state).toMatchObject({
+      readOnly: true,
+      status: 'Waiting',
+      escalation: { facts: { signal: 'ambiguousEffect' } },
+    });
+    const doubt = rule({ signal: 'ambiguousEffect', action: 'readOnly' });
+    const told = started(simple({ rules: [doubt] }));
+    told.turn(told.called(1, 'pay', 'ambiguous'));
+    expect(told.types().filter((type) => type === 'ReadOnlySet')).toHaveLength(1);
+  });
+
   test('the bundle’s own floor stops a result where no rule speaks of confidence', () => {
     const play = started(simple({ bundle: { policy: { confidenceFloor: '0.7', confidenceFrom: 'reported' } } }));
     play.complete({ confidence: 0.65 });

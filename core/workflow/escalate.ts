@@ -17,14 +17,20 @@ export type Escalated = 'Go' | 'Rerouted' | 'Stopped';
 /** Signals about what was said or spent in the whole run rather than in one activity. */
 const ofWholeRun: readonly EscalationRule['signal'][] = ['redFlag', 'userFrustration', 'budget'];
 
-/** Asks the policy; `subject` is what a person would say yes to. */
-export function escalate(draft: Draft, seen: Observation, subject: unknown): Escalated {
-  const { observed, enforced } = decideEscalation(rulesFor(draft), seen, (rule) => isSettled(draft, rule));
+/**
+ * Asks the policy; `subject` is what a person would say yes to. After a rule that stops nothing the others have their say, since
+ * what is seen now may never be seen again. `passed`: rules that have spoken about it.
+ */
+export function escalate(draft: Draft, seen: Observation, subject: unknown, passed: readonly string[] = []): Escalated {
+  const settled = (rule: EscalationRule): boolean => passed.includes(rule.name) || isSettled(draft, rule);
+  const { observed, enforced } = decideEscalation(rulesFor(draft), seen, settled);
   for (const { rule, evidence } of observed) {
     draft.add({ type: 'SignalObserved', rule: rule.name, signal: rule.signal, evidence });
   }
-  if (enforced !== undefined) return act(draft, enforced, subject);
-  return floorOrDoubt(draft, seen, subject);
+  if (enforced === undefined) return floorOrDoubt(draft, seen, subject);
+  const acted = act(draft, enforced, subject);
+  if (acted !== 'Go') return acted;
+  return escalate(draft, seen, subject, [...passed, ...[...observed, enforced].map(({ rule }) => rule.name)]);
 }
 
 export function isSettled({ state }: Pick<Draft, 'state'>, rule: EscalationRule): boolean {

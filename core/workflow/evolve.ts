@@ -38,7 +38,7 @@ const folders: Folders = {
     return { ...state, ...facts, startedAt: at };
   },
   StateEntered: (state, event) => {
-    const { activity: _activity, ...rest } = state;
+    const { activity: _activity, frozenMs: _frozenMs, ...rest } = state;
     return {
       ...rest,
       state: event.state,

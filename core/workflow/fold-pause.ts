@@ -38,6 +38,7 @@ function thawed(state: RunState, ms: number): RunState {
     status: escalation === undefined ? 'Running' : waits,
     deadline: state.deadline + ms,
     enteredAt: state.enteredAt + ms,
+    frozenMs: (state.frozenMs ?? 0) + ms,
     ...(activity === undefined ? {} : { activity: movedActivity(activity, ms) }),
     ...(escalation === undefined ? {} : movedEscalation(state, escalation, ms)),
   };

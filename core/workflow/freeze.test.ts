@@ -1,5 +1,6 @@
 import { describe, expect, test } from 'vitest';
-import { type Play, rule, simple, started, taskState } from '../../test/support/play.ts';
+import { type Play, rule, run, type Setting, simple, started, taskState } from '../../test/support/play.ts';
+import { awaited, deliverEvent } from './deliver.ts';
 import { nextDue } from './due.ts';
 import { plan } from './plan.ts';
 import { summaryOf } from './summary.ts';
@@ -71,6 +72,23 @@ describe('a frozen run', () => {
     play.now += 1_000;
     play.decide();
     expect(play.state.activity?.deadline).toBe(before + 62_000);
+  });
+
+  test('an event that comes meanwhile counts: the moment from which the run looks back is not moved', () => {
+    const states: Setting['states'] = {
+      work: { type: 'wait', for: { event: 'paid', by: 'run.id', lookBack: '1m' }, timeout: '1h' },
+    };
+    const play = started(simple({ states }));
+    const since = awaited(play)?.since;
+    play.freeze();
+    play.now += 600_000;
+    const at = play.now;
+    play.now += 600_000;
+    play.resume();
+    expect(awaited(play)?.since).toBe(since);
+    const event = { namespace: 'ns', id: 'e', subject: 'paid', key: run, payload: {}, at };
+    expect(play.react((given) => deliverEvent(given, event))).toEqual({ taken: true });
+    expect(play.state.outcome).toBe('success');
   });
 
   test('goes on where it was', () => {

@@ -13,6 +13,7 @@ import { escalate } from './escalate.ts';
 import { failAttempt } from './failure.ts';
 import { leave } from './flow.ts';
 import { observeActivity, observeResult, rejectionsOf } from './observe.ts';
+import type { RunState } from './state.ts';
 
 /** `schemaProblem`: what is wrong with the result by the task's output schema, found by the shell. */
 export function completeActivity(
@@ -100,7 +101,7 @@ function commit(draft: Draft, ask: CompleteAsk, verification: Verification): voi
   const subject = { activity: ask.activity, result: ask.result };
   const before = new Draft(draft, draft.cause);
   const doubt = escalate(before, seen, subject);
-  if (doubt === 'Rerouted' || before.state.status === 'Closed') {
+  if (doubt === 'Rerouted' || (isEnding(before.state) && !isEnding(draft.state))) {
     for (const event of before.events) draft.add(event);
     return;
   }
@@ -116,6 +117,8 @@ function commit(draft: Draft, ask: CompleteAsk, verification: Verification): voi
   for (const event of before.events) draft.add(event);
   if (doubt === 'Go') leave(draft, 'done');
 }
+
+const isEnding = ({ ending, status }: RunState): boolean => ending !== undefined || status === 'Closed';
 
 export function reportFailure(given: Given, ask: FailAsk): Reaction<ReportReply> {
   const now = current(given.state, ask);

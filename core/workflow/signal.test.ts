@@ -4,6 +4,7 @@ import { ends, Play, type Setting, taskState } from '../../test/support/play.ts'
 import { plan } from './plan.ts';
 import { rememberedMax } from './fold-incoming.ts';
 import { keptCharactersMax, keptMax } from './signal.ts';
+import { summaryOf } from './summary.ts';
 
 const setting: Setting = {
   states: {
@@ -136,6 +137,7 @@ describe('a run that starts later', () => {
     play.start({}, { startAt: play.now + 600_000 });
     expect(play.state).toMatchObject({ state: '', status: 'Running', deadline: play.now + 600_000 + 3_600_000 });
     expect(play.events.map(({ type }) => type)).toEqual(['RunStarted']);
+    expect(summaryOf(play.state).message).toBe('Starts at 1970-01-01T00:26:40Z.');
     play.signal('paid', { amount: 120 }, 'early');
     play.wait(599_999);
     expect(play.state.state).toBe('');

@@ -38,6 +38,9 @@ export function receiveSignal(given: Given, request: SignalRequest, problem?: st
       `run ${state.run} has ended with ${state.outcome ?? 'nothing'}; a signal changes nothing any more`,
     );
   }
+  if (state.ending !== undefined) {
+    return no('STALE', `run ${state.run} is ending with ${state.ending.outcome}; a signal changes nothing any more`);
+  }
   const names = signalsOf(given);
   if (!names.includes(signal)) {
     const allowed = names.length === 0 ? 'none: no state waits for a signal' : names.join(', ');

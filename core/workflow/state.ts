@@ -136,6 +136,8 @@ export interface RunState {
   readonly visit: number;
   readonly visits: Readonly<Record<string, number>>;
   readonly enteredAt: number;
+  /** How much of `enteredAt` is time in which the run was frozen. */
+  readonly frozenMs?: number;
   readonly facts: JsonObject;
   /** Result of the last completed activity, or payload of the last awaited bus event. */
   readonly result: JsonObject;

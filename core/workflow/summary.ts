@@ -1,6 +1,7 @@
 // Owns: what lists, objects and people see of a run.
 import type { ChildSummary } from '../../api/messages/family.ts';
 import type { EscalationRecord, RunSummary } from '../../api/messages/history.ts';
+import { timeText } from '../schedule/calendar.ts';
 import { isDelayed } from './due.ts';
 import { frozenBy } from './current.ts';
 import type { ChildState, RunState } from './state.ts';
@@ -81,6 +82,7 @@ function messageOf(state: RunState): string {
     const { queue, question } = state.escalation.facts;
     return `${state.status} for a person of queue ${queue}: ${question}`;
   }
+  if (isDelayed(state)) return `Starts at ${timeText(state.startAt)}.`;
   const { activity } = state;
   const open = state.children.filter(({ closed }) => closed === undefined);
   const ending = state.ending === undefined ? '' : `Ending with ${state.ending.outcome}: `;
