@@ -216,6 +216,8 @@ export type AuthorizeReply =
       readonly facts: JsonObject;
       /** What is left of the run's budget; absent: unlimited. */
       readonly budgetLeftMicros?: number;
+      /** What its own calls have cost, as reported; those of its children are not among them. Absent: 0. */
+      readonly spentMicros?: number;
       readonly deadline: number;
       readonly approval: 'notNeeded' | 'consumed' | 'absent';
       readonly turns: readonly Turn[];

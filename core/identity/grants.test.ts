@@ -52,7 +52,7 @@ describe('grantFor', () => {
     expect(grantFor(pod, account)).toEqual({ kind: 'Refused', message });
   });
 
-  test('a gateway writes only the ledger and the shared limits of its namespace and serves only its asks', () => {
+  test('a gateway writes only the ledger, the shared limits and the spending of its namespace and serves only its asks', () => {
     const control = grantFor(gateway, 'CONTROL');
     const work = grantFor(gateway, 'WORK');
     if (control.kind !== 'Granted' || work.kind !== 'Granted') throw new Error('refused');
@@ -60,6 +60,7 @@ describe('grantFor', () => {
     expect(control.grant.publish.filter((subject) => subject.startsWith('$KV.limits'))).toEqual([
       '$KV.limits.clinic.>',
     ]);
+    expect(control.grant.publish.filter((subject) => subject.startsWith('$KV.spend'))).toEqual(['$KV.spend.clinic.>']);
     expect(control.grant.publish.some((subject) => subject.startsWith('journal') || subject === '>')).toBe(false);
     expect(work.grant.subscribe).toContain('ask.clinic.*.*.gateway.*');
   });

@@ -98,7 +98,7 @@ function gatewayGrant(pod: PodIdentity, account: string | undefined): GrantDecis
       `$JS.API.INFO`,
       `$JS.API.STREAM.INFO.${streams.ledger}`,
       `$JS.API.STREAM.MSG.GET.${streams.ledger}`,
-      '$KV.spend.>',
+      `$KV.spend.${pod.namespace}.>`,
       `$KV.limits.${pod.namespace}.>`,
       '$KV.keys.receipts',
       '$JS.FC.>',

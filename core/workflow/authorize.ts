@@ -75,6 +75,7 @@ function allowed(draft: Draft, activity: ActivityState, approval: 'notNeeded' | 
     input: state.input,
     facts: factsOf(state),
     ...(budgetLeftMicros === undefined ? {} : { budgetLeftMicros }),
+    spentMicros: state.costMicros - (state.childrenMicros ?? 0),
     deadline: activity.deadline,
     approval,
     turns: activity.turns,

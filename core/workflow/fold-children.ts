@@ -28,6 +28,7 @@ export const childFolders: Folders = {
   ChildClosed: (state, { run, outcome, message, result, costMicros, effects, owed }) => ({
     ...state,
     costMicros: state.costMicros + costMicros,
+    childrenMicros: (state.childrenMicros ?? 0) + costMicros,
     effects: state.effects + effects,
     owed: [...state.owed, ...(owed ?? [])],
     children: pruned(

@@ -172,6 +172,8 @@ export interface RunState {
   /** The event from which folding may begin; 0: the first. */
   readonly continuedAt: number;
   readonly costMicros: number;
+  /** What closed children have spent; part of `costMicros`. */
+  readonly childrenMicros?: number;
   /** Calls with an effect that were done and reported, each once. */
   readonly effects: number;
   /** Which of them are counted, the newest last; bounded, empty once closed. */

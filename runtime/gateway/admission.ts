@@ -4,6 +4,7 @@ import { isSignalboxError, SignalboxError } from '../../api/errors.ts';
 import type { AuthorizeReply, AuthorizeRequest, EngineReply } from '../../api/messages/asks.ts';
 import type { AgentSnapshot, ResolvedBundle } from '../../api/messages/catalog.ts';
 import { bundleToken, engineSubject, type WorkerIdentity } from '../../api/messages/subjects.ts';
+import { type Budgets, budgetsOf } from './budget.ts';
 import type { Gateway } from './ports.ts';
 
 export type Allowed = Extract<AuthorizeReply, { kind: 'Allowed' }>;
@@ -15,14 +16,12 @@ export interface Target {
   readonly turn: number;
 }
 
-export interface Admitted {
+export interface Admitted extends Budgets {
   readonly worker: WorkerIdentity;
   readonly target: Target;
   readonly allowed: Allowed;
   readonly agent: AgentSnapshot | undefined;
   readonly bundle: ResolvedBundle;
-  /** What is left of the smallest budget that applies; absent: unlimited. */
-  readonly budgetLeftMicros?: number;
 }
 
 export type Asked = Pick<AuthorizeRequest, 'kind' | 'tool' | 'digest' | 'effectful' | 'approvalNeeded'>;
@@ -52,15 +51,8 @@ export async function admit(
   if (bundle.agent !== worker.agent) {
     return { kind: 'Refused', code: 'DENIED', message: `the bundle is for agent "${bundle.agent}"` };
   }
-  const left = await budgetLeft(gateway, answer, agent, bundle);
-  return {
-    worker,
-    target,
-    allowed: answer,
-    agent,
-    bundle,
-    ...(left === undefined ? {} : { budgetLeftMicros: left }),
-  };
+  const budgets = await budgetsOf(gateway, { activity: target.activity, allowed: answer, agent, bundle });
+  return { worker, target, allowed: answer, agent, bundle, ...budgets };
 }
 
 /** Asks the owner of the run's partition. Rejects with BUS_UNREACHABLE when none answers in time. */
@@ -97,23 +89,4 @@ function unwrap(reply: AuthorizeReply | EngineReply<AuthorizeReply>): AuthorizeR
   if (reply.ok) return reply.result;
   if (reply.code === 'NOT_OWNER') throw new SignalboxError('NOT_OWNER', reply.message);
   return { kind: 'Refused', code: reply.code, message: reply.message };
-}
-
-async function budgetLeft(
-  gateway: Gateway,
-  allowed: Allowed,
-  agent: AgentSnapshot | undefined,
-  bundle: ResolvedBundle,
-): Promise<number | undefined> {
-  const lefts: number[] = [];
-  if (allowed.budgetLeftMicros !== undefined) lefts.push(allowed.budgetLeftMicros);
-  const limit = bundle.spec.policy?.costLimitMicros;
-  if (limit !== undefined) {
-    lefts.push(limit - allowed.turns.reduce((sum, turn) => sum + (turn.receipt?.costMicros ?? 0), 0));
-  }
-  const perDayMicros = agent?.budget?.perDayMicros;
-  if (agent !== undefined && perDayMicros !== undefined) {
-    lefts.push(await gateway.spend.leftMicros({ namespace: agent.namespace, name: agent.name, perDayMicros }));
-  }
-  return lefts.length === 0 ? undefined : Math.min(...lefts);
 }

@@ -5,6 +5,7 @@ import { schemaChecks } from '../json-schema.ts';
 import { limitsOf } from './limits.ts';
 import { sharedRate } from './shared-rate.ts';
 import { redact } from './redact.ts';
+import { dayAccount, runAccount, spendOf } from './spend.ts';
 
 /** Time that passes only when somebody sleeps. */
 function steppedClock(): Clock & { now: () => number } {
@@ -84,6 +85,48 @@ describe('limits', () => {
     first?.();
     await Promise.all(waiting);
     expect(order).toEqual([1, 2]);
+  });
+});
+
+describe('spending', () => {
+  const account = (reportedMicros: number, activity = { id: 'work.1', reportedMicros }) =>
+    runAccount({ namespace: 'clinic', id: 'r1' }, { reportedMicros, activity });
+
+  it('S1: what was reported is not counted twice, what was not counts for the run and for its activity', async () => {
+    const spend = spendOf(bucketInMemory(), steppedClock());
+    await spend.add([account(0)], 70);
+    await spend.add([account(0)], 30);
+    expect(await spend.unreported(account(0))).toEqual({ micros: 100, activityMicros: 100 });
+    expect(await spend.unreported(account(70))).toEqual({ micros: 30, activityMicros: 30 });
+    const next = account(70, { id: 'work.2', reportedMicros: 0 });
+    expect(await spend.unreported(next)).toEqual({ micros: 30, activityMicros: 0 });
+    await spend.add([next], 5);
+    expect(await spend.unreported(next)).toEqual({ micros: 35, activityMicros: 5 });
+  });
+
+  it('an account that has expired begins with what the journal knows', async () => {
+    const spend = spendOf(bucketInMemory(), steppedClock());
+    await spend.add([account(1_000)], 50);
+    expect(await spend.unreported(account(1_000))).toEqual({ micros: 50, activityMicros: 50 });
+  });
+
+  it('S2: nothing is lost while the bucket is away, and until it is written the account cannot be read', async () => {
+    const bus = bucketInMemory();
+    const spend = spendOf(bus, steppedClock());
+    const day = dayAccount({ namespace: 'clinic', name: 'clerk' }, 0);
+    bus.broken = true;
+    await expect(spend.add([day], 10)).rejects.toThrow('away');
+    await expect(spend.unreported(day)).rejects.toThrow('away');
+    bus.broken = false;
+    expect(await spend.unreported(day)).toMatchObject({ micros: 10 });
+  });
+
+  it('a hundred calls that end together, in two gateways, are all counted', async () => {
+    const bus = bucketInMemory();
+    const gateways = [spendOf(bus, steppedClock()), spendOf(bus, steppedClock())] as const;
+    const day = dayAccount({ namespace: 'clinic', name: 'clerk' }, 0);
+    await Promise.all(Array.from({ length: 100 }, (_, at) => gateways[at % 2 === 0 ? 0 : 1].add([day], 1)));
+    expect(await gateways[0].unreported(day)).toMatchObject({ micros: 100 });
   });
 });
 

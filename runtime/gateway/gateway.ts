@@ -37,7 +37,7 @@ export function gatewayOf(ports: GatewayPorts, settings: GatewaySettings): Gatew
     settings,
     catalog: catalogOf(control),
     limits: limitsOf(clock, sharedRate({ bus: control, namespace: settings.namespace, clock, log })),
-    spend: spendOf(control, clock, log),
+    spend: spendOf(control, clock),
     schemas: schemaChecks(),
     counted: gatewayMetrics(metrics),
   };

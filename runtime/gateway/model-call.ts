@@ -129,14 +129,17 @@ function failure(model: string, error: unknown, secret: string | undefined): Fai
 
 const failedTry = (model: string, code: FailedTry['code'], message: string): FailedTry => ({ model, code, message });
 
-async function book(gateway: Gateway, admitted: Admitted, model: string, micros: number): Promise<void> {
-  gateway.counted.cost({ model }, micros);
-  const { agent } = admitted;
-  const perDayMicros = agent?.budget?.perDayMicros;
-  if (agent === undefined || perDayMicros === undefined) return;
+/** S1 of spend.ts. What cannot be written now is written before the account is read again. */
+async function book(
+  { counted, spend, log }: Gateway,
+  admitted: Admitted,
+  model: string,
+  micros: number,
+): Promise<void> {
+  counted.cost({ model }, micros);
   try {
-    await gateway.spend.add({ namespace: agent.namespace, name: agent.name, perDayMicros }, micros);
+    await spend.add(admitted.accounts, micros);
   } catch (error) {
-    gateway.log.warn('daily spend could not be counted', { agent: agent.name, micros, error });
+    log.warn('the cost of a model call is counted later', { run: admitted.target.run, micros, error });
   }
 }

@@ -318,6 +318,31 @@ describe('models', () => {
   });
 });
 
+describe('a worker that reports nothing', () => {
+  const asks = (run: string, turn: number, text: string) =>
+    stage.ask<ModelAskReply>('model', {
+      ...target(),
+      run,
+      turn,
+      role: 'executor',
+      messages: [{ role: 'user', content: text }],
+    });
+  const denied = { kind: 'Error', code: 'DENIED', message: expect.stringContaining('budget') };
+
+  it('spends no more than the budget of its run, and what it reports later is not counted twice', async () => {
+    vendor.answer(() => ({ text: 'dear' }));
+    stage.engine.allowed = { budgetLeftMicros: 200, spentMicros: 0 };
+    const run = `silent${Date.now().toString(36)}`;
+    const first = await asks(run, 1, 'a');
+    const { costMicros = 0 } = first.kind === 'Reply' ? first.receipt : {};
+    expect(costMicros).toBeGreaterThanOrEqual(100);
+    expect(await asks(run, 1, 'b')).toMatchObject({ kind: 'Reply' });
+    expect(await asks(run, 1, 'c')).toMatchObject(denied);
+    stage.engine.allowed = { budgetLeftMicros: 1, spentMicros: 2 * costMicros };
+    expect(await asks(run, 2, 'd')).toMatchObject({ kind: 'Reply' });
+  });
+});
+
 describe('effects', () => {
   it('the same call is made once in an activity, whoever asks again', async () => {
     server.on('/send', (call, answer) => {
