@@ -26,7 +26,12 @@ test('an event that comes before the catalog is read comes again; nobody is aske
     owners,
     checks: {},
   } as never);
-  const task = { payload: event, ack: () => said.push('ack'), nak: () => said.push('nak') };
+  const task = {
+    subject: 'event.clinic.calls.received',
+    payload: event,
+    ack: () => said.push('ack'),
+    nak: () => said.push('nak'),
+  };
   await work?.(task as unknown as Task);
   expect(said).toEqual(['nak']);
 });

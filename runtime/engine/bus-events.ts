@@ -29,8 +29,10 @@ const eventMessage = z.object({
   subject: z.string().max(128),
   key: z.string().max(256).default(''),
   payload: z.record(z.string(), z.unknown()).default({}),
+  /** The person who sent it over HTTP. */
+  by: z.string().max(256).optional(),
 });
-export type EventMessage = z.infer<typeof eventMessage>;
+type EventMessage = z.infer<typeof eventMessage>;
 
 export interface BusEventOptions {
   readonly ports: EnginePorts;
@@ -47,7 +49,7 @@ export function consumeEvents(given: BusEventOptions): Subscription {
   const options: Consuming = { ...given, inbox: new Inbox(given.ports.control) };
   const { work } = options.ports;
   return work.consume(streams.events, eventsConsumer, slots, async (task) => {
-    const parsed = eventMessage.safeParse(task.payload);
+    const parsed = eventMessage.safeParse(messageOf(task));
     if (!parsed.success) {
       await giveUp(options, task, z.prettifyError(parsed.error));
       return;
@@ -56,10 +58,20 @@ export function consumeEvents(given: BusEventOptions): Subscription {
   });
 }
 
+/** Namespace and subject are those it was published on, which NATS allows or not; what the message says of them counts nothing. */
+function messageOf({ subject: at, payload }: Task): unknown {
+  if (!isObject(payload)) return payload;
+  const [, namespace = '', ...subject] = at.split('.');
+  return { ...payload, namespace, subject: subject.join('.') };
+}
+
+const isObject = (payload: unknown): payload is object =>
+  typeof payload === 'object' && payload !== null && !Array.isArray(payload);
+
 /** Kept for people before it is acknowledged. */
 async function giveUp({ ports }: BusEventOptions, task: Task, message: string): Promise<void> {
   const [, namespace = '', ...subject] = task.subject.split('.');
-  const { id } = (typeof task.payload === 'object' && task.payload !== null ? task.payload : {}) as { id?: unknown };
+  const { id } = (isObject(task.payload) ? task.payload : {}) as { id?: unknown };
   const item = typeof id === 'string' && id !== '' ? id : digest(task.payload ?? null);
   const origin = { kind: 'event', name: subject.join('.'), item } as const;
   const cause = { code: 'INVALID_INPUT', message: task.malformed ?? message };
@@ -113,13 +125,13 @@ async function deliver({ owners }: BusEventOptions, event: EventMessage): Promis
 }
 
 async function startFrom(options: BusEventOptions, workflow: string, event: EventMessage): Promise<void> {
-  const { id, namespace, subject } = event;
+  const { id, namespace, subject, by } = event;
   try {
     await start(options, {
       namespace,
       workflow,
       input: event.payload as JsonObject,
-      requestedBy: `event:${subject}`,
+      requestedBy: by ?? `event:${subject}`,
       source: 'bus',
       otherwise: `event/${id}`,
     });

@@ -259,6 +259,18 @@ describe('bus events', () => {
     expect(await stage.closed(run, 60_000)).toMatchObject({ outcome: 'success' });
   });
 
+  test('one counts in the namespace it was published in, whatever it says of itself', async () => {
+    await stage.workflow('bell', bell);
+    const run = await stage.begin('bell', { door: 'west' });
+    await signal(run, 'go', 'g');
+    const foreign = { id: 'forged', namespace, subject: 'bell.rung', key: 'west' };
+    await stage.work.publish(eventSubject('elsewhere', 'bell.rung'), foreign);
+    await taken();
+    expect((await stage.show(run)).status).not.toBe('Closed');
+    await stage.event('bell.rung', 'west', {}, 'true');
+    expect(await stage.closed(run, 60_000)).toMatchObject({ outcome: 'success' });
+  });
+
   test('one that cannot be read is a dead letter, and the others go on', async () => {
     await stage.work.publish(eventSubject(namespace, 'bell.rung'), { key: 'north' });
     await taken();

@@ -377,7 +377,7 @@ export class EngineStage {
   }
 
   event(subject: string, key: string, payload: JsonObject, id = systemIds().random()): Promise<void> {
-    return this.work.publish(eventSubject(namespace, subject), { id, namespace, subject, key, payload });
+    return this.work.publish(eventSubject(namespace, subject), { id, key, payload });
   }
 
   /** The engine in this process. */

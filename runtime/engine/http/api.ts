@@ -250,10 +250,11 @@ const callHook =
 
 const publishEvent =
   ({ ports }: ApiOptions): Route =>
-  async ({ request, namespace }) => {
+  async ({ request, namespace, user }) => {
     const subject = parse(eventName, request.params['subject'], 'subject');
     const { id, key, payload } = parse(eventBody, request.body ?? {}, 'body');
-    const event = { id, namespace, subject, key, payload };
+    // Who sends an event starts what it starts, and may not decide it.
+    const event = { id, key, payload, by: user };
     await ports.work.publish(eventSubject(namespace, subject), event, { id: `${namespace}/${subject}/${id}` });
     return { status: 202, body: { id, subject } };
   };
