@@ -31,6 +31,7 @@ const workerAsks = ['claim', 'model', 'propose', 'tool', 'turn', 'verify', 'comp
 const kinds = ['ServiceAccount', 'Deployment', 'ConfigMap', 'Escalation', 'Decision'];
 const owners = ['Agent', 'Bundle', 'Workflow', 'WorkflowRun'];
 const finalizers = owners.flatMap((kind) => [`${kind}/added`, `${kind}/removed`]);
+const runVerbs = ['start', 'cancel', 'decide', 'freeze', 'resume'];
 const busCommands = ['publish', 'withdraw', 'ensureConsumer', 'deleteConsumer'];
 
 export const failpoints = {
@@ -114,6 +115,10 @@ export const failpoints = {
     file: 'runtime/engine/checkpointer.ts',
     leads: 'Nothing is missing.',
   },
+  'engine.blob.written': {
+    file: 'adapters/nats/blobs.ts',
+    leads: 'Content that no object names; written again under another name.',
+  },
   'engine.blob.stored': {
     file: 'adapters/nats/journal.ts',
     leads: 'A blob without a record that names it; written again under the same digest.',
@@ -185,6 +190,22 @@ export const failpoints = {
   'engine.event.taken': {
     file: 'runtime/engine/bus-events.ts',
     leads: 'The event comes again; runs that took it know its id, a run that it started has its key.',
+  },
+  'engine.letter.before': {
+    file: 'adapters/nats/dead-letters.ts',
+    leads: 'Nothing is kept and the event is not acknowledged: it comes again and is given up again.',
+  },
+  'engine.letter.noted': {
+    file: 'adapters/nats/dead-letters.ts',
+    leads: 'The event comes again; given up again it is the same letter, with one more attempt.',
+  },
+  'engine.letter.retried': {
+    file: 'runtime/engine/dead-letters.ts',
+    leads: 'The letter is still open and decided again; what a second retry starts is recognised.',
+  },
+  'engine.letter.decided': {
+    file: 'runtime/engine/dead-letters.ts',
+    leads: 'The answer is lost; asked again it is STALE, with who decided.',
   },
   'gateway.ask.received': {
     file: 'runtime/gateway/gateway.ts',
@@ -312,14 +333,14 @@ export const failpoints = {
   },
   'operator.engine.before': {
     file: 'operator/catalog/engine.ts',
-    subjects: ['start', 'cancel', 'decide'],
+    subjects: runVerbs,
     leads: 'The engine was not asked; the next leader asks it.',
   },
   'operator.engine.answered': {
     file: 'operator/catalog/engine.ts',
-    subjects: ['start', 'cancel', 'decide'],
+    subjects: runVerbs,
     leads:
-      'The answer is lost; the next leader asks again and the engine recognises it: started, cancelled, decided once.',
+      'The answer is lost; the next leader asks again and the engine recognises it: started, cancelled, decided, frozen, resumed once.',
   },
   'operator.bus.before': {
     file: 'operator/catalog/commands.ts',

@@ -11,6 +11,7 @@ import { headers, nuid } from '@nats-io/transport-node';
 import { SignalboxError } from '../../api/errors.ts';
 import { objectStore } from '../../api/messages/subjects.ts';
 import type { Blobs } from '../../ports/bus.ts';
+import { failpoint } from '../../ports/failpoint.ts';
 import { type Link, unlessReconnected } from './connection.ts';
 import { apiCode, apiCodes, busFailure } from './failure.ts';
 import { encode } from './wire.ts';
@@ -94,6 +95,7 @@ async function write({ js, link }: BlobHost, name: string, bytes: Uint8Array): P
     deleted: false,
     options: { max_chunk_size: chunkBytesMax },
   };
+  failpoint('engine.blob.written');
   const newest = headers();
   newest.set('Nats-Rollup', 'sub');
   await publish(metaSubject(name), encode(info), { headers: newest });

@@ -6,6 +6,7 @@ import { SignalboxError } from '../../api/errors.ts';
 import { type DeadLetter, type DeadLetterReason, deadLetterReasons } from '../../api/messages/dead-letter.ts';
 import { deadLetterSubject, streams } from '../../api/messages/subjects.ts';
 import { type GivenUp, groupMax, groupOf, letterId, letterOf, restOf } from '../../core/dead-letter/letter.ts';
+import { failpoint } from '../../ports/failpoint.ts';
 import type { DeadLetterQuery, DeadLetters, StoredLetter } from '../../ports/dead-letters.ts';
 import type { NatsBus } from './bus.ts';
 import { apiCode, apiCodes, busFailure, isUnknownOutcome, isWrongSequence } from './failure.ts';
@@ -77,7 +78,10 @@ async function note(
   for (let tries = 0; tries < noteTriesMax; tries += 1) {
     const known = await read(bus, given.namespace, letterId(given));
     const letter = letterOf(given, known?.letter, now(), kept);
-    if ((await write(bus, letter, known?.revision ?? 0)) !== undefined) return letter;
+    failpoint('engine.letter.before');
+    if ((await write(bus, letter, known?.revision ?? 0)) === undefined) continue;
+    failpoint('engine.letter.noted');
+    return letter;
   }
   throw new SignalboxError('TIMEOUT', `dead letter ${letterId(given)} could not be written; try again`);
 }

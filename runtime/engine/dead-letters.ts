@@ -8,6 +8,7 @@ import { eventSubject } from '../../api/messages/subjects.ts';
 import { decidedKeptMs, lettersMax } from '../../core/dead-letter/letter.ts';
 import { groupOfRun, lettersNotice } from '../../core/escalation/notice.ts';
 import type { StoredLetter } from '../../ports/dead-letters.ts';
+import { failpoint } from '../../ports/failpoint.ts';
 import { resultOf } from './forward.ts';
 import { Notices } from './notices.ts';
 import type { EnginePorts } from './ports.ts';
@@ -48,13 +49,17 @@ export async function decideLetter(
     const { by = 'somebody', reason = '' } = letter.decided ?? {};
     throw new SignalboxError('STALE', `dead letter ${letter.id} was ${letter.state.toLowerCase()} by ${by}: ${reason}`);
   }
-  if (decision.what === 'retry') await tryAgain(options, letter);
+  if (decision.what === 'retry') {
+    await tryAgain(options, letter);
+    failpoint('engine.letter.retried');
+  }
   const { ports } = options;
   const { by, reason } = decision;
   const state = decision.what === 'retry' ? 'Retried' : 'Dropped';
   const decided: DeadLetter = { ...letter, state, decided: { by, reason, at: ports.clock.now() } };
   // Given up again meanwhile: it is open again, and that is the truth.
   await ports.deadLetters.decide(stored, decided);
+  failpoint('engine.letter.decided');
   ports.log.info('a dead letter was decided', { letter: letter.id, namespace: letter.namespace, state, by, reason });
   return decided;
 }

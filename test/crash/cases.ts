@@ -61,6 +61,7 @@ const engine: readonly Given[] = [
   ]),
   { moment: 'engine.append.after', scenario: 'fallback' },
   { moment: 'engine.append.after', scenario: 'cancel', at: 2 },
+  { moment: 'engine.blob.written', scenario: 'large' },
   { moment: 'engine.blob.stored', scenario: 'large' },
   ...[
     'engine.archive.before',
@@ -94,6 +95,9 @@ const engine: readonly Given[] = [
   })),
   { moment: 'engine.event.received', scenario: 'event' },
   { moment: 'engine.event.taken', scenario: 'event' },
+  ...['engine.letter.before', 'engine.letter.noted', 'engine.letter.retried', 'engine.letter.decided'].map(
+    (moment): Given => ({ moment, scenario: 'letter' }),
+  ),
 ];
 
 const ofEffect = [

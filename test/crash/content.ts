@@ -185,7 +185,18 @@ export const workflows: Readonly<Record<string, WorkflowSpec>> = {
 /** Starts a run every second, as long as it is in the catalog. */
 export function ticking(name: string): ResolvedWorkflow {
   const schedule = { cron: '* * * * * *', overlap: 'allow', catchUp: { window: '10m', max: 100 } } as const;
-  const spec = single({ type: 'decision' }, { spec: { triggers: [{ schedule }] } });
+  return resolved(name, single({ type: 'decision' }, { spec: { triggers: [{ schedule }] } }));
+}
+
+/** Started by events of its own subject. What it wants of them is more than they have until it is mended. */
+export function picky(name: string, mended: boolean): ResolvedWorkflow {
+  const input = { type: 'object', ...(mended ? {} : { required: ['absent'] }) };
+  const triggers = [{ event: { subject: pickySubject(name) } }];
+  return resolved(name, single({ type: 'decision' }, { spec: { input, triggers, key: 'input.run' } }));
+}
+export const pickySubject = (name: string): string => `orders.${name}`;
+
+function resolved(name: string, spec: WorkflowSpec): ResolvedWorkflow {
   const content = { namespace: stageNamespace, name, spec };
   return { ...content, digest: digest(content), agents: [] };
 }

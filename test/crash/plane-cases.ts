@@ -26,6 +26,7 @@ const arrows: readonly (readonly [before: Name, after: Name])[] = [
 const byRun: readonly string[] = ['Escalation', 'Decision', 'WorkflowRun', 'WorkflowRun/added', 'start', 'decide'];
 
 function scenarioOf(subject: string): PlaneScenarioName {
+  if (subject === 'freeze' || subject === 'resume') return 'runIsSuspended';
   if (subject === 'cancel' || subject === 'WorkflowRun/removed') return 'runIsDeleted';
   return byRun.includes(subject) ? 'personAnswers' : 'agentComesAndGoes';
 }
@@ -54,6 +55,7 @@ export const planeCases: readonly PlaneCase[] = [
   held('operator.engine.before/start', 'nats', 'personAnswers'),
   held('operator.engine.answered/decide', 'nats', 'personAnswers'),
   held('operator.engine.answered/cancel', 'nats', 'runIsDeleted'),
+  held('operator.engine.answered/freeze', 'nats', 'runIsSuspended'),
   held('operator.bus.before/ensureConsumer', 'nats', 'agentComesAndGoes'),
   held('operator.bus.done/ensureConsumer', 'nats', 'agentComesAndGoes'),
   held('operator.bus.before/deleteConsumer', 'nats', 'agentComesAndGoes'),

@@ -115,11 +115,11 @@ const asking = (namespace: string): readonly object[] =>
     }),
   ].map((one) => inNamespace(namespace, one));
 
-const runObject = (namespace: string): object => ({
+const runObject = (namespace: string, more: object = {}): object => ({
   apiVersion,
   kind: 'WorkflowRun',
   metadata: { name: 'one', namespace },
-  spec: { workflowRef: { name: 'ask' } },
+  spec: { workflowRef: { name: 'ask' }, ...more },
 });
 
 /** A run is applied and asks; returns when the question can be seen. */
@@ -178,6 +178,28 @@ const runIsDeleted: PlaneScenario = async (stage, namespace) => {
   return [...faultsIn(events, ending), ...notOne(events, 'CancelRequested'), ...(await runLeftovers(stage, namespace))];
 };
 
+/** The object of a waiting run is suspended, taken up again and deleted: the run is frozen and resumed once each. */
+const runIsSuspended: PlaneScenario = async (stage, namespace) => {
+  const { run } = await asked(stage, namespace);
+  for (const suspend of [true, false]) {
+    await stage.apply([runObject(namespace, { suspend })], 'ann');
+    await stage.wait(suspend ? 'the run is frozen' : 'the run is resumed', async () => {
+      const status = (await stage.get(namespace, 'workflowrun one'))?.status?.['status'];
+      return (status === 'Frozen') === suspend ? true : undefined;
+    });
+  }
+  await stage.remove([runObject(namespace)]);
+  const events = await stage.history(run);
+  await stage.remove(asking(namespace));
+  const ending = { run, outcome: 'cancelled', tools: [], questions: 1, decisions: 0 };
+  return [
+    ...faultsIn(events, ending),
+    ...notOne(events, 'RunFrozen'),
+    ...notOne(events, 'RunResumed'),
+    ...(await runLeftovers(stage, namespace)),
+  ];
+};
+
 async function told(stage: PlaneStage, namespace: string, what: string, state: string): Promise<void> {
   await stage.wait(`${what} is ${state}`, async () =>
     stateOf(await stage.get(namespace, what)) === state ? true : undefined,
@@ -200,5 +222,5 @@ async function createNamespace(stage: PlaneStage, name: string): Promise<void> {
   await stage.apply([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name } }]);
 }
 
-export const planeScenarios = { agentComesAndGoes, personAnswers, runIsDeleted } as const;
+export const planeScenarios = { agentComesAndGoes, personAnswers, runIsDeleted, runIsSuspended } as const;
 export type PlaneScenarioName = keyof typeof planeScenarios;

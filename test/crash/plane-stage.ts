@@ -19,6 +19,7 @@ export type PlaneFault = 'kill' | 'nats' | 'apiserver';
 
 const partitions = 4;
 const REACHED_MS = 60_000;
+const AGAIN_MS = 500;
 const PATIENCE_MS = 90_000;
 
 export interface Told extends KubeObject {
@@ -123,18 +124,27 @@ export class PlaneStage {
     }
   }
 
-  /** One that was held for longer than its lease has lost it and ends, as it must; its Deployment would start it again. */
+  /** One that could not renew its lease has lost it and ends, as it must; its Deployment would start it again, and again. */
   #startAgain(): void {
     const starts = this.#starts;
-    void this.#operator.ended().then(() => (this.#starts === starts ? this.#start(undefined) : undefined));
+    void this.#operator.ended().then(async () => {
+      await new Promise((resolve) => setTimeout(resolve, AGAIN_MS));
+      if (this.#starts !== starts) return;
+      // That it is not ready in time is found by whoever waits for what it does.
+      this.#start(undefined).catch(() => undefined);
+      this.#startAgain();
+    });
   }
 
   /** SIGKILL; it is back when this resolves. */
   async kill(victim: 'operator' | ServerName): Promise<void> {
+    this.#startAgain();
     if (victim !== 'operator') return this.#crash(victim);
     this.#starts += 1;
     await this.#operator.kill();
-    await this.#start(undefined);
+    const started = this.#start(undefined);
+    this.#startAgain();
+    await started;
   }
 
   async #crash(server: ServerName): Promise<void> {

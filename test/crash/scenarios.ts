@@ -2,45 +2,16 @@
 // how they must have ended.
 import type { EngineReply } from '../../api/messages/asks.ts';
 import type { HistoryEvent, RunSummary } from '../../api/messages/history.ts';
-import { buckets, catalogKeys, engineSubject, eventSubject } from '../../api/messages/subjects.ts';
+import { engineSubject, eventSubject } from '../../api/messages/subjects.ts';
 import { fallbackRunOf } from '../../core/workflow/escalate.ts';
 import { runIdFor } from '../../core/workflow/partition.ts';
 import { stageNamespace } from '../support/gateway-stage.ts';
-import type { RunStage } from '../support/run-stage.ts';
 import { until } from '../support/until.ts';
 import { busSubject, type EffectTool, effectTools, ticking } from './content.ts';
-import type { Recording } from './recording.ts';
-import type { Sink } from './sink.ts';
-
-/** What a scenario is played on. */
-export interface Played {
-  readonly runs: RunStage;
-  readonly sink: Sink;
-  readonly recording: Recording;
-}
-
-/** How a run must have ended. */
-export interface Ending {
-  readonly run: string;
-  readonly outcome: string;
-  /** The tools that must have acted exactly once; where it is ambiguous, at most once. */
-  readonly tools: readonly EffectTool[];
-  /** Questions to people, the one about an ambiguous effect aside; absent: any. */
-  readonly questions?: number;
-  /** Decisions that were taken, the one about an ambiguous effect aside. */
-  readonly decisions: number;
-}
-
-export interface Scenario {
-  /** Starts the run; asked twice it is the same. */
-  begin(stage: Played, run: string): Promise<void>;
-  /** Does what the run waits for and resolves when everything is closed. */
-  finish(stage: Played, run: string): Promise<readonly Ending[]>;
-}
+import { deadLetter } from './letters.ts';
+import { CLOSED_MS, closing, declare, plain, type Played, type Scenario, withdraw } from './played.ts';
 
 const burstOf = (run: string): readonly string[] => Array.from({ length: 40 }, (_, number) => `${run}x${number}`);
-const CLOSED_MS = 90_000;
-const plain = { outcome: 'success', tools: [], questions: 0, decisions: 0 } as const;
 
 const begin =
   (workflow: string, input: object = {}): Scenario['begin'] =>
@@ -200,13 +171,7 @@ export const scenarios = {
   /** Every due time between the first and the last has exactly one run. */
   schedule: {
     async begin(stage, run) {
-      const workflow = ticking(`tick-${run.toLowerCase()}`);
-      await until('its workflow is published', async () => {
-        const catalog = await stage.runs.control.bucket<unknown>(buckets.catalog);
-        await catalog.put(catalogKeys.workflowAt(workflow.digest), workflow);
-        await catalog.put(catalogKeys.workflow(stageNamespace, workflow.name), workflow);
-        return true;
-      });
+      await declare(stage, ticking(`tick-${run.toLowerCase()}`));
     },
     async finish(stage, run) {
       const name = `tick-${run.toLowerCase()}`;
@@ -223,15 +188,12 @@ export const scenarios = {
         },
         CLOSED_MS,
       );
-      await until('its workflow is withdrawn', async () => {
-        const catalog = await stage.runs.control.bucket<unknown>(buckets.catalog);
-        await catalog.delete(catalogKeys.workflow(stageNamespace, name));
-        return true;
-      });
+      await withdraw(stage, name);
       for (const one of runs) await closing(stage, one.run);
       return runs.map((one) => ({ ...plain, run: one.run }));
     },
   },
+  letter: deadLetter,
   fallback: {
     begin: begin('fallback', { said: 'I have chest pain' }),
     async finish(stage, run) {
@@ -262,26 +224,6 @@ async function publish(stage: Played, event: BusEvent): Promise<void> {
     await stage.runs.work.publish(eventSubject(event.namespace, event.subject), event, { id: event.id });
     return true;
   });
-}
-
-/** Waits until the run is closed; answers each question that comes up meanwhile. */
-async function closing(
-  stage: Played,
-  run: string,
-  answer: (escalation: string) => Promise<void> = async (escalation) => {
-    throw new Error(`nobody should be asked, but ${escalation} is open`);
-  },
-): Promise<void> {
-  await until(
-    `run ${run} is closed`,
-    async () => {
-      const summary = await stage.runs.engine<RunSummary>('show', { run, namespace: stageNamespace });
-      if (summary.status === 'Closed') return summary;
-      if (summary.escalation !== undefined) await answer(summary.escalation);
-      return undefined;
-    },
-    CLOSED_MS,
-  );
 }
 
 async function cancel(stage: Played, run: string): Promise<void> {

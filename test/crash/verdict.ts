@@ -4,7 +4,7 @@ import { buckets } from '../../api/messages/subjects.ts';
 import { stageNamespace } from '../support/gateway-stage.ts';
 import { until } from '../support/until.ts';
 import type { EffectTool } from './content.ts';
-import type { Ending, Played } from './scenarios.ts';
+import type { Ending, Played } from './played.ts';
 
 export interface Verdict {
   /** What is wrong; empty when all is well. */

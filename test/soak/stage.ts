@@ -1,7 +1,7 @@
 // Owns: the processes of the soak, each of which may be killed or stopped at any moment and comes back.
 import { contentFor, policies, rulesOf, workflows } from '../crash/content.ts';
 import { type Acted, Recording } from '../crash/recording.ts';
-import type { Played } from '../crash/scenarios.ts';
+import type { Played } from '../crash/played.ts';
 import { type Sink, startSink } from '../crash/sink.ts';
 import type { GatewayProcess } from '../support/gateway-stage.ts';
 import { type RunStage, startRunStage } from '../support/run-stage.ts';

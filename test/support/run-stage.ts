@@ -100,8 +100,10 @@ export async function startRunStage(
   };
   const entry = (role: string): string => (options.built === true ? `dist/${role}.mjs` : `runtime/${role}/main.ts`);
   const { identity = () => Promise.resolve(natsEnvironment(nats)) } = options;
+  /** Runs whose start was acknowledged: from then on nobody may say that there is no such run. */
+  const acknowledged = new Set<string>();
   const engine: RunStage['engine'] = <T>(verb: EngineVerb, payload: object) =>
-    persist<T>(control, { verb, payload, partitions, patienceMs: options.patienceMs ?? 20_000 });
+    persist<T>(control, { verb, payload, partitions, patienceMs: options.patienceMs ?? 20_000, acknowledged });
   const show = (run: string) => engine<RunSummary>('show', { run, namespace: stageNamespace });
   return {
     nats,
@@ -134,7 +136,7 @@ export async function startRunStage(
         ...more,
       }),
     engine,
-    start: (run, workflow, input) => {
+    async start(run, workflow, input) {
       const request: StartRequest = {
         run,
         namespace: stageNamespace,
@@ -145,7 +147,9 @@ export async function startRunStage(
         // Whatever an object shows is in the projection from its first state to its last.
         object: { name: run.toLowerCase(), uid: run },
       };
-      return engine<RunSummary>('start', request);
+      const started = await engine<RunSummary>('start', request);
+      acknowledged.add(run);
+      return started;
     },
     async until(run, found) {
       const end = Date.now() + 40_000;
@@ -208,9 +212,11 @@ interface Asked {
   readonly payload: object;
   readonly partitions: number;
   readonly patienceMs: number;
+  readonly acknowledged: ReadonlySet<string>;
 }
 
-async function persist<T>(control: NatsBus, { verb, payload, partitions, patienceMs }: Asked): Promise<T> {
+async function persist<T>(control: NatsBus, asked: Asked): Promise<T> {
+  const { verb, payload, partitions, patienceMs, acknowledged } = asked;
   const { run = '' } = payload as { readonly run?: string };
   const subject = engineSubject(partitions === 1 ? 0 : partitionOf(run, partitions), verb);
   const until = Date.now() + patienceMs;
@@ -218,7 +224,8 @@ async function persist<T>(control: NatsBus, { verb, payload, partitions, patienc
     try {
       const reply = await control.request<EngineReply<T>>(subject, payload, 2_000);
       if (reply.ok) return reply.result;
-      if (reply.code !== 'NOT_OWNER' && reply.code !== 'NOT_FOUND') throw new Error(`${reply.code}: ${reply.message}`);
+      const passing = reply.code === 'NOT_OWNER' || (reply.code === 'NOT_FOUND' && !acknowledged.has(run));
+      if (!passing) throw new Error(`${reply.code}: ${reply.message}`);
       if (Date.now() > until) throw new Error(`${reply.code}: ${reply.message}`);
     } catch (error) {
       if (!isSignalboxError(error) || Date.now() > until) throw error;
