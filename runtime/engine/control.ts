@@ -39,6 +39,7 @@ import type { EngineMetrics } from './metrics.ts';
 import type { Serving } from './serving.ts';
 import { takeSignal } from './signals.ts';
 import { checkInput, currentWorkflow } from './start.ts';
+import { saysNo } from './says-no.ts';
 import { failpoint } from '../../ports/failpoint.ts';
 
 export interface ControlOptions {
@@ -88,7 +89,7 @@ export function controlOf(options: ControlOptions): Control {
   return async (serving, verb, payload) => {
     const started = performance.now();
     failpoint('engine.ask.received', verb);
-    const reply = await answer(handlers[verb], serving, payload);
+    const reply = await answer(verb, handlers[verb], { serving, payload });
     failpoint('engine.ask.decided', verb);
     options.metrics.asked(verb, reply.ok ? 'ok' : reply.code);
     options.metrics.seconds(verb, (performance.now() - started) / 1_000);
@@ -104,9 +105,25 @@ export function serveControl(bus: Bus, serving: Serving, control: Control): read
   );
 }
 
-async function answer(handler: Handler, serving: Serving, payload: unknown): Promise<EngineReply<unknown>> {
+interface Asked {
+  readonly serving: Serving;
+  readonly payload: unknown;
+}
+
+/** A no is told only by an engine that knows the end of the journal: who still believes in a lost lease might not know the yes. */
+async function answer(verb: EngineVerb, handler: Handler, asked: Asked): Promise<EngineReply<unknown>> {
+  const { serving, payload } = asked;
+  const reply = await decided(() => handler(serving, payload));
+  if (!saysNo(verb, reply)) return reply;
+  return decided(async () => {
+    await serving.partition.assertNewest();
+    return reply;
+  });
+}
+
+async function decided(decide: () => Promise<EngineReply<unknown>>): Promise<EngineReply<unknown>> {
   try {
-    return await handler(serving, payload);
+    return await decide();
   } catch (error) {
     if (isSignalboxError(error)) return { ok: false, code: error.code, message: error.message };
     if (error instanceof z.ZodError) return { ok: false, code: 'INVALID_INPUT', message: z.prettifyError(error) };

@@ -141,7 +141,8 @@ export class PartitionOwner {
       const wanted = this.#wanted;
       // What is being loaded is served for a moment before it is given away.
       if (wanted || this.#loading) await this.#renew();
-      else if (this.#heldAt !== Number.NEGATIVE_INFINITY) await this.#giveAway();
+      // What was loaded after the lease was lost is given away, too: it would answer everybody that it is not the owner.
+      else if (this.#heldAt !== Number.NEGATIVE_INFINITY || this.#active !== undefined) await this.#giveAway();
       const until = performance.now() + RENEW_MS;
       while (!this.#stopped && this.#wanted === wanted && performance.now() < until) {
         await this.#attend();

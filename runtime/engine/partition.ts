@@ -37,6 +37,11 @@ export class Partition {
   readonly #histories: Histories;
   #flushing = false;
   #flushed: Promise<void> = Promise.resolve();
+  /** The record that is on its way to the journal. */
+  #writing: Promise<void> | undefined;
+  /** The last look at the end of the journal, and the next one: it serves everybody who asks before it begins. */
+  #looked: Promise<unknown> = Promise.resolve();
+  #nextLook: Promise<number> | undefined;
   #cut: { readonly ticket: number; readonly end: PromiseWithResolvers<ChainEnd> } | undefined;
 
   constructor(options: PartitionOptions) {
@@ -94,12 +99,15 @@ export class Partition {
    * so if there is none. Looked for while nothing of one's own is under way.
    */
   async notice(): Promise<void> {
-    const known = this.end.seq;
-    if (!this.#writer.serving || !this.idle) return;
-    const last = await this.#options.journal.lastSeq();
-    if (last <= known || !this.idle || this.end.seq !== known || !this.#writer.serving) return;
-    const message = `partition ${this.number} ends at record ${last}, here at ${known}: another owner wrote; it is loaded again`;
-    this.#fail(new SignalboxError('JOURNAL_FENCED', message));
+    if (this.#writer.serving && this.idle) await this.#newest();
+  }
+
+  /**
+   * Resolves when this engine knows every fact there was when it was asked: what it does not know is not there. Rejects with
+   * NOT_OWNER when somebody else has written: a lease may be believed in after it is lost.
+   */
+  async assertNewest(): Promise<void> {
+    if (!(await this.#newest()) || !this.serving) throw notOwner(this.number);
   }
 
   get serving(): boolean {
@@ -160,8 +168,12 @@ export class Partition {
     // What is asked at the same moment shares the first record too.
     await Promise.resolve();
     try {
-      for (let next = this.#next(); next !== undefined; next = this.#next()) await this.#write(next);
+      for (let next = this.#next(); next !== undefined; next = this.#next()) {
+        this.#writing = this.#write(next);
+        await this.#writing;
+      }
     } finally {
+      this.#writing = undefined;
       this.#flushing = false;
     }
   }
@@ -188,6 +200,31 @@ export class Partition {
       this.#cut = undefined;
     }
     if (this.#writer.serving) this.#options.events.committed(runs, events);
+  }
+
+  /** False when another owner has written, or nothing is served here any more. */
+  async #newest(): Promise<boolean> {
+    const last = await this.#lastSeq();
+    // What is one's own and under way there is known here in a moment.
+    while (last > this.end.seq && this.#writing !== undefined) await this.#writing;
+    if (!this.#writer.serving) return false;
+    const known = this.end.seq;
+    if (last <= known) return true;
+    const message = `partition ${this.number} ends at record ${last}, here at ${known}: another owner wrote; it is loaded again`;
+    this.#fail(new SignalboxError('JOURNAL_FENCED', message));
+    return false;
+  }
+
+  #lastSeq(): Promise<number> {
+    this.#nextLook ??= this.#looked
+      .catch(() => undefined)
+      .then(() => {
+        this.#nextLook = undefined;
+        const look = this.#options.journal.lastSeq();
+        this.#looked = look;
+        return look;
+      });
+    return this.#nextLook;
   }
 
   #fail(error: unknown): void {

@@ -6,7 +6,13 @@ import type { HistoryEvent } from '../../api/messages/history.ts';
 import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
 import { connectNats, type NatsBus, natsJournal, natsPresence } from '../../adapters/nats/nats.ts';
 import type { ClaimReply, ReportReply } from '../../api/messages/asks.ts';
-import { askEngine, bundleToken, presenceSubject, type WorkerEngineVerb } from '../../api/messages/subjects.ts';
+import {
+  askEngine,
+  bundleToken,
+  engineSubject,
+  presenceSubject,
+  type WorkerEngineVerb,
+} from '../../api/messages/subjects.ts';
 import { checkpointPolicy } from '../../core/journal/checkpoint.ts';
 import { partitionOf } from '../../core/workflow/partition.ts';
 import { storageDefault } from '../../runtime/engine/ports.ts';
@@ -180,6 +186,28 @@ test('a stale owner is fenced: what it decides is never a fact', async () => {
   const events = await stage.history(run);
   expect(events.map((event) => event.seq)).toEqual([1, 2, 3, 4, 5, 6]);
   expect(events.slice(3).map((event) => event.type)).toEqual(['ReadOnlySet', 'CancelRequested', 'RunClosed']);
+});
+
+test('an owner that does not know of another one tells nobody no: what is in the journal is found', async () => {
+  await stage.agent('clerk');
+  await stage.workflow('steps', steps(1));
+  await stage.engine('engine-a');
+  const run = await stage.begin('steps');
+  const partition = partitionOf(run, partitions);
+  const journal = await natsJournal(stage.control).partition(partition);
+  const [started] = await stage.history(run);
+  const others = Array.from({ length: 64 }, (_, index) => `other${index}`);
+  const other = others.find((name) => partitionOf(name, partitions) === partition) ?? '';
+  const at = await journal.lastSeq();
+  const prev = (await journal.at(at))?.digest ?? '';
+  const events = [{ ...started, cause: 'start/other' } as HistoryEvent];
+  await journal.append({ v: 1, id: 'stray', owner: 'other', epoch: at, prev, runs: [{ run: other, events }] }, at);
+  const subject = engineSubject(partition, 'show');
+  const first = await stage.control.request<{ readonly code?: string }>(subject, { run: other }, 3_000);
+  expect(first.code).not.toBe('NOT_FOUND');
+  expect(await stage.ask(other, 'show', { run: other })).toMatchObject({ ok: true, result: { run: other } });
+  // Nobody has written this one: that it is not there is the truth.
+  expect(await stage.ask(`${other}x`, 'show', { run: `${other}x` })).toMatchObject({ ok: false, code: 'NOT_FOUND' });
 });
 
 test('two engines: the second takes over when the first stops answering', async () => {
