@@ -2,6 +2,7 @@
 import type { CommitRecord, HistoryEvent } from '../api/messages/history.ts';
 import type { ArchivedRun, ArchiveSegment } from '../core/journal/archive.ts';
 import type { CheckpointHead, CheckpointTail } from '../core/journal/checkpoint.ts';
+import type { RecordText } from '../core/journal/record-text.ts';
 
 export interface StoredRecord {
   /** Sequence of the record in its partition. */
@@ -35,7 +36,7 @@ export interface PartitionJournal {
    * JOURNAL_ROLLED_BACK when the store ends before `expectedSeq`, JOURNAL_FULL at the stream's bound, BUS_UNREACHABLE when the
    * outcome is unknown: reload before going on.
    */
-  append(record: CommitRecord, expectedSeq: number): Promise<Appended>;
+  append(record: RecordText, expectedSeq: number): Promise<Appended>;
   /** Like `read`, with the bytes that each record takes, and large fields left where they are: for the archive. */
   readStored(fromSeq: number): AsyncIterable<StoredRecord & { readonly bytes: number }>;
   /** Takes the records before `seq` out of the journal. A checkpoint at `seq` or later must be complete. */

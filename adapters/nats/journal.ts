@@ -15,11 +15,12 @@ import type { NatsBus } from './bus.ts';
 import { unlessReconnected } from './connection.ts';
 import { natsCheckpoints } from './checkpoints.ts';
 import { rolledBack } from '../../core/journal/chain.ts';
+import type { RecordText } from '../../core/journal/record-text.ts';
 import { assertDurable } from './durability.ts';
 import { apiCode, apiCodes, busFailure, isMissingStream, isUnknownOutcome, isWrongSequence } from './failure.ts';
 import { inlineFields, outlineFields } from './large-fields.ts';
 import { readStream, streamEnd, unreadable } from './read-stream.ts';
-import { decode, encode } from './wire.ts';
+import { decode } from './wire.ts';
 import { assertWritable, isDiskError } from './write-errors.ts';
 import { failpoint } from '../../ports/failpoint.ts';
 
@@ -130,11 +131,11 @@ interface Appending extends Opened {
   readonly at: (seq: number) => Promise<StoredRecord | undefined>;
 }
 
-async function append(to: Appending, record: CommitRecord, expectedSeq: number): Promise<Appended> {
+async function append(to: Appending, record: RecordText, expectedSeq: number): Promise<Appended> {
   const blobs = (): Promise<Blobs> => to.bus.blobs();
-  const stored = await outlineFields(record, blobs);
-  if (stored !== record) failpoint('engine.blob.stored');
-  const bytes = encode(stored);
+  const text = await outlineFields(record, blobs);
+  if (text !== record.text) failpoint('engine.blob.stored');
+  const bytes = Buffer.from(text);
   let last: unknown;
   for (let tries = 0; tries < appendTriesMax; tries += 1) {
     try {
@@ -164,7 +165,7 @@ const unknown = (to: Appending, why: unknown): SignalboxError =>
 /** J2: where one's own record is, undefined when the same append may be tried again; rejects when it cannot succeed. */
 async function settle(
   to: Appending,
-  record: CommitRecord,
+  record: RecordText,
   failed: { readonly expectedSeq: number; readonly error: unknown },
 ): Promise<Appended | undefined> {
   const { error, expectedSeq } = failed;

@@ -3,6 +3,7 @@
 import { createHash } from 'node:crypto';
 import { SignalboxError } from '../../api/errors.ts';
 import type { CommitRecord, HistoryEvent } from '../../api/messages/history.ts';
+import type { RecordText } from '../../core/journal/record-text.ts';
 import type { Blobs } from '../../ports/bus.ts';
 import { decode, encode } from './wire.ts';
 
@@ -14,18 +15,20 @@ interface BlobReference {
   readonly bytes: number;
 }
 
-/** The record as it is written; everything it refers to is stored when this resolves. */
-export async function outlineFields(record: CommitRecord, blobs: () => Promise<Blobs>): Promise<CommitRecord> {
+/** The record as it is written; everything it refers to is stored when this resolves. Most records have nothing large. */
+export async function outlineFields({ text, eventBytesMax }: RecordText, blobs: () => Promise<Blobs>): Promise<string> {
+  if (eventBytesMax <= fieldBytesMax && !text.includes('"$blob"')) return text;
+  const record = JSON.parse(text) as CommitRecord;
   const stored: (() => Promise<void>)[] = [];
   const runs = record.runs.map((run) => ({
     ...run,
     events: run.events.map((event) => outlineEvent(event, blobs, stored)),
   }));
-  if (stored.length === 0) return record;
+  if (stored.length === 0) return text;
   for (let at = 0; at < stored.length; at += parallelMax) {
     await Promise.all(stored.slice(at, at + parallelMax).map((store) => store()));
   }
-  return { ...record, runs };
+  return JSON.stringify({ ...record, runs });
 }
 
 function outlineEvent(event: HistoryEvent, blobs: () => Promise<Blobs>, stored: (() => Promise<void>)[]): HistoryEvent {

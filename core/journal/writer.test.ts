@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { CommitRecord, HistoryEvent } from '../../api/messages/history.ts';
 import type { Reaction } from '../workflow/draft.ts';
 import type { RunState } from '../workflow/state.ts';
-import { PartitionWriter, recordBytesMax } from './writer.ts';
+import { type NextRecord, PartitionWriter, recordBytesMax } from './writer.ts';
 
 const serving = (): PartitionWriter => {
   const writer = new PartitionWriter({ partition: 3, owner: 'engine-1' });
@@ -25,8 +25,10 @@ const enter =
     return { events: [event], reply: name };
   };
 const look = (state: RunState | undefined): Reaction<string> => ({ events: [], reply: state?.state ?? 'nothing' });
-const names = (record: CommitRecord | undefined): readonly string[] =>
-  (record?.runs ?? []).map(({ run, events }) => `${run}:${events.map((event) => event.cause).join('+')}`);
+const read = (next: NextRecord | undefined): CommitRecord | undefined =>
+  next === undefined ? undefined : (JSON.parse(next.record.text) as CommitRecord);
+const names = (next: NextRecord | undefined): readonly string[] =>
+  (read(next)?.runs ?? []).map(({ run, events }) => `${run}:${events.map((event) => event.cause).join('+')}`);
 
 describe('tickets', () => {
   test('an event alone is written at once; the next ones share the record that fills meanwhile', () => {
@@ -34,15 +36,16 @@ describe('tickets', () => {
     expect(writer.submit('a', enter('one'))).toEqual({ reply: 'one', ticket: 1 });
     const first = writer.next('r1');
     expect(first?.expectedSeq).toBe(0);
-    expect(names(first?.record)).toEqual(['a:one']);
+    expect(names(first)).toEqual(['a:one']);
     expect(writer.submit('a', enter('two')).ticket).toBe(2);
     expect(writer.submit('b', enter('three')).ticket).toBe(2);
     expect(writer.submit('a', enter('four')).ticket).toBe(2);
     expect(writer.next('r2')).toBeUndefined();
     expect(writer.appended(1)).toEqual({ ticket: 1, seq: 1, runs: ['a'], events: 1 });
     const second = writer.next('r2');
-    expect(second).toMatchObject({ expectedSeq: 1, record: { v: 1, id: 'r2', owner: 'engine-1', epoch: 0 } });
-    expect(names(second?.record)).toEqual(['a:two+four', 'b:three']);
+    expect(second?.expectedSeq).toBe(1);
+    expect(read(second)).toMatchObject({ v: 1, id: 'r2', owner: 'engine-1', epoch: 0, prev: '' });
+    expect(names(second)).toEqual(['a:two+four', 'b:three']);
     expect(writer.idle).toBe(false);
     expect(writer.appended(2)).toEqual({ ticket: 2, seq: 2, runs: ['a', 'b'], events: 3 });
     expect(writer.idle).toBe(true);
@@ -156,7 +159,7 @@ describe('any order of causes, appends and crashes', () => {
       const next = this.writer.next(`r${this.#ids++}`);
       if (next === undefined) return;
       expect(next.expectedSeq).toBe(this.journal.length);
-      this.#inFlight = next.record;
+      this.#inFlight = read(next);
     }
 
     appended(): void {

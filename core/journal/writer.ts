@@ -4,11 +4,12 @@
 //   P3: when an append fails, everything in memory is dropped; the partition is folded again by a new writer.
 // Whoever drives it: `submit` → `next` → append → `appended` or `failed`.
 import { SignalboxError } from '../../api/errors.ts';
-import type { CommitRecord, HistoryEvent } from '../../api/messages/history.ts';
+import type { CommitRecord } from '../../api/messages/history.ts';
 import type { Reaction } from '../workflow/draft.ts';
 import { foldHistory } from '../workflow/evolve.ts';
 import { initialState, type RunState } from '../workflow/state.ts';
 import { type ChainEnd, chainStart, follow } from './chain.ts';
+import { type EventsText, eventsText, type RecordText, recordText, together } from './record-text.ts';
 import { RunTable, type StatePacking } from './table.ts';
 
 /** Bound of one commit record, far below the server's 1 MB. */
@@ -30,7 +31,7 @@ export interface Submitted<R> {
 }
 
 export interface NextRecord {
-  readonly record: CommitRecord;
+  readonly record: RecordText;
   /** The sequence to write after: the fence. */
   readonly expectedSeq: number;
 }
@@ -45,7 +46,7 @@ export interface Committed {
 
 interface Batch {
   readonly ticket: number;
-  readonly runs: Map<string, HistoryEvent[]>;
+  readonly runs: Map<string, EventsText>;
   bytes: number;
 }
 
@@ -153,13 +154,12 @@ export class PartitionWriter {
   submit<R>(run: string, react: (state: RunState | undefined) => Reaction<R>): Submitted<R> {
     if (!this.#serving) throw notOwner(this.#options.partition);
     const state = this.table.get(run);
-    const { events, reply } = react(state);
+    const { events, reply, folded } = react(state);
     if (events.length === 0) return { reply, ticket: this.#uncommitted.get(run) ?? 0 };
-    const batch = this.#batchFor(JSON.stringify(events).length);
-    this.table.set(run, foldHistory(state ?? initialState(run), events));
-    const waiting = batch.runs.get(run);
-    if (waiting === undefined) batch.runs.set(run, [...events]);
-    else waiting.push(...events);
+    const added = eventsText(events);
+    const batch = this.#batchFor(added.bytes);
+    this.table.set(run, folded ?? foldHistory(state ?? initialState(run), events));
+    batch.runs.set(run, together(batch.runs.get(run), added));
     this.#uncommitted.set(run, batch.ticket);
     return { reply, ticket: batch.ticket };
   }
@@ -170,10 +170,9 @@ export class PartitionWriter {
     const batch = this.#queue.shift();
     if (batch === undefined) return undefined;
     this.#inFlight = batch;
-    const runs = [...batch.runs].map(([run, events]) => ({ run, events }));
     const { owner } = this.#options;
-    const record: CommitRecord = { v: 1, id, owner, epoch: this.#epoch, prev: this.#end.digest, runs };
-    return { record, expectedSeq: this.#end.seq };
+    const head = { v: 1, id, owner, epoch: this.#epoch, prev: this.#end.digest } as const;
+    return { record: recordText(head, batch.runs), expectedSeq: this.#end.seq };
   }
 
   /** The record in flight is on disk at `seq`; `digest` is of its stored bytes. */
@@ -185,7 +184,7 @@ export class PartitionWriter {
     let events = 0;
     for (const [run, added] of batch.runs) {
       this.#remember(run, seq);
-      events += added.length;
+      events += added.count;
       if (this.#uncommitted.get(run) === batch.ticket) this.#uncommitted.delete(run);
     }
     return { ticket: batch.ticket, seq, runs: [...batch.runs.keys()], events };

@@ -29,7 +29,7 @@ export function authorizeCall(given: Given, request: AuthorizeRequest): Reaction
   }
   const draft = new Draft(given, `authorize/${request.digest ?? request.turn}`);
   const approval = consume(draft, request);
-  return { events: draft.events, reply: allowed(draft, activity, approval) };
+  return draft.reaction(allowed(draft, activity, approval));
 }
 
 const refused = (code: string, message: string): Reaction<AuthorizeReply> => ({

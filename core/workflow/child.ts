@@ -27,7 +27,8 @@ const isHeldByParent = ({ frozen }: RunState): boolean =>
   frozen?.holds.some(({ source }) => source === 'parent') ?? false;
 
 function reported({ state }: Given, events: readonly HistoryEvent[]): Reaction<ChildReport> {
-  return { events, reply: reportOf(foldHistory(state, events)) };
+  const folded = foldHistory(state, events);
+  return { events, reply: reportOf(folded), folded };
 }
 
 /** For a child that does not exist: it is made and closed at once. */

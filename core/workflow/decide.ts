@@ -51,7 +51,7 @@ export function answerEscalation(given: Given, request: DecideRequest): Reaction
   if (option === 'approve') resume(draft, open);
   else if (open.facts.signal === 'compensation') abandonCompensation(draft, by, reason);
   else reject(draft, open, `rejected by ${by}: ${reason}`);
-  return { events: draft.events, reply: result(option === 'approve' ? 'the run goes on' : 'the run was turned away') };
+  return draft.reaction(result(option === 'approve' ? 'the run goes on' : 'the run was turned away'));
 }
 
 function whyNot(
@@ -168,7 +168,7 @@ export function cancelRun(given: Given, request: CancelRequest): Reaction<Engine
   const message = `cancelled by ${request.by}: ${request.reason}`;
   end(draft, { outcome: 'cancelled', message, compensate: true });
   const answer = draft.state.status === 'Closed' ? 'cancelled' : `cancelled; ${left(draft.state)}`;
-  return { events: draft.events, reply: { ok: true, result: { message: answer } } };
+  return draft.reaction({ ok: true, result: { message: answer } });
 }
 
 /** What is still to come before the run is closed. */

@@ -43,5 +43,5 @@ export function deliverEvent(given: Given, request: DeliverRequest): Reaction<{ 
   const { id, subject, key, payload } = request;
   draft.add({ type: 'BusEventReceived', id, subject, key, payload });
   leave(draft, 'received');
-  return { events: draft.events, reply: { taken: true } };
+  return draft.reaction({ taken: true });
 }

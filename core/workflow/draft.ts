@@ -31,10 +31,17 @@ export class Draft implements Given {
     this.#events.push(placed);
     this.#state = evolve(this.#state, placed);
   }
+
+  /** Everything so far, with this answer. */
+  reaction<Reply>(reply: Reply): Reaction<Reply> {
+    return { events: this.#events, reply, folded: this.#state };
+  }
 }
 
 /** What a cause leads to: events to append (none when it is refused or known) and the answer, given after the commit. */
 export interface Reaction<Reply> {
   readonly events: readonly HistoryEvent[];
   readonly reply: Reply;
+  /** The run with the events folded, where it is known already. */
+  readonly folded?: RunState;
 }

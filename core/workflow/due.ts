@@ -77,7 +77,7 @@ export function fireDue(given: Given): Reaction<undefined> {
   else if (state.activity !== undefined) fireActivity(draft);
   else if (stateOf(draft.definition, state.state)?.type === 'wait') fireWait(draft);
   else timeOutChildren(draft);
-  return { events: draft.events, reply: undefined };
+  return draft.reaction(undefined);
 }
 
 function fireActivity(draft: Draft): void {

@@ -20,7 +20,14 @@ export function evolve(state: RunState, event: HistoryEvent): RunState {
     const parked = `event ${event.seq} is of type ${String(event.type)}, which this engine does not know; run a newer one`;
     return { ...state, seq: event.seq, parked, parkedAt: state.parkedAt ?? event.at };
   }
-  return { ...fold(state, event), seq: event.seq };
+  return numbered(fold(state, event), event.seq, state);
+}
+
+/** A folder gives back the state that it was given, or one that nobody else has seen. */
+function numbered(next: { -readonly [M in keyof RunState]: RunState[M] }, seq: number, before: RunState): RunState {
+  if (next === before) return { ...next, seq };
+  next.seq = seq;
+  return next;
 }
 
 /** The state after a whole history. */

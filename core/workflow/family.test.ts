@@ -169,9 +169,11 @@ class Family {
     if (definition !== undefined) this.#take(request.run, startRun({ definition, now: this.now, request, agents }));
   }
 
-  #take<R>(run: string, { events, reply }: Reaction<R>): R {
+  #take<R>(run: string, { events, reply, folded }: Reaction<R>): R {
     this.histories.set(run, [...(this.histories.get(run) ?? []), ...events]);
-    this.states.set(run, foldHistory(this.states.get(run) ?? initialState(run), events));
+    const state = foldHistory(this.states.get(run) ?? initialState(run), events);
+    if (folded !== undefined) expect(folded).toEqual(state);
+    this.states.set(run, folded ?? state);
     return reply;
   }
 

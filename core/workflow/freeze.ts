@@ -18,7 +18,7 @@ export function freezeRun(given: Given, { source, by, reason }: FreezeRequest): 
   if (state.frozen?.holds.some((hold) => hold.source === source) === true) return told('already frozen');
   const draft = new Draft(given, `freeze/${source}/${by}`);
   draft.add({ type: 'RunFrozen', source, by, reason });
-  return { events: draft.events, reply: { ok: true, result: { message: 'frozen' } } };
+  return draft.reaction({ ok: true, result: { message: 'frozen' } });
 }
 
 export function resumeRun(given: Given, { source, by, reason }: FreezeRequest): Reaction<Told> {
@@ -33,7 +33,7 @@ export function resumeRun(given: Given, { source, by, reason }: FreezeRequest): 
   draft.add({ type: 'RunResumed', source, by, reason });
   goOn(draft);
   const message = others.length === 0 ? 'resumed' : `still frozen ${others.map(how).join(', and ')}`;
-  return { events: draft.events, reply: { ok: true, result: { message } } };
+  return draft.reaction({ ok: true, result: { message } });
 }
 
 const howToLift = {
@@ -53,5 +53,5 @@ export function setReadOnly(given: Given, { readOnly, by, reason }: ReadOnlyRequ
   if (state.readOnly === readOnly) return told(`already ${now}`);
   const draft = new Draft(given, `readonly/${by}`);
   draft.add({ type: 'ReadOnlyChanged', readOnly, by, reason });
-  return { events: draft.events, reply: { ok: true, result: { message: now } } };
+  return draft.reaction({ ok: true, result: { message: now } });
 }

@@ -35,7 +35,7 @@ export function closeChild(
     ...(ours ? { owed } : {}),
   });
   goOn(draft);
-  return { events: draft.events, reply: { known: true } };
+  return draft.reaction({ known: true });
 }
 
 /** What the ends of children, or the end of a freeze, lead to. */

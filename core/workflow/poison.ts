@@ -27,7 +27,7 @@ export function loseWorker(given: Given, { activity, attempt, worker }: LostWork
   draft.add({ type: 'WorkerLost', activity, attempt, worker, lost });
   if (lost >= lostMax)
     failAttempt(draft, { failure: { code: 'POISON', message: poisonMessage(lost) }, retryable: false });
-  return { events: draft.events, reply: undefined };
+  return draft.reaction(undefined);
 }
 
 export const poisonMessage = (lost: number): string =>

@@ -28,7 +28,7 @@ export function completeActivity(
   const verified = verify(draft, ask, schemaProblem);
   if (!verified.ok) return refuse(draft, ask, verified.feedback);
   commit(draft, ask, verified.verification);
-  return { events: draft.events, reply: after(draft.state, ask) };
+  return draft.reaction(after(draft.state, ask));
 }
 
 type Verified =
@@ -76,7 +76,7 @@ function refuse(draft: Draft, ask: CompleteAsk, feedback: string): Reaction<Repo
   draft.add({ type: 'TurnCompleted', activity: activity.id, attempt: activity.attempt, turn, worker: 'engine' });
   const seen = observeActivity(draft, draft.state.activity);
   if (escalate(draft, seen, { activity: activity.id, rejected: digest(ask.result) }) !== 'Go') {
-    return { events: draft.events, reply: after(draft.state, ask) };
+    return draft.reaction(after(draft.state, ask));
   }
   if (rejectionsOf(draft.state.activity ?? activity) > repairsMax) {
     failAttempt(draft, {
@@ -87,9 +87,9 @@ function refuse(draft: Draft, ask: CompleteAsk, feedback: string): Reaction<Repo
       retryable: false,
       worker: ask.worker,
     });
-    return { events: draft.events, reply: after(draft.state, ask) };
+    return draft.reaction(after(draft.state, ask));
   }
-  return { events: draft.events, reply: { kind: 'Repair', feedback } };
+  return draft.reaction({ kind: 'Repair', feedback });
 }
 
 /** A doubt is settled before the run moves on; a result that goes to another route instead is never committed. */
@@ -127,7 +127,7 @@ export function reportFailure(given: Given, ask: FailAsk): Reaction<ReportReply>
   const draft = new Draft(given, `fail/${ask.activity}/${ask.attempt}`);
   const { failure, retryable, worker } = ask;
   failAttempt(draft, { failure, retryable, worker });
-  return { events: draft.events, reply: after(draft.state, ask) };
+  return draft.reaction(after(draft.state, ask));
 }
 
 export function heartbeat({ state }: Given, ask: HeartbeatAsk): ReportReply {

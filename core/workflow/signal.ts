@@ -56,7 +56,7 @@ export function receiveSignal(given: Given, request: SignalRequest, problem?: st
     draft.add({ type: 'SignalTaken', signal, id });
     leave(draft, 'received');
   }
-  return { events: draft.events, reply: { ok: true, result: { outcome: taken ? 'taken' : 'kept' } } };
+  return draft.reaction({ ok: true, result: { outcome: taken ? 'taken' : 'kept' } });
 }
 
 function whyFull({ state }: Given, { payload }: SignalRequest): string | undefined {

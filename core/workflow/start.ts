@@ -47,7 +47,7 @@ export function startRun({ definition, now, request, agents }: Starting): Reacti
   });
   noteAttributes(draft);
   if ((request.startAt ?? now) <= now) begin(draft);
-  return { events: draft.events, reply: { ok: true } };
+  return draft.reaction({ ok: true });
 }
 
 /** Enters the first state, unless a person is asked first. */

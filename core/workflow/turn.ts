@@ -39,7 +39,7 @@ export function reportTurn(given: Given, ask: TurnAsk): Reaction<ReportReply> {
     worker: ask.worker,
   });
   if (!stopRunaway(draft)) afterTurn(draft, activity, ask.turn);
-  return { events: draft.events, reply: after(draft.state, ask) };
+  return draft.reaction(after(draft.state, ask));
 }
 
 function afterTurn(draft: Draft, before: ActivityState, turn: Turn): void {

@@ -2,6 +2,7 @@ import { type JetStreamClient, StorageType } from '@nats-io/jetstream';
 import { TimeoutError } from '@nats-io/transport-node';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isSignalboxError } from '../../api/errors.ts';
+import { textOf } from '../../core/journal/record-text.ts';
 import type { CommitRecord } from '../../api/messages/history.ts';
 import { streams, taskConsumer, taskSubject } from '../../api/messages/subjects.ts';
 import { natsBusAdmin } from '../../adapters/nats/admin.ts';
@@ -59,9 +60,9 @@ describe('journal', () => {
   test('appends in order, reads back in order, fences a stale owner', async () => {
     const journal = await natsJournal(control).partition(0);
     expect(await journal.lastSeq()).toBe(0);
-    expect((await journal.append(record('c1'), 0)).seq).toBe(1);
-    expect((await journal.append(record('c2'), 1)).seq).toBe(2);
-    expect(await codeOf(journal.append(record('c3'), 1))).toBe('JOURNAL_FENCED');
+    expect((await journal.append(textOf(record('c1')), 0)).seq).toBe(1);
+    expect((await journal.append(textOf(record('c2')), 1)).seq).toBe(2);
+    expect(await codeOf(journal.append(textOf(record('c3')), 1))).toBe('JOURNAL_FENCED');
     const read = [];
     for await (const stored of journal.read(1)) read.push([stored.seq, stored.record.id]);
     expect(read).toEqual([
@@ -74,14 +75,14 @@ describe('journal', () => {
 
   test('the same record again is found at the tail, as after a lost answer', async () => {
     const journal = await natsJournal(control).partition(0);
-    expect((await journal.append(record('c2'), 1)).seq).toBe(2);
+    expect((await journal.append(textOf(record('c2')), 1)).seq).toBe(2);
     expect(await journal.lastSeq()).toBe(2);
   });
 
   test('a field above 64 KiB goes to the object store and comes back', async () => {
     const journal = await natsJournal(control).partition(0);
     const large = record('large', 300_000);
-    expect((await journal.append(large, 2)).seq).toBe(3);
+    expect((await journal.append(textOf(large), 2)).seq).toBe(3);
     const raw = await control.manager.streams.getMessage('JOURNAL_0', { seq: 3 });
     expect(raw?.data.length).toBeLessThan(1_000);
     expect((await journal.at(3))?.record).toEqual(large);
@@ -89,7 +90,10 @@ describe('journal', () => {
 
   test('one of two owners in a race writes, the other is fenced', async () => {
     const journal = await natsJournal(control).partition(0);
-    const ends = await Promise.all([codeOf(journal.append(record('x'), 3)), codeOf(journal.append(record('y'), 3))]);
+    const ends = await Promise.all([
+      codeOf(journal.append(textOf(record('x')), 3)),
+      codeOf(journal.append(textOf(record('y')), 3)),
+    ]);
     expect(ends.toSorted()).toEqual(['JOURNAL_FENCED', 'resolved']);
   });
 
@@ -341,14 +345,14 @@ describe('a server that is killed', () => {
       task.ack();
     });
     const journal = await natsJournal(control).partition(1);
-    await journal.append(record('before'), 0);
+    await journal.append(textOf(record('before')), 0);
     let reconnects = 0;
     control.onReconnect(() => (reconnects += 1));
 
     await nats.crash();
     await expect.poll(() => reconnects, { timeout: 10_000 }).toBe(1);
     expect(control.problem()).toBeUndefined();
-    expect((await journal.append(record('after'), 1)).seq).toBe(2);
+    expect((await journal.append(textOf(record('after')), 1)).seq).toBe(2);
     await runs.put('clinic.r2', { n: 2 });
     await expect.poll(() => seen, { timeout: 10_000 }).toContain('clinic.r2=2');
     expect(seen).not.toContain('Delete');

@@ -7,6 +7,7 @@ import type { DeadLetter } from '../../api/messages/dead-letter.ts';
 import type { EscalationRecord, HistoryEvent } from '../../api/messages/history.ts';
 import { buckets, catalogKeys } from '../../api/messages/subjects.ts';
 import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
+import { textOf } from '../../core/journal/record-text.ts';
 import type { GivenUp } from '../../core/dead-letter/letter.ts';
 import { lettersRun } from '../../core/escalation/notice.ts';
 import { initialState, type RunState } from '../../core/workflow/state.ts';
@@ -304,7 +305,8 @@ async function append(partition: number, run: string, event: HistoryEvent): Prom
   const at = await journal.lastSeq();
   const prev = (await journal.at(at))?.digest ?? '';
   const id = `stray-${run}-${event.seq}`;
-  await journal.append({ v: 1, id, owner: 'stranger', epoch: 0, prev, runs: [{ run, events: [event] }] }, at);
+  const record = textOf({ v: 1, id, owner: 'stranger', epoch: 0, prev, runs: [{ run, events: [event] }] });
+  await journal.append(record, at);
 }
 
 async function anotherRunOf(partition: number): Promise<string> {

@@ -13,6 +13,7 @@ import {
   presenceSubject,
   type WorkerEngineVerb,
 } from '../../api/messages/subjects.ts';
+import { textOf } from '../../core/journal/record-text.ts';
 import { checkpointPolicy } from '../../core/journal/checkpoint.ts';
 import { partitionOf } from '../../core/workflow/partition.ts';
 import { storageDefault } from '../../runtime/engine/ports.ts';
@@ -179,7 +180,8 @@ test('a stale owner is fenced: what it decides is never a fact', async () => {
   // Somebody else writes to the partition behind the owner's back.
   const stray = { seq: 4, at: Date.now(), cause: 'other', type: 'ReadOnlySet', rule: 'other' } as const;
   const prev = (await journal.at(at))?.digest ?? '';
-  await journal.append({ v: 1, id: 'stray', owner: 'other', epoch: 0, prev, runs: [{ run, events: [stray] }] }, at);
+  const record = textOf({ v: 1, id: 'stray', owner: 'other', epoch: 0, prev, runs: [{ run, events: [stray] }] });
+  await journal.append(record, at);
   const cancel = { namespace: 'clinic', run, by: 'ann', reason: 'enough' };
   // The first try meets the fence and is answered NOT_OWNER; after the reload it is taken.
   expect(await stage.ask(run, 'cancel', cancel)).toMatchObject({ ok: true });
@@ -201,7 +203,8 @@ test('an owner that does not know of another one tells nobody no: what is in the
   const at = await journal.lastSeq();
   const prev = (await journal.at(at))?.digest ?? '';
   const events = [{ ...started, cause: 'start/other' } as HistoryEvent];
-  await journal.append({ v: 1, id: 'stray', owner: 'other', epoch: at, prev, runs: [{ run: other, events }] }, at);
+  const stray = { v: 1, id: 'stray', owner: 'other', epoch: at, prev, runs: [{ run: other, events }] } as const;
+  await journal.append(textOf(stray), at);
   const subject = engineSubject(partition, 'show');
   const first = await stage.control.request<{ readonly code?: string }>(subject, { run: other }, 3_000);
   expect(first.code).not.toBe('NOT_FOUND');

@@ -1,4 +1,5 @@
 // Owns: a run played in memory by the pure core: causes in, events folded, no engine.
+import { deepEqual } from 'node:assert/strict';
 import type {
   ChildReport,
   CompleteAsk,
@@ -267,9 +268,12 @@ export class Play {
     return this.#take(react({ state: this.state, definition: this.definition, now: this.now }));
   }
 
-  #take<R>({ events, reply }: Reaction<R>): R {
+  #take<R>({ events, reply, folded }: Reaction<R>): R {
     this.events.push(...events);
-    this.state = foldHistory(this.state, events);
+    const state = foldHistory(this.state, events);
+    // A child is played under the name of this run.
+    if (folded !== undefined) deepEqual({ ...folded, run: state.run }, state);
+    this.state = state;
     return reply;
   }
 }

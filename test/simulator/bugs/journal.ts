@@ -101,7 +101,13 @@ export const journalBugs: readonly Bug[] = [
     name: 'wrong-fold-order',
     what: 'events of a run that share a record are written last first',
     breaks: ['I1'],
-    edits: [{ file: writer, find: 'else waiting.push(...events);', replace: 'else waiting.unshift(...events);' }],
+    edits: [
+      {
+        file: 'core/journal/record-text.ts',
+        find: 'text: `${before.text},${after.text}`,',
+        replace: 'text: `${after.text},${before.text}`,',
+      },
+    ],
   },
   {
     name: 'stale-epoch',
