@@ -37,6 +37,20 @@ export const errorCodes = {
 
 export type ErrorCode = keyof typeof errorCodes;
 
+/** "Not now": nothing was decided, and another process, or the same one later, may answer otherwise. */
+export const passingCodes: ReadonlySet<string> = new Set([
+  'BUS_UNREACHABLE',
+  'TIMEOUT',
+  'KUBE_UNREACHABLE',
+  'NOT_OWNER',
+  'OVERLOADED',
+  'JOURNAL_FENCED',
+  'JOURNAL_FULL',
+  'JOURNAL_UNWRITABLE',
+  'JOURNAL_CORRUPT',
+  'JOURNAL_ROLLED_BACK',
+] satisfies readonly ErrorCode[]);
+
 /** The one error type across boundaries: a code of the registry, a sentence for people, optional fields for logs. */
 export class SignalboxError extends Error {
   readonly code: ErrorCode;
@@ -53,6 +67,8 @@ export class SignalboxError extends Error {
     this.fields = options.fields ?? {};
   }
 }
+
+export const isPassing = (error: unknown): boolean => error instanceof SignalboxError && passingCodes.has(error.code);
 
 /** Retrying cannot help until something changes. */
 export class TerminalError extends SignalboxError {}

@@ -1,7 +1,10 @@
 // Owns: reading times that people write.
-import { daysOf, dayMs } from '../schedule/calendar.ts';
+import { dateOf, daysOf, dayMs } from '../schedule/calendar.ts';
 
 const pattern = /^(\d{4})-(\d\d)-(\d\d)(?:[Tt ](\d\d):(\d\d)(?::(\d\d)(?:\.\d+)?)?(Z|z|[+-]\d\d:\d\d)?)?$/;
+
+/** How far ahead a run may be started. */
+export const aheadMaxMs = 366 * dayMs;
 
 /** RFC 3339, or a date alone (its beginning in UTC); undefined for anything else. */
 export function timeMs(text: string): number | undefined {
@@ -16,8 +19,10 @@ export function timeMs(text: string): number | undefined {
     within(minute, 0, 59),
     within(second, 0, 60),
   ];
-  if (limits.includes(false)) return undefined;
-  return daysOf({ year, month, day }) * dayMs + ((hour * 60 + minute - minutesOf(found[7])) * 60 + second) * 1_000;
+  const days = daysOf({ year, month, day });
+  // No month has the 32nd, and February no 30th.
+  if (limits.includes(false) || dateOf(days).day !== day) return undefined;
+  return days * dayMs + ((hour * 60 + minute - minutesOf(found[7])) * 60 + second) * 1_000;
 }
 
 const within = (value: number, least: number, most: number): boolean => value >= least && value <= most;

@@ -1,6 +1,6 @@
 // Owns: questions of the operator to the owner of a run's partition, and the memory of the last answer per object. A lost
 // answer is asked for again: every question is idempotent at the engine.
-import { isSignalboxError } from '../../api/errors.ts';
+import { isSignalboxError, passingCodes } from '../../api/errors.ts';
 import type { EngineReply } from '../../api/messages/asks.ts';
 import { type EngineVerb, engineSubject } from '../../api/messages/subjects.ts';
 import { partitionOf } from '../../core/workflow/partition.ts';
@@ -13,18 +13,6 @@ export type Answer =
   /** Nobody answered: nothing is known. */
   | { readonly kind: 'NoAnswer'; readonly message: string };
 
-/** Nothing is decided by these: another engine, or the same one a moment later, may answer otherwise. */
-const passing = new Set([
-  'NOT_OWNER',
-  'BUS_UNREACHABLE',
-  'TIMEOUT',
-  'JOURNAL_FENCED',
-  'JOURNAL_FULL',
-  'JOURNAL_UNWRITABLE',
-  'JOURNAL_CORRUPT',
-  'JOURNAL_ROLLED_BACK',
-  'KUBE_UNREACHABLE',
-]);
 const timeoutMs = 5_000;
 
 export class EngineDesk {
@@ -66,4 +54,4 @@ export class EngineDesk {
 }
 
 const refusal = ({ code, message }: { readonly code: string; readonly message: string }): Answer =>
-  passing.has(code) ? { kind: 'NoAnswer', message } : { kind: 'Refused', code, message };
+  passingCodes.has(code) ? { kind: 'NoAnswer', message } : { kind: 'Refused', code, message };

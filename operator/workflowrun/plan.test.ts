@@ -55,6 +55,29 @@ describe('start', () => {
       'InputInvalid',
       [],
     ],
+    [
+      'no calendar has the day',
+      { root: workflowRun('call-1', { spec: { startAt: '2026-02-30T09:00:00Z' } }) },
+      'InputInvalid',
+      [],
+    ],
+    [
+      'no calendar has the month',
+      { root: workflowRun('call-1', { spec: { startAt: '2026-13-01T09:00:00Z' } }) },
+      'InputInvalid',
+      [],
+    ],
+    [
+      'the start is too far ahead',
+      {
+        root: workflowRun('call-1', {
+          metadata: { creationTimestamp: '2026-11-23T08:00:00Z' },
+          spec: { startAt: '2028-01-01T09:00:00Z' },
+        }),
+      },
+      'InputInvalid',
+      [],
+    ],
     ['the engine refuses', { answer: { kind: 'Refused', code: 'DENIED', message: 'no' } }, 'StartRefused', []],
   ] as const)('%s', (_, differing, reason, commands) => {
     const plan = planRun(observed(differing), now);

@@ -4,7 +4,7 @@ import type { CancelRequest, FreezeRequest, StartRequest } from '../../api/messa
 import type { JsonObject, RunSummary } from '../../api/messages/history.ts';
 import type { Finding } from '../../core/admission/finding.ts';
 import type { Instant } from '../../ports/system.ts';
-import { timeMs } from '../../core/search/time.ts';
+import { aheadMaxMs, timeMs } from '../../core/search/time.ts';
 import { WORKFLOW_RUN } from '../../ports/resources.ts';
 import type { Answer } from '../catalog/engine.ts';
 import { annotation, hasFinalizer, isDeleting } from '../catalog/labels.ts';
@@ -110,10 +110,21 @@ function planAsk(root: WorkflowRunObject, run: string, answer: Answer | undefine
   }
 }
 
-/** Why it cannot start yet. */
+/** Why it cannot start yet, or ever. */
 function blocker({ root, workflowAccepted, missing }: RunObserved): Verdict | undefined {
+  const wrong = wrongStart(root);
+  if (wrong !== undefined) return stalled('InputInvalid', `${wrong}; create a new WorkflowRun`);
   if (missing !== undefined) return waiting(missing.reason, missing.message);
   return workflowAccepted ? undefined : notYet(root);
+}
+
+/** The schema knows how a time is written, not which times there are. */
+function wrongStart({ metadata, spec: { startAt } }: WorkflowRunObject): string | undefined {
+  if (startAt === undefined) return undefined;
+  const at = timeMs(startAt);
+  if (at === undefined) return `spec.startAt is ${startAt}, which no calendar has`;
+  const late = at - Date.parse(metadata.creationTimestamp ?? '') > aheadMaxMs;
+  return late ? `spec.startAt is ${startAt}; allowed is at most 366 days ahead` : undefined;
 }
 
 const notYet = ({ spec }: WorkflowRunObject): Verdict =>
@@ -133,7 +144,8 @@ function startRequest({ metadata, spec }: WorkflowRunObject, run: string): Start
     source: 'object',
     object: { name: metadata.name, uid: metadata.uid ?? '' },
     ...(spec.priority === undefined ? {} : { priority: spec.priority }),
-    ...(spec.startAt === undefined ? {} : { startAt: timeMs(spec.startAt) ?? 0 }),
+    // What cannot be read was refused before, and would never start.
+    ...(spec.startAt === undefined ? {} : { startAt: timeMs(spec.startAt) ?? Number.MAX_SAFE_INTEGER }),
   };
 }
 

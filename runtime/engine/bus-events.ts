@@ -1,6 +1,6 @@
 // Owns: bus events: they start runs and wake runs that wait. An event is acknowledged after everything it caused is a fact.
 import { z } from 'zod';
-import { isSignalboxError } from '../../api/errors.ts';
+import { isPassing, isSignalboxError } from '../../api/errors.ts';
 import type { JsonObject } from '../../api/messages/history.ts';
 import { streams } from '../../api/messages/subjects.ts';
 import { digest } from '../../core/canonical/canonical.ts';
@@ -17,11 +17,8 @@ import { failpoint } from '../../ports/failpoint.ts';
 const eventsConsumer = 'engines';
 const slots = 32;
 const RETRY_MS = 1_000;
-/** Deliveries, a second apart, after which an event that fails for itself is given up. */
+/** Deliveries, a second apart, after which an event that fails for itself is given up; what passes is waited for, however long. */
 const deliveriesMax = 60;
-/** What is over by itself, however long it takes: such an event is never given up. */
-const passing = ['NOT_OWNER', 'BUS_UNREACHABLE', 'TIMEOUT', 'JOURNAL_FENCED', 'JOURNAL_FULL', 'OVERLOADED'] as const;
-const isPassing = (error: unknown): boolean => passing.some((code) => isSignalboxError(error, code));
 
 const eventMessage = z.object({
   id: z.string().min(1).max(256),

@@ -57,11 +57,21 @@ export async function decideLetter(
   const { by, reason } = decision;
   const state = decision.what === 'retry' ? 'Retried' : 'Dropped';
   const decided: DeadLetter = { ...letter, state, decided: { by, reason, at: ports.clock.now() } };
-  // Given up again meanwhile: it is open again, and that is the truth.
-  await ports.deadLetters.decide(stored, decided);
+  const written = await ports.deadLetters.decide(stored, decided);
   failpoint('engine.letter.decided');
+  if (!written) return overtaken(options, letter, decision);
   ports.log.info('a dead letter was decided', { letter: letter.id, namespace: letter.namespace, state, by, reason });
   return decided;
+}
+
+/** Given up again, or decided by somebody else, meanwhile. A retry was made and its letter is what it is now; nothing was dropped. */
+async function overtaken(options: LetterOptions, before: DeadLetter, { what }: LetterDecision): Promise<DeadLetter> {
+  const { letter } = await readLetter(options, before.namespace, before.id);
+  if (what === 'retry') return letter;
+  throw new SignalboxError(
+    'STALE',
+    `dead letter ${letter.id} has changed meanwhile and was not dropped: look at it again`,
+  );
 }
 
 async function tryAgain(options: LetterOptions, letter: DeadLetter): Promise<void> {

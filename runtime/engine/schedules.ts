@@ -1,6 +1,6 @@
 // Owns: starting what schedules say. The engine that serves a schedule's partition looks after it; where it stands is an entry in
 // a bucket, changed by compare-and-set before anything is started, so that two engines that both believe in it do it once.
-import { isSignalboxError, SignalboxError } from '../../api/errors.ts';
+import { isPassing, isSignalboxError, SignalboxError } from '../../api/errors.ts';
 import type { EngineReply } from '../../api/messages/asks.ts';
 import type { JsonObject, RunSummary } from '../../api/messages/history.ts';
 import type { SchedulePosition } from '../../api/messages/schedule.ts';
@@ -32,9 +32,6 @@ const REFRESH_MS = 1_000;
 const RETRY_MS = 1_000;
 /** Also without a due time: somebody may have paused it, or a run may have ended. */
 const LOOK_AT_LEAST_MS = 60_000;
-/** Errors that pass: the start is tried again. */
-const passing = ['NOT_OWNER', 'BUS_UNREACHABLE', 'TIMEOUT', 'JOURNAL_FULL', 'JOURNAL_FENCED', 'OVERLOADED'] as const;
-
 export class Schedules {
   readonly #options: ScheduleOptions;
   readonly #known = new Map<string, Schedule>();
@@ -165,7 +162,7 @@ export class Schedules {
       return undefined;
     } catch (error) {
       if (!isSignalboxError(error)) throw error;
-      const passes = (passing as readonly string[]).includes(error.code);
+      const passes = isPassing(error);
       metrics.scheduled(passes ? 'retried' : 'refused');
       return { passing: passes, message: error.message };
     }

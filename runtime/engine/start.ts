@@ -9,7 +9,7 @@ import { runIdFor } from '../../core/workflow/partition.ts';
 import { type Priority, priorities } from '../../api/messages/priority.ts';
 import { durationMs } from '../../core/routing/duration.ts';
 import { timeText } from '../../core/schedule/calendar.ts';
-import { timeMs } from '../../core/search/time.ts';
+import { aheadMaxMs, timeMs } from '../../core/search/time.ts';
 import type { SchemaChecks } from '../json-schema.ts';
 import type { Catalog } from './catalog.ts';
 import { type Owners, resultOf } from './forward.ts';
@@ -27,9 +27,6 @@ export interface Wish {
   /** Used as key where neither the caller nor the workflow has one. */
   readonly otherwise: string;
 }
-
-/** How far ahead a run may be started. */
-const aheadMaxMs = 366 * 86_400_000;
 
 /** Members of a start's body beside input and key. */
 export const startOptions = {

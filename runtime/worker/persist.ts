@@ -1,6 +1,6 @@
 // Owns: asking until an answer comes. Engines, gateways and NATS may be away for a while; what a worker asks is the same ask
 // when it is made again, so it is repeated until the activity's deadline.
-import { isSignalboxError } from '../../api/errors.ts';
+import { isSignalboxError, passingCodes } from '../../api/errors.ts';
 import type { Bus } from '../../ports/bus.ts';
 import type { Clock } from '../../ports/system.ts';
 
@@ -17,18 +17,6 @@ export interface Asking {
 const pauseMs = 50;
 const pauseMaxMs = 1_000;
 const waitedMs = 1_000;
-
-/** Codes that say "not now": nothing was decided, the same ask may be answered by another process. */
-export const passingCodes: ReadonlySet<string> = new Set([
-  'BUS_UNREACHABLE',
-  'TIMEOUT',
-  'NOT_OWNER',
-  'JOURNAL_FENCED',
-  'JOURNAL_FULL',
-  'JOURNAL_UNWRITABLE',
-  'JOURNAL_CORRUPT',
-  'JOURNAL_ROLLED_BACK',
-]);
 
 /** Resolves with the first answer that decides something. Rejects with the last passing error at the deadline, or when aborted. */
 export async function askUntilAnswered<T extends { readonly kind: string }>(
