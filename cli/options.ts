@@ -51,6 +51,12 @@ export function countArgument(text: string): number {
   return Number(text);
 }
 
+export function positiveArgument(text: string): number {
+  const count = countArgument(text);
+  if (count === 0) throw new InvalidArgumentError('It must be a whole number, 1 or more.');
+  return count;
+}
+
 export function withCluster(command: Command): Command {
   return command
     .option('-n, --namespace <namespace>', "namespace; default: the one of the kubeconfig's context, else default")

@@ -2,7 +2,7 @@
 import type { Argument, Command, Option } from 'commander';
 
 /** Things whose names are looked up. */
-export type Noun = 'workflow' | 'agent' | 'run' | 'escalation' | 'pod' | 'namespace' | 'queue';
+export type Noun = 'workflow' | 'agent' | 'run' | 'escalation' | 'pod' | 'namespace' | 'queue' | 'schedule' | 'letter';
 
 export interface Candidate {
   readonly text: string;
@@ -21,6 +21,8 @@ const nounsOfArguments: Readonly<Record<string, Noun>> = {
   run: 'run',
   escalation: 'escalation',
   target: 'pod',
+  schedule: 'schedule',
+  letter: 'letter',
 };
 const nounsOfOptions: Readonly<Record<string, Noun>> = {
   '--workflow': 'workflow',

@@ -41,7 +41,7 @@ export interface EngineClient {
   /** With `after`: answered when there is more than up to that event, or a few seconds later. */
   show(run: string, after?: number): Promise<RunSummary>;
   history(run: string): Promise<readonly HistoryEvent[]>;
-  cancel(run: string, reason: string): Promise<RunSummary | undefined>;
+  cancel(run: string, reason: string): Promise<RunSummary>;
   schedules(): Promise<readonly ScheduleSummary[]>;
   pause(workflow: string, schedule: string, reason: string): Promise<ScheduleSummary>;
   resume(workflow: string, schedule: string): Promise<ScheduleSummary>;
@@ -107,10 +107,7 @@ export async function openEngine(host: Host, options: EngineOptions): Promise<En
     letters: async (query) => (await call<{ items: DeadLetter[] }>('GET', `/deadletters${queryText(query)}`)).items,
     letter: (id) => call('GET', letterAt(id)),
     decideLetter: (id, what, reason) => call('POST', `${letterAt(id)}/${what}`, { reason }),
-    cancel: async (run, reason) => {
-      const answer = await call<Partial<RunSummary> | undefined>('POST', `${at(run)}/cancel`, { reason });
-      return typeof answer === 'object' && answer.run !== undefined ? (answer as RunSummary) : undefined;
-    },
+    cancel: (run, reason) => call('POST', `${at(run)}/cancel`, { reason }),
     schedules: async () => (await call<{ items: ScheduleSummary[] }>('GET', '/schedules')).items,
     pause: (workflow, schedule, reason) => call('POST', `${on(workflow, schedule)}/pause`, { reason }),
     resume: (workflow, schedule) => call('POST', `${on(workflow, schedule)}/resume`, {}),

@@ -1,6 +1,7 @@
 // Owns: how a dead letter looks to people: in a list and alone.
 import { type DeadLetter, deadLetterReasons } from '../../api/messages/dead-letter.ts';
 import { age, moment } from './quantity.ts';
+import { oneLine } from './style.ts';
 import type { Column } from './table.ts';
 import { wrap } from './width.ts';
 
@@ -39,7 +40,9 @@ export function letterText(letter: DeadLetter, now: number, columns: number): st
   ];
   return rows
     .flatMap(([name, value]) =>
-      value === undefined ? [] : [`${name.padEnd(10)}${wrap(value, columns - 10).join(`\n${' '.repeat(10)}`)}`],
+      value === undefined
+        ? []
+        : [`${name.padEnd(10)}${wrap(oneLine(value), columns - 10).join(`\n${' '.repeat(10)}`)}`],
     )
     .join('\n');
 }

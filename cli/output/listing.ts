@@ -1,6 +1,6 @@
 // Owns: how a list is written in each format, and what is said when it is empty.
 import type { Screen } from './screen.ts';
-import { documentText, type Format } from './document.ts';
+import { documentText, type Format, isDocument } from './document.ts';
 import { type Column, table } from './table.ts';
 
 export interface Listed<Row> {
@@ -8,6 +8,17 @@ export interface Listed<Row> {
   readonly name: (row: Row) => string;
   /** A sentence, and what to type. */
   readonly empty: string;
+}
+
+/** Says that a list may have been cut; `max`: no more can be asked for at once. */
+export function noteMore(
+  screen: Screen,
+  shown: number,
+  { limit, max, output }: { readonly limit: number; readonly max: number; readonly output: Format },
+): void {
+  if (shown < limit || isDocument(output) || output === 'name') return;
+  const more = limit < max ? `: --limit ${Math.min(limit * 2, max)}` : '';
+  screen.note(`These are the newest ${shown}; there may be more${more}`);
 }
 
 /** Names and documents go to standard output; the words about an empty list to standard error. */
@@ -19,7 +30,7 @@ export async function printList<Row>(
 ): Promise<void> {
   const { format, below } = options;
   const first = below === undefined;
-  if (format === 'json' || format === 'yaml') {
+  if (isDocument(format)) {
     if (first) screen.raw(await documentText({ items: rows }, format));
     else for (const row of rows) screen.raw(await documentText(row, format));
     return;

@@ -8,6 +8,7 @@ import type { EngineOptions } from '../options.ts';
 import type { KubeObject, Resource } from '../../ports/kube.ts';
 import { AGENT, ESCALATION, ESCALATION_POLICY, NAMESPACE, WORKFLOW } from '../../ports/resources.ts';
 import { standing } from '../output/run.ts';
+import { oneLine } from '../output/style.ts';
 
 /** A shell waits for this: later answers are worth nothing. */
 const BOUND_MS = 1000;
@@ -74,6 +75,10 @@ async function lookUp(host: Host, noun: Noun, options: EngineOptions): Promise<r
       return runs(host, options);
     case 'pod':
       return pods(host, options);
+    case 'schedule':
+      return schedules(host, options);
+    case 'letter':
+      return letters(host, options);
   }
 }
 
@@ -106,6 +111,17 @@ async function runs(host: Host, options: EngineOptions): Promise<readonly Candid
   const engine = await openEngine(host, options);
   const items = await engine.list({ limit: 50 });
   return items.map((run) => ({ text: run.run, says: `${run.workflow}, ${standing(run)}` }));
+}
+
+async function schedules(host: Host, options: EngineOptions): Promise<readonly Candidate[]> {
+  const engine = await openEngine(host, options);
+  return (await engine.schedules()).map(({ name, workflow, cron }) => ({ text: name, says: `${workflow}, ${cron}` }));
+}
+
+async function letters(host: Host, options: EngineOptions): Promise<readonly Candidate[]> {
+  const engine = await openEngine(host, options);
+  const items = await engine.letters({ limit: 50 });
+  return items.map(({ id, reason, origin }) => ({ text: id, says: oneLine(`${reason}, ${origin.name}`) }));
 }
 
 async function pods(host: Host, options: EngineOptions): Promise<readonly Candidate[]> {

@@ -4,17 +4,20 @@ import { openEngine } from '../engine/client.ts';
 import { VerbError } from '../failure.ts';
 import type { Host } from '../host.ts';
 import {
-  countArgument,
+  positiveArgument,
   type EngineOptions,
   type OutputOptions,
   withEngine,
   withExamples,
   withOutput,
 } from '../options.ts';
+import { answerFormats, printAnswer } from '../output/answer.ts';
 import { letterColumns, letterText } from '../output/dead-letter.ts';
 import { documentText, isDocument } from '../output/document.ts';
-import { printList } from '../output/listing.ts';
+import { noteMore, printList } from '../output/listing.ts';
 
+/** Of the engine, for one list. */
+const limitMax = 1_000;
 const example = '3f0c9a1b7d2e4c5a6b8f';
 
 interface ListOptions extends EngineOptions, OutputOptions {
@@ -50,7 +53,7 @@ function listVerb(host: Host): Command {
     .addOption(new Option('--reason <reason>', 'only of this reason').choices(Object.keys(deadLetterReasons)))
     .option('--group <group>', 'only of this group: the same reason, origin and code')
     .option('--all', 'also those that were tried again or dropped in the last seven days')
-    .addOption(new Option('--limit <number>', 'at most so many').argParser(countArgument).default(100));
+    .addOption(new Option('--limit <number>', 'at most so many').argParser(positiveArgument).default(100));
   withEngine(withOutput(command));
   withExamples(
     command,
@@ -76,6 +79,7 @@ async function list(host: Host, options: ListOptions): Promise<void> {
   if (first !== undefined && ['table', 'wide'].includes(options.output)) {
     host.screen.note(`next: signalbox deadletters show ${first.id}${engine.again}`);
   }
+  noteMore(host.screen, letters.length, { ...options, max: limitMax });
 }
 
 function showVerb(host: Host): Command {
@@ -123,7 +127,7 @@ function decideVerb(host: Host, what: 'retry' | 'drop'): Command {
     .argument('<letter>', 'id of the letter')
     .requiredOption('--reason <text>', 'why; kept with the letter');
   if (what === 'drop') command.option('--yes', 'really');
-  withEngine(withOutput(command, ['table', 'json', 'yaml', 'name']));
+  withEngine(withOutput(command, answerFormats));
   const yes = what === 'drop' ? ' --yes' : '';
   withExamples(command, {
     line: `signalbox deadletters ${what} ${example} -n clinic --reason "${why}"${yes}`,
@@ -151,8 +155,7 @@ async function decide(
     );
   }
   const letter = await engine.decideLetter(id, what, options.reason);
-  if (isDocument(options.output)) return screen.raw(await documentText(letter, options.output));
-  if (options.output === 'name') return screen.print(letter.id);
-  screen.print(`Letter ${id} ${words[what].done}.`);
-  screen.note(`next: signalbox deadletters list${engine.again}`);
+  const sentence = `Letter ${id} ${words[what].done}.`;
+  const next = `signalbox deadletters list${engine.again}`;
+  await printAnswer(screen, { value: letter, name: letter.id, sentence, next }, options.output);
 }

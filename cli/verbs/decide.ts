@@ -9,14 +9,16 @@ import type { Host } from '../host.ts';
 import { type EscalationObject, findEscalation, queueOf, stateOf } from '../kube/escalations.ts';
 import { whoAmI } from '../kube/identity.ts';
 import { type Session, withSession } from '../kube/session.ts';
-import { type ClusterOptions, withCluster, withExamples } from '../options.ts';
+import { type ClusterOptions, type OutputOptions, withCluster, withExamples, withOutput } from '../options.ts';
+import { answerFormats, printAnswer } from '../output/answer.ts';
+import type { Format } from '../output/document.ts';
 import { escalationText } from '../output/escalation.ts';
 import { oneLine } from '../output/style.ts';
 import { wrap } from '../output/width.ts';
 
 type Option = DecisionSpec['option'];
 
-interface Options extends ClusterOptions {
+interface Options extends ClusterOptions, OutputOptions {
   readonly reason: string;
 }
 
@@ -37,7 +39,7 @@ export function decideVerb(host: Host): Command {
     .argument('<escalation>', 'name of the Escalation, or id of the run that waits for it')
     .addArgument(new Argument('<answer>', 'the answer').choices(['approve', 'reject']))
     .requiredOption('--reason <text>', 'why; kept in the history');
-  withCluster(command);
+  withCluster(withOutput(command, answerFormats));
   withExamples(
     command,
     {
@@ -61,12 +63,11 @@ async function decide(
   await withSession(host, options, async (session) => {
     const { kube, namespace } = session;
     const escalation = await findEscalation(kube, namespace, asked.name);
-    host.screen.print(escalationText(escalation, host.clock.now(), host.screen));
-    host.screen.print('');
+    if (options.output === 'table') host.screen.print(`${escalationText(escalation, host.clock.now(), host.screen)}\n`);
     mustBeOpen(escalation, session.again);
     const decision = await answer(session, escalation, { option: asked.option, reason: options.reason });
     const status = await verdict(host, kube, decision, options.requestTimeout);
-    await tell(host, session, { escalation, decision, status });
+    await tell(host, session, { escalation, decision, status, output: options.output });
   });
 }
 
@@ -135,6 +136,7 @@ interface Told {
   readonly escalation: EscalationObject;
   readonly decision: DecisionObject;
   readonly status: DecisionStatus | undefined;
+  readonly output: Format;
 }
 
 async function tell(host: Host, session: Session, told: Told): Promise<void> {
@@ -154,6 +156,10 @@ async function tell(host: Host, session: Session, told: Told): Promise<void> {
     throw new VerbError('TIMEOUT', `decision ${decision.metadata.name} is made, but nobody has taken it yet`, {
       attempt: `kubectl get decision ${decision.metadata.name} -n ${session.namespace} -w, or signalbox status`,
     });
+  }
+  if (told.output !== 'table') {
+    const { name } = decision.metadata;
+    return printAnswer(screen, { value: { ...decision, status }, name, sentence: '' }, told.output);
   }
   const done = decision.spec.option === 'approve' ? 'Approved' : 'Rejected';
   screen.print(`${screen.paint('green', done)} by ${decision.spec.decidedBy}.`);

@@ -8,9 +8,17 @@ import { VerbError } from '../failure.ts';
 import type { Host } from '../host.ts';
 import { whoAmI } from '../kube/identity.ts';
 import { withSession } from '../kube/session.ts';
-import { type ClusterOptions, countArgument, withCluster, withExamples } from '../options.ts';
+import {
+  type ClusterOptions,
+  countArgument,
+  type OutputOptions,
+  withCluster,
+  withExamples,
+  withOutput,
+} from '../options.ts';
+import { answerFormats, printAnswer } from '../output/answer.ts';
 
-interface Options extends ClusterOptions {
+interface Options extends ClusterOptions, OutputOptions {
   readonly reason: string;
 }
 
@@ -40,7 +48,7 @@ function acceptLossVerb(host: Host): Command {
     )
     .argument('<partition>', 'number of the partition', countArgument)
     .requiredOption('--reason <text>', 'why; kept with the acceptance');
-  withCluster(command);
+  withCluster(withOutput(command, answerFormats));
   withExamples(command, {
     line: 'signalbox journal accept-loss 3 --reason "the old volume is gone, compared with the bank"',
     says: 'serve partition 3 again',
@@ -69,9 +77,12 @@ async function acceptLoss(host: Host, partition: number, options: Options): Prom
       data: { [witnessMapKeys(partition).accepted]: JSON.stringify(accepted) },
     });
     const { ends, committed } = lost;
-    host.screen.print(
-      `Accepted by ${by}: partition ${partition} goes on after record ${ends}, though record ${committed} was committed.`,
+    const sentence = `Accepted by ${by}: partition ${partition} goes on after record ${ends}, though record ${committed} was committed.`;
+    const next = `kubectl get events -n ${namespace} --field-selector reason=JournalLossAccepted`;
+    await printAnswer(
+      host.screen,
+      { value: { partition, ...accepted }, name: String(partition), sentence, next },
+      options.output,
     );
-    host.screen.note(`next: kubectl get events -n ${namespace} --field-selector reason=JournalLossAccepted`);
   });
 }

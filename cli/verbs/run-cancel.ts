@@ -2,10 +2,11 @@ import { Command } from 'commander';
 import { openEngine } from '../engine/client.ts';
 import { findRun } from '../engine/find-run.ts';
 import type { Host } from '../host.ts';
-import { type EngineOptions, withEngine, withExamples } from '../options.ts';
+import { type EngineOptions, type OutputOptions, withEngine, withExamples, withOutput } from '../options.ts';
+import { answerFormats, printAnswer } from '../output/answer.ts';
 import { standing } from '../output/run.ts';
 
-interface Options extends EngineOptions {
+interface Options extends EngineOptions, OutputOptions {
   readonly reason: string;
 }
 
@@ -18,7 +19,7 @@ export function runCancelVerb(host: Host): Command {
     )
     .argument('<run>', 'id of the run, or name of its WorkflowRun')
     .requiredOption('--reason <text>', 'why; kept in the history');
-  withEngine(command);
+  withEngine(withOutput(command, answerFormats));
   withExamples(command, {
     line: 'signalbox run cancel 7dKq3vXW1pLm9RtYzB2cNf -n clinic --reason "entered twice"',
     says: 'stop a run',
@@ -30,11 +31,11 @@ async function cancel(host: Host, name: string, options: Options): Promise<void>
   const engine = await openEngine(host, options);
   const run = await findRun(host, options, engine, name);
   if (run.status === 'Closed') {
-    host.screen.print(`Run ${run.run} has ended already (${standing(run)}); nothing to cancel.`);
-    return;
+    const sentence = `Run ${run.run} has ended already (${standing(run)}); nothing to cancel.`;
+    return printAnswer(host.screen, { value: run, name: run.run, sentence }, options.output);
   }
   const after = await engine.cancel(run.run, options.reason);
-  const ended = after?.status === 'Closed';
-  host.screen.print(ended ? `Run ${run.run} is cancelled.` : `Run ${run.run} is asked to stop.`);
-  host.screen.note(`next: signalbox run show ${run.run}${engine.again}`);
+  const sentence = after.status === 'Closed' ? `Run ${run.run} is cancelled.` : `Run ${run.run} is asked to stop.`;
+  const next = `signalbox run show ${run.run}${engine.again}`;
+  await printAnswer(host.screen, { value: after, name: run.run, sentence, next }, options.output);
 }

@@ -4,10 +4,11 @@ import type { RunSummary } from '../../api/messages/history.ts';
 import { type EngineClient, openEngine } from '../engine/client.ts';
 import { findRun } from '../engine/find-run.ts';
 import type { Host } from '../host.ts';
-import { type EngineOptions, withEngine, withExamples } from '../options.ts';
+import { type EngineOptions, type OutputOptions, withEngine, withExamples, withOutput } from '../options.ts';
+import { answerFormats, printAnswer } from '../output/answer.ts';
 import { standing } from '../output/run.ts';
 
-interface Options extends EngineOptions {
+interface Options extends EngineOptions, OutputOptions {
   readonly reason: string;
   readonly off?: boolean;
 }
@@ -22,17 +23,18 @@ function verb(
   const command = new Command(name)
     .argument('<run>', 'id of the run, or name of its WorkflowRun')
     .requiredOption('--reason <text>', 'why; kept in the history');
-  withEngine(command);
+  withEngine(withOutput(command, answerFormats));
   return command.action(async (given: string, options: Options) => {
     const engine = await openEngine(host, options);
     const run = await findRun(host, options, engine, given);
     if (run.status === 'Closed') {
-      host.screen.print(`Run ${run.run} has ended already (${standing(run)}).`);
-      return;
+      const sentence = `Run ${run.run} has ended already (${standing(run)}).`;
+      return printAnswer(host.screen, { value: run, name: run.run, sentence }, options.output);
     }
     const after = await act(engine, run.run, options);
-    host.screen.print(`Run ${after.run}: ${words(after)}.`);
-    host.screen.note(`next: signalbox run show ${after.run}${engine.again}`);
+    const sentence = `Run ${after.run}: ${words(after)}.`;
+    const next = `signalbox run show ${after.run}${engine.again}`;
+    return printAnswer(host.screen, { value: after, name: after.run, sentence, next }, options.output);
   });
 }
 

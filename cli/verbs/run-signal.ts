@@ -2,10 +2,11 @@ import { Command } from 'commander';
 import { openEngine } from '../engine/client.ts';
 import { findRun } from '../engine/find-run.ts';
 import type { Host } from '../host.ts';
-import { type EngineOptions, withEngine, withExamples } from '../options.ts';
+import { type EngineOptions, type OutputOptions, withEngine, withExamples, withOutput } from '../options.ts';
+import { answerFormats, printAnswer } from '../output/answer.ts';
 import { readInput } from './run-start.ts';
 
-interface Options extends EngineOptions {
+interface Options extends EngineOptions, OutputOptions {
   readonly data: string;
   readonly id?: string;
 }
@@ -27,7 +28,7 @@ export function runSignalVerb(host: Host): Command {
     .argument('<signal>', 'name of the signal')
     .option('--data <data>', 'a JSON or YAML file, - for standard input, or JSON itself', '{}')
     .option('--id <id>', 'recognised when it is sent again; default: the time');
-  withEngine(command);
+  withEngine(withOutput(command, answerFormats));
   withExamples(command, {
     line: `signalbox run signal 7dKq3vXW1pLm9RtYzB2cNf paid -n clinic --data '{"amount": 120}' --id payment-77`,
     says: 'tell a run that it was paid, once',
@@ -37,8 +38,10 @@ export function runSignalVerb(host: Host): Command {
     const engine = await openEngine(host, options);
     const run = await findRun(host, options, engine, name);
     const id = options.id ?? `cli/${host.clock.now()}`;
-    const { outcome } = await engine.signal(run.run, signal, { id, data });
-    host.screen.print(`Signal ${signal} (${id}): ${says[outcome]}.`);
-    host.screen.note(`next: signalbox trace ${run.run}${engine.again}`);
+    const result = await engine.signal(run.run, signal, { id, data });
+    const sentence = `Signal ${signal} (${id}): ${says[result.outcome]}.`;
+    const value = { run: run.run, signal, id, ...result };
+    const next = `signalbox trace ${run.run}${engine.again}`;
+    await printAnswer(host.screen, { value, name: run.run, sentence, next }, options.output);
   });
 }

@@ -3,7 +3,7 @@ import type { RunStatus, RunSummary } from '../../api/messages/history.ts';
 import { type EngineClient, openEngine } from '../engine/client.ts';
 import type { Host } from '../host.ts';
 import {
-  countArgument,
+  positiveArgument,
   spanArgument,
   type EngineOptions,
   withEngine,
@@ -12,7 +12,8 @@ import {
   withWatch,
   type WatchOptions,
 } from '../options.ts';
-import { type Listed, printList } from '../output/listing.ts';
+import { type Listed, noteMore, printList } from '../output/listing.ts';
+import { span } from '../output/quantity.ts';
 import { runColumns } from '../output/run.ts';
 import { watchedRows } from '../output/watch.ts';
 
@@ -24,6 +25,9 @@ interface Options extends EngineOptions, WatchOptions {
   readonly since?: number;
 }
 
+/** What a person can still look through. */
+const limitMax = 10_000;
+
 const statuses: readonly RunStatus[] = ['Running', 'Waiting', 'Frozen', 'Closed'];
 
 export function runsVerb(host: Host): Command {
@@ -34,7 +38,7 @@ export function runsVerb(host: Host): Command {
     .addOption(new Option('--status <status>', 'only runs that are').choices([...statuses]))
     .option('--where <conditions>', 'only runs whose attributes fit, such as priority=high,amount>100')
     .addOption(new Option('--since <duration>', 'only runs started in the last').argParser(spanArgument))
-    .addOption(new Option('--limit <number>', 'at most so many').argParser(countArgument).default(50));
+    .addOption(new Option('--limit <number>', 'at most so many').argParser(positiveArgument).default(50));
   withEngine(withWatch(withOutput(command)));
   withExamples(
     command,
@@ -62,7 +66,9 @@ async function runs(host: Host, options: Options): Promise<void> {
       ...(below === undefined ? {} : { below }),
     });
   if (options.watch === true) return watchedRows(host, { look, show, key: (run) => run.run });
-  await show(await look());
+  const rows = await look();
+  await show(rows);
+  noteMore(host.screen, rows.length, { ...options, max: limitMax });
 }
 
 const newestFirst = (rows: readonly RunSummary[]): readonly RunSummary[] =>
@@ -72,6 +78,8 @@ function listed(host: Host, engine: EngineClient, options: Options): Listed<RunS
   const which = [
     options.status === undefined ? '' : ` that are ${options.status}`,
     options.workflow === undefined ? '' : ` of workflow ${options.workflow}`,
+    options.where === undefined ? '' : ` with ${options.where}`,
+    options.since === undefined ? '' : ` of the last ${span(options.since)}`,
   ].join('');
   return {
     columns: runColumns(host.clock.now()),

@@ -59,15 +59,16 @@ export async function decideLetter(
   const decided: DeadLetter = { ...letter, state, decided: { by, reason, at: ports.clock.now() } };
   const written = await ports.deadLetters.decide(stored, decided);
   failpoint('engine.letter.decided');
-  if (!written) return overtaken(options, letter, decision);
+  if (!written) return overtaken(options, decided);
   ports.log.info('a dead letter was decided', { letter: letter.id, namespace: letter.namespace, state, by, reason });
   return decided;
 }
 
 /** Given up again, or decided by somebody else, meanwhile. A retry was made and its letter is what it is now; nothing was dropped. */
-async function overtaken(options: LetterOptions, before: DeadLetter, { what }: LetterDecision): Promise<DeadLetter> {
-  const { letter } = await readLetter(options, before.namespace, before.id);
-  if (what === 'retry') return letter;
+async function overtaken(options: LetterOptions, decided: DeadLetter): Promise<DeadLetter> {
+  const { letter } = await readLetter(options, decided.namespace, decided.id);
+  const own = letter.state === decided.state && letter.decided?.at === decided.decided?.at;
+  if (own || decided.state === 'Retried') return letter;
   throw new SignalboxError(
     'STALE',
     `dead letter ${letter.id} has changed meanwhile and was not dropped: look at it again`,
