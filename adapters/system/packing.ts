@@ -1,5 +1,5 @@
 // Owns: a run's state in few bytes. Runs of one workflow are much alike, so the first one is the dictionary of the others.
-import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
+import { constants, zstdCompressSync, zstdDecompressSync, type ZstdOptions } from 'node:zlib';
 import { SignalboxError } from '../../api/errors.ts';
 import type { StatePacking } from '../../core/journal/table.ts';
 import { initialState, type RunState } from '../../core/workflow/state.ts';
@@ -27,7 +27,7 @@ export function statePacking(): StatePacking {
       const number = numberFor(state);
       const dictionary = dictionaries[number - 1];
       const text = Buffer.from(JSON.stringify(state));
-      const packed = zstdCompressSync(text, dictionary === undefined ? {} : { dictionary });
+      const packed = zstdCompressSync(text, optionsFor(text.length, dictionary));
       return Buffer.concat([Buffer.from([number]), packed]);
     },
     unpack(run, bytes) {
@@ -52,6 +52,14 @@ export function statePacking(): StatePacking {
     },
   };
 }
+
+/** A state is small: what is set up for large content costs more than packing it. */
+const optionsFor = (bytes: number, dictionary: Buffer | undefined): ZstdOptions => ({
+  params: { [constants.ZSTD_c_compressionLevel]: 1 },
+  pledgedSrcSize: bytes,
+  chunkSize: 2_048,
+  ...(dictionary === undefined ? {} : { dictionary }),
+});
 
 function kindOf(text: string): string | undefined {
   try {

@@ -137,11 +137,11 @@ export interface RunState {
   readonly visits: Readonly<Record<string, number>>;
   readonly enteredAt: number;
   /** How much of `enteredAt` is time in which the run was frozen. */
-  readonly frozenMs?: number;
+  readonly frozenMs?: number | undefined;
   readonly facts: JsonObject;
   /** Result of the last completed activity, or payload of the last awaited bus event. */
   readonly result: JsonObject;
-  readonly activity?: ActivityState;
+  readonly activity?: ActivityState | undefined;
   readonly route: Route;
   /** Reports already answered with yes: activity → attempt. */
   readonly completed: Readonly<Record<string, number>>;

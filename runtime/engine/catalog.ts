@@ -12,8 +12,12 @@ const RETRY_MS = 1_000;
 export class Catalog {
   readonly #entries = new Map<string, unknown>();
   readonly #workflows = new Map<string, ResolvedWorkflow>();
+  /** By namespace and name: looked up several times in each step. */
+  readonly #agents = new Map<string, Map<string, AgentSnapshot>>();
   readonly #bundles = new Map<string, ResolvedBundle>();
   readonly #unknown = new Map<string, string>();
+  /** By the digest of the workflow, until the workflow changes. */
+  readonly #definitions = new Map<string, Definition>();
   readonly #changed: () => void;
   #bucket: Bucket<unknown> | undefined;
   #synced = false;
@@ -72,7 +76,7 @@ export class Catalog {
   }
 
   agent(namespace: string, name: string): AgentSnapshot | undefined {
-    return this.#entries.get(catalogKeys.agent(namespace, name)) as AgentSnapshot | undefined;
+    return this.#agents.get(namespace)?.get(name);
   }
 
   bundle(digest: string): ResolvedBundle | undefined {
@@ -116,13 +120,17 @@ export class Catalog {
 
   /** What a run that pinned this workflow is played by; undefined until the operator has written it. */
   definition(workflowDigest: string): Definition | undefined {
+    const known = this.#definitions.get(workflowDigest);
+    if (known !== undefined) return known;
     const workflow = this.#workflows.get(workflowDigest);
     if (workflow === undefined || this.unknownIn(workflowDigest) !== undefined) return undefined;
-    return {
+    const definition: Definition = {
       workflow,
       bundle: (digest) => this.#bundles.get(digest),
       agentPolicy: (agent) => this.agent(workflow.namespace, agent)?.policy,
     };
+    this.#definitions.set(workflowDigest, definition);
+    return definition;
   }
 
   /** What a pinned workflow has that this engine cannot play; undefined when all is well, or nothing is known of it. */
@@ -137,7 +145,12 @@ export class Catalog {
       const workflow = value as ResolvedWorkflow;
       this.#workflows.set(workflow.digest, workflow);
       this.#unknown.set(workflow.digest, unknownStates(workflow) ?? '');
+      this.#definitions.delete(workflow.digest);
       this.#awaited = undefined;
+    } else if (key.startsWith('agent.')) {
+      const agent = value as AgentSnapshot;
+      const agents = this.#agents.get(agent.namespace) ?? new Map<string, AgentSnapshot>();
+      this.#agents.set(agent.namespace, agents.set(agent.name, agent));
     } else if (key.startsWith('bundle.')) {
       const bundle = value as ResolvedBundle;
       this.#bundles.set(bundle.digest, bundle);
@@ -148,7 +161,15 @@ export class Catalog {
   #delete(key: string): void {
     const value = this.#entries.get(key);
     this.#entries.delete(key);
-    if (key.startsWith('workflow-at.')) this.#workflows.delete((value as ResolvedWorkflow).digest);
+    if (key.startsWith('workflow-at.')) {
+      const { digest } = value as ResolvedWorkflow;
+      this.#workflows.delete(digest);
+      this.#definitions.delete(digest);
+    }
+    if (key.startsWith('agent.') && value !== undefined) {
+      const { namespace, name } = value as AgentSnapshot;
+      this.#agents.get(namespace)?.delete(name);
+    }
     if (key.startsWith('bundle.')) this.#bundles.delete((value as ResolvedBundle).digest);
   }
 }
