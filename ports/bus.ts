@@ -77,8 +77,8 @@ export interface Bucket<T> {
   update(key: string, value: T, expectedRevision: number): Promise<number | undefined>;
   delete(key: string): Promise<void>;
   keys(): Promise<readonly string[]>;
-  /** Entries whose key fits a pattern of subject tokens (`a.*`, `>`), the oldest first; at most `limit`. */
-  matching(pattern: string, limit: number): Promise<readonly Entry<T>[]>;
+  /** Entries whose key fits a pattern of subject tokens (`a.*`, `>`), the oldest first; at most `limit`, newer than revision `after`. */
+  matching(pattern: string, limit: number, after?: number): Promise<readonly Entry<T>[]>;
   /** First every current entry, then `{kind:'Synced'}`, then changes; survives reconnects. */
   watch(
     signal: AbortSignal,

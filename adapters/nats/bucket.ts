@@ -106,9 +106,9 @@ function bucketOver<T>(open: OpenBucket): Bucket<T> {
         throw busFailure(error, `list bucket ${name}`);
       }
     },
-    matching: async (pattern, limit) => {
+    matching: async (pattern, limit, after = 0) => {
       try {
-        return await attempt(`search bucket ${name}`, () => matching<T>(open, pattern, limit));
+        return await attempt(`search bucket ${name}`, () => matching<T>(open, pattern, { limit, after }));
       } catch (error) {
         throw busFailure(error, `search bucket ${name}`);
       }
@@ -118,10 +118,14 @@ function bucketOver<T>(open: OpenBucket): Bucket<T> {
 }
 
 /** One request per entry, answered by the leader: without a consumer, so cheap when there is none. */
-async function matching<T>({ host, name }: OpenBucket, pattern: string, limit: number): Promise<readonly Entry<T>[]> {
+async function matching<T>(
+  { host, name }: OpenBucket,
+  pattern: string,
+  { limit, after }: { readonly limit: number; readonly after: number },
+): Promise<readonly Entry<T>[]> {
   const prefix = `$KV.${name}.`;
   const found: Entry<T>[] = [];
-  for (let seq = 1; found.length < limit;) {
+  for (let seq = after + 1; found.length < limit;) {
     // The server knows this query; the client's type of it does not.
     const query = { seq, next_by_subj: prefix + pattern };
     const next = await host.manager.streams.getMessage(`KV_${name}`, query).catch((error: unknown) => {

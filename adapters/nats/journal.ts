@@ -18,7 +18,7 @@ import { rolledBack } from '../../core/journal/chain.ts';
 import type { RecordText } from '../../core/journal/record-text.ts';
 import { assertDurable } from './durability.ts';
 import { apiCode, apiCodes, busFailure, isMissingStream, isUnknownOutcome, isWrongSequence } from './failure.ts';
-import { inlineFields, outlineFields } from './large-fields.ts';
+import { fieldBytesMax, inlineFields, outlineFields, tightBytesMax } from './large-fields.ts';
 import { readStream, streamEnd, unreadable } from './read-stream.ts';
 import { decode } from './wire.ts';
 import { assertWritable, isDiskError } from './write-errors.ts';
@@ -34,6 +34,8 @@ export interface JournalOptions {
 }
 
 const appendTriesMax = 3;
+/** Below the server's `max_payload` of 1 MiB, which counts headers too. */
+const messageBytesMax = 1_000_000;
 
 export function natsJournal(bus: NatsBus, options: JournalOptions = {}): Journal {
   return {
@@ -132,10 +134,7 @@ interface Appending extends Opened {
 }
 
 async function append(to: Appending, record: RecordText, expectedSeq: number): Promise<Appended> {
-  const blobs = (): Promise<Blobs> => to.bus.blobs();
-  const text = await outlineFields(record, blobs);
-  if (text !== record.text) failpoint('engine.blob.stored');
-  const bytes = Buffer.from(text);
+  const bytes = await messageOf(record, () => to.bus.blobs());
   let last: unknown;
   for (let tries = 0; tries < appendTriesMax; tries += 1) {
     try {
@@ -154,6 +153,18 @@ async function append(to: Appending, record: RecordText, expectedSeq: number): P
     }
   }
   throw unknown(to, last);
+}
+
+/** J4. A record that does not fit into a message leaves more of itself to the object store. */
+async function messageOf(record: RecordText, blobs: () => Promise<Blobs>): Promise<Uint8Array> {
+  let bytes: Uint8Array = new Uint8Array();
+  for (const fieldMax of [fieldBytesMax, tightBytesMax]) {
+    const text = await outlineFields(record, blobs, fieldMax);
+    if (text !== record.text) failpoint('engine.blob.stored');
+    bytes = Buffer.from(text);
+    if (bytes.length <= messageBytesMax) break;
+  }
+  return bytes;
 }
 
 const unknown = (to: Appending, why: unknown): SignalboxError =>

@@ -8,6 +8,8 @@ import type { Blobs } from '../../ports/bus.ts';
 import { decode, encode } from './wire.ts';
 
 export const fieldBytesMax = 65_536;
+/** In a record that does not fit into a message otherwise. */
+export const tightBytesMax = 4_096;
 const parallelMax = 8;
 
 interface BlobReference {
@@ -16,13 +18,18 @@ interface BlobReference {
 }
 
 /** The record as it is written; everything it refers to is stored when this resolves. Most records have nothing large. */
-export async function outlineFields({ text, eventBytesMax }: RecordText, blobs: () => Promise<Blobs>): Promise<string> {
-  if (eventBytesMax <= fieldBytesMax && !text.includes('"$blob"')) return text;
+export async function outlineFields(
+  { text, eventBytesMax }: RecordText,
+  blobs: () => Promise<Blobs>,
+  bytesMax = fieldBytesMax,
+): Promise<string> {
+  if (eventBytesMax <= bytesMax && !text.includes('"$blob"')) return text;
   const record = JSON.parse(text) as CommitRecord;
   const stored: (() => Promise<void>)[] = [];
+  const outlining = { blobs, stored, bytesMax };
   const runs = record.runs.map((run) => ({
     ...run,
-    events: run.events.map((event) => outlineEvent(event, blobs, stored)),
+    events: run.events.map((event) => outlineEvent(event, outlining)),
   }));
   if (stored.length === 0) return text;
   for (let at = 0; at < stored.length; at += parallelMax) {
@@ -31,12 +38,18 @@ export async function outlineFields({ text, eventBytesMax }: RecordText, blobs: 
   return JSON.stringify({ ...record, runs });
 }
 
-function outlineEvent(event: HistoryEvent, blobs: () => Promise<Blobs>, stored: (() => Promise<void>)[]): HistoryEvent {
-  const large = Object.entries(event).filter(([, value]) => isReference(value) || maybeLarge(value));
+interface Outlining {
+  readonly blobs: () => Promise<Blobs>;
+  readonly stored: (() => Promise<void>)[];
+  readonly bytesMax: number;
+}
+
+function outlineEvent(event: HistoryEvent, { blobs, stored, bytesMax }: Outlining): HistoryEvent {
+  const large = Object.entries(event).filter(([, value]) => isReference(value) || maybeLarge(value, bytesMax));
   if (large.length === 0) return event;
   const replaced = large.flatMap(([field, value]) => {
     const bytes = encode(value);
-    if (bytes.length <= fieldBytesMax && !isReference(value)) return [];
+    if (bytes.length <= bytesMax && !isReference(value)) return [];
     const digest = `sha256:${createHash('sha256').update(bytes).digest('hex')}`;
     stored.push(async () => (await blobs()).put(digest, bytes));
     return [[field, { $blob: digest, bytes: bytes.length } satisfies BlobReference] as const];
@@ -45,16 +58,16 @@ function outlineEvent(event: HistoryEvent, blobs: () => Promise<Blobs>, stored: 
 }
 
 /** Cheap enough for each field: false only when its JSON certainly is small. */
-const maybeLarge = (value: unknown): boolean => bytesAtMost(value) > fieldBytesMax;
+const maybeLarge = (value: unknown, bytesMax: number): boolean => bytesAtMost(value, bytesMax) > bytesMax;
 
 /** A character takes at most six bytes in JSON, a number or a word at most 25. */
-function bytesAtMost(value: unknown): number {
+function bytesAtMost(value: unknown, enough: number): number {
   if (typeof value === 'string') return 6 * value.length + 2;
   if (typeof value !== 'object' || value === null) return 25;
   let bytes = 2;
   for (const key in value) {
-    bytes += 6 * key.length + 4 + bytesAtMost((value as Readonly<Record<string, unknown>>)[key]);
-    if (bytes > fieldBytesMax) break;
+    bytes += 6 * key.length + 4 + bytesAtMost((value as Readonly<Record<string, unknown>>)[key], enough);
+    if (bytes > enough) break;
   }
   return bytes;
 }

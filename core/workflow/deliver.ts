@@ -30,11 +30,17 @@ export function awaited({ state, definition }: Omit<Given, 'now'>): Awaited | un
 /** A subject and key as one token of a subject: 22 characters of base62. */
 export const awaitedToken = (subject: string, key: string): string => runIdFor('awaited', subject, key);
 
+export interface Delivered {
+  readonly taken: boolean;
+  /** It was taken before. */
+  readonly known?: true;
+}
+
 /** Events only for a run that waits for exactly this, and that has not had this event before. */
-export function deliverEvent(given: Given, request: DeliverRequest): Reaction<{ readonly taken: boolean }> {
+export function deliverEvent(given: Given, request: DeliverRequest): Reaction<Delivered> {
   const { state } = given;
   const waiting = awaited(given);
-  if (state.busEvents.includes(request.id)) return { events: [], reply: { taken: true } };
+  if (state.busEvents.includes(request.id)) return { events: [], reply: { taken: true, known: true } };
   if (waiting?.subject !== request.subject || waiting.key !== request.key || state.namespace !== request.namespace) {
     return { events: [], reply: { taken: false } };
   }

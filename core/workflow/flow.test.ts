@@ -159,7 +159,7 @@ describe('waiting and ending', () => {
       { taken: false },
       { taken: false },
       { taken: true },
-      { taken: true },
+      { taken: true, known: true },
     ]);
     expect(play.state.outcome).toBe('success');
     expect(play.types().filter((type) => type === 'BusEventReceived')).toHaveLength(1);

@@ -56,7 +56,8 @@ const parallelMax = 512;
 /** Requests that wait for a run cost next to nothing. */
 const waitingMax = 10_000;
 const factsBytesMax = 262_144;
-const historyBytesMax = 500_000;
+/** Characters: each may take three bytes, and an answer at most 1 MiB. */
+const historyBytesMax = 300_000;
 export const listMax = 500;
 
 /** Requests come from our own processes: their shape is checked where it decides something. */

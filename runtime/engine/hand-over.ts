@@ -5,12 +5,12 @@ import type { ClaimReply, Work } from '../../api/messages/asks.ts';
 import { taskSubject, type WorkerIdentity } from '../../api/messages/subjects.ts';
 import type { Serving } from './serving.ts';
 
-/** Bytes of work that one answer may carry. */
+/** Characters of work that one answer may carry: each may take three bytes, and a message at most 1 MiB. */
 export interface Room {
   bytes: number;
 }
 
-export const room = (): Room => ({ bytes: 400_000 });
+export const room = (): Room => ({ bytes: 300_000 });
 
 /** Tasks that turn out to be over already before one gives up. */
 const triesMax = 3;

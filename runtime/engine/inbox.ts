@@ -11,8 +11,8 @@ import type { Bucket, Bus, Entry } from '../../ports/bus.ts';
 /** An event as it is kept, with the time at which it came. */
 export type KeptEvent = DeliverRequest & { readonly at: number };
 
-/** Events of one subject and key that a beginning wait looks at; the oldest first. */
-const lookMax = 256;
+/** Events of one subject and key that are fetched at once. */
+const pageMax = 16;
 
 export class Inbox {
   readonly #bus: Pick<Bus, 'bucket'>;
@@ -40,11 +40,17 @@ export class Inbox {
     }
   }
 
-  /** Those for a run that waits, in the order in which they came. */
-  async find(namespace: string, { subject, key, since }: Awaited): Promise<readonly KeptEvent[]> {
+  /** Those for a run that waits, in the order in which they came; fetched as far as somebody asks. */
+  async *find(namespace: string, { subject, key, since }: Awaited): AsyncGenerator<KeptEvent> {
     const bucket = await this.#bucket();
-    const found = await bucket.matching(`${namespace}.${awaitedToken(subject, key)}.*`, lookMax);
-    return inTime(found).filter(({ at }) => at >= since);
+    const pattern = `${namespace}.${awaitedToken(subject, key)}.*`;
+    for (let after = 0; ;) {
+      const page = await bucket.matching(pattern, pageMax, after);
+      for (const { value } of page) if (value.at >= since) yield value;
+      const last = page.at(-1);
+      if (last === undefined || page.length < pageMax) return;
+      after = last.revision;
+    }
   }
 
   /** Everything that is kept, of all namespaces: for whoever takes a partition over. */

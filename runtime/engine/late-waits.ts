@@ -71,13 +71,14 @@ export class LateWaits {
   }
 
   async #look(run: string, namespace: string, wait: Awaited): Promise<void> {
-    for (const event of await this.#inbox.find(namespace, wait)) if (await this.#give(run, event)) return;
+    for await (const event of this.#inbox.find(namespace, wait)) if (await this.#give(run, event)) return;
   }
 
-  /** True when nothing more is to be done about the event for this run. */
+  /** True when the run has no need of another event: it took this one now, or is gone. */
   async #give(run: string, event: KeptEvent): Promise<boolean> {
     try {
-      return (await this.#serving.act(run, (given) => deliverEvent(given, event))).taken;
+      const { taken, known } = await this.#serving.act(run, (given) => deliverEvent(given, event));
+      return taken && known !== true;
     } catch (error) {
       if (isSignalboxError(error, 'NOT_FOUND')) return true;
       throw error;

@@ -88,11 +88,25 @@ describe('journal', () => {
     expect((await journal.at(3))?.record).toEqual(large);
   });
 
+  test('a record of many smaller fields that would not fit into a message is stored all the same', async () => {
+    const journal = await natsJournal(control).partition(0);
+    const [run] = record('many', 1).runs;
+    const reason = '\u8a9e'.repeat(21_000);
+    const events = Array.from({ length: 20 }, (_, at) => ({
+      ...run?.events[0],
+      seq: at + 1,
+      reason: `${at} ${reason}`,
+    }));
+    const many = { ...record('many'), runs: [{ run: 'r1', events }] } as CommitRecord;
+    expect((await journal.append(textOf(many), 3)).seq).toBe(4);
+    expect((await journal.at(4))?.record).toEqual(many);
+  });
+
   test('one of two owners in a race writes, the other is fenced', async () => {
     const journal = await natsJournal(control).partition(0);
     const ends = await Promise.all([
-      codeOf(journal.append(textOf(record('x')), 3)),
-      codeOf(journal.append(textOf(record('y')), 3)),
+      codeOf(journal.append(textOf(record('x')), 4)),
+      codeOf(journal.append(textOf(record('y')), 4)),
     ]);
     expect(ends.toSorted()).toEqual(['JOURNAL_FENCED', 'resolved']);
   });
@@ -292,6 +306,14 @@ describe('buckets', () => {
     expect((await bucket.keys()).toSorted()).toEqual(['agent.clinic.sales', 'agent.clinic.support']);
     await bucket.delete('agent.clinic.support');
     expect(await bucket.get('agent.clinic.support')).toBeUndefined();
+  });
+
+  test('entries that fit a pattern come oldest first, and page by page', async () => {
+    const bucket = await control.bucket<number>('inbox');
+    for (const key of ['ns.a.1', 'ns.b.1', 'ns.a.2', 'ns.a.3']) await bucket.put(key, 1);
+    const first = await bucket.matching('ns.a.*', 2);
+    expect(first.map(({ key }) => key)).toEqual(['ns.a.1', 'ns.a.2']);
+    expect((await bucket.matching('ns.a.*', 2, first[1]?.revision)).map(({ key }) => key)).toEqual(['ns.a.3']);
   });
 
   test('a lease has one holder and ends by itself', async () => {

@@ -212,13 +212,14 @@ function bucketOf<T>(network: Network, name: string, living: () => boolean): Buc
       }),
     delete: (key) => attempt((table) => void write(table, key, undefined, true)),
     keys: () => attempt((table) => [...table.rows.keys()].filter((key) => network.row(table, key) !== undefined)),
-    matching: (pattern, limit) =>
+    matching: (pattern, limit, after = 0) =>
       attempt((table) =>
         [...table.rows.keys()]
           .flatMap((key) => {
             const row = fits(pattern, key) ? network.row(table, key) : undefined;
             return row === undefined ? [] : [{ key, value: row.value as T, revision: row.revision }];
           })
+          .filter(({ revision }) => revision > after)
           .toSorted((left, right) => left.revision - right.revision)
           .slice(0, limit),
       ),
