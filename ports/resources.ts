@@ -26,25 +26,12 @@ export const LEASE = namespaced('coordination.k8s.io', 'v1', 'Lease', 'leases');
 export const EVENT = namespaced('events.k8s.io', 'v1', 'Event', 'events');
 export const ROLE = namespaced('rbac.authorization.k8s.io', 'v1', 'Role', 'roles');
 export const ROLE_BINDING = namespaced('rbac.authorization.k8s.io', 'v1', 'RoleBinding', 'rolebindings');
-export const CLUSTER_ROLE = clusterWide('rbac.authorization.k8s.io', 'v1', 'ClusterRole', 'clusterroles');
-export const CLUSTER_ROLE_BINDING = clusterWide(
-  'rbac.authorization.k8s.io',
-  'v1',
-  'ClusterRoleBinding',
-  'clusterrolebindings',
-);
 export const TOKEN_REVIEW = clusterWide('authentication.k8s.io', 'v1', 'TokenReview', 'tokenreviews');
 export const SELF_SUBJECT_REVIEW = clusterWide(
   'authentication.k8s.io',
   'v1',
   'SelfSubjectReview',
   'selfsubjectreviews',
-);
-export const SUBJECT_ACCESS_REVIEW = clusterWide(
-  'authorization.k8s.io',
-  'v1',
-  'SubjectAccessReview',
-  'subjectaccessreviews',
 );
 export const SELF_SUBJECT_ACCESS_REVIEW = clusterWide(
   'authorization.k8s.io',

@@ -84,7 +84,6 @@ export const batchAsk = z.object({
   asks: z.array(z.object({ verb: z.string().max(16), ask: z.unknown() })).max(batchAsksMax),
 });
 
-export type ClaimAsk = z.infer<typeof claimAsk>;
 export type TurnAsk = z.infer<typeof turnAsk>;
 export type CompleteAsk = z.infer<typeof completeAsk>;
 export type FailAsk = z.infer<typeof failAsk>;

@@ -51,7 +51,6 @@ const onlyExit = (exit: string, ...types: readonly StateType[]): CelRule => ({
 });
 
 export const joins = ['all', 'any', 'quorum'] as const;
-export type Join = (typeof joins)[number];
 /** Visits of a state where it says nothing: enough for a loop with people or agents in it, too few to ruin anybody. */
 export const maxVisitsDefault = 1_000;
 const branchesMax = 16;
@@ -145,7 +144,6 @@ const branchSchema = z
       reason: 'FieldValueForbidden',
     }),
   );
-export type Branch = z.infer<typeof branchSchema>;
 
 /**
  * Members per type: task {agent, goal, output, tools, readOnly, timeout, retry, backup, highRisk, override, compensation,

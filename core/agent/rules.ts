@@ -12,9 +12,6 @@ export interface RuleFacts {
   readonly turns: readonly Turn[];
 }
 
-/** Variables of a verifier rule. */
-export const ruleVariables = ['result', 'facts', 'input', 'calls', 'run'] as const;
-
 /** Every rule with its verdict; a failed one says why. */
 export function checkRules(rules: readonly VerifierRule[], given: RuleFacts): Verification['rules'] {
   const { result, facts, input, run, turns } = given;

@@ -3,7 +3,7 @@
 //   K2: what has neither problem nor doubt never fails for a type or a missing member, on values of the declared types.
 //   K3: `dyn` and functions that are not in the table raise neither: they are left to the evaluation, whose error denies.
 import { parse, unparse } from '@bufbuild/cel';
-import type { Expression } from './expression.ts';
+import { type Expression, typeNames } from './expression.ts';
 import { type Known, knownWhen, nothingKnown, pathOf, stringOf, together } from './narrow.ts';
 import { callType, indexType, type Judge, memberType } from './operations.ts';
 import {
@@ -52,19 +52,6 @@ interface Scope {
   readonly known: Known;
 }
 
-const typeNames = new Set([
-  'bool',
-  'bytes',
-  'double',
-  'dyn',
-  'int',
-  'list',
-  'map',
-  'null_type',
-  'string',
-  'type',
-  'uint',
-]);
 /** An accumulator's type is settled after this many rounds, or is `dyn`. */
 const roundsMax = 4;
 const textMax = 80;

@@ -28,7 +28,8 @@ const depthMax = 200;
 const unitSize = 64;
 const matchedUnitSize = 4;
 
-const typeNames = new Set([
+/** Names that stand for types where a variable could stand. */
+export const typeNames = new Set([
   'bool',
   'bytes',
   'double',

@@ -61,16 +61,7 @@ export function planSchedule(
   { now, open }: { readonly now: number; readonly open: readonly string[] },
 ): SchedulePlan {
   const read = readCron(schedule.spec.cron);
-  const known = position ?? {
-    v: 1,
-    timetable: '',
-    until: now,
-    pending: [],
-    cancels: [],
-    open: [],
-    started: 0,
-    skipped: 0,
-  };
+  const known = position ?? unseen(now);
   if (!read.ok) return { position: { ...known, problem: `cron: found ${read.found}; allowed: ${read.allowed}` } };
   const { problem: _problem, ...rest } = known;
   // What is written is done first.

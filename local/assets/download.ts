@@ -5,7 +5,7 @@
 // reason is said. `node local/assets/pin.ts` prints the entries on a machine that reaches the origins.
 import { createHash } from 'node:crypto';
 import { execFile } from 'node:child_process';
-import { mkdtemp, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rename, rm, writeFile } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { promisify } from 'node:util';
 import { Agent, request } from 'undici';
@@ -76,11 +76,4 @@ export async function publishedChecksum(binary: Binary): Promise<string> {
   const match = /\b[0-9a-f]{64}\b/.exec(line);
   if (match === null) throw new Error(`${binary.download.sha256Url}: no SHA-256 for ${file}`);
   return match[0];
-}
-
-/** SHA-256 of a file, in hex. */
-export async function sha256File(path: string): Promise<string> {
-  return createHash('sha256')
-    .update(await readFile(path))
-    .digest('hex');
 }

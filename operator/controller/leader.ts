@@ -17,8 +17,6 @@ export interface LeaseTimes {
 }
 
 export const CLUSTER_LEASE: LeaseTimes = { leaseMs: 15_000, renewMs: 10_000, retryMs: 2_000 };
-/** Where the API server is on the same machine: a new leader after 6 s. */
-export const LOCAL_LEASE: LeaseTimes = { leaseMs: 6_000, renewMs: 4_000, retryMs: 1_000 };
 
 export interface ElectionOptions {
   readonly kube: Kube;

@@ -4,7 +4,8 @@ import { natsAudience } from '../../api/messages/subjects.ts';
 import { grantFor } from '../../core/identity/grants.ts';
 import type { AuthCallout, Credential, Review } from '../../ports/identity.ts';
 import type { Subscription } from '../../ports/bus.ts';
-import type { Kube, KubeObject, Resource } from '../../ports/kube.ts';
+import type { Kube, KubeObject } from '../../ports/kube.ts';
+import { apiVersionOf, POD, TOKEN_REVIEW } from '../../ports/resources.ts';
 
 interface TokenReview extends KubeObject {
   readonly status?: {
@@ -15,14 +16,6 @@ interface TokenReview extends KubeObject {
   };
 }
 
-const tokenReviews: Resource = {
-  group: 'authentication.k8s.io',
-  version: 'v1',
-  plural: 'tokenreviews',
-  kind: 'TokenReview',
-  namespaced: false,
-};
-const pods: Resource = { group: '', version: 'v1', plural: 'pods', kind: 'Pod', namespaced: true };
 const podNameClaim = 'authentication.kubernetes.io/pod-name';
 const podUidClaim = 'authentication.kubernetes.io/pod-uid';
 
@@ -32,9 +25,9 @@ export function startIdentity(kube: Kube, callout: AuthCallout): Promise<Subscri
 
 export async function reviewConnection(kube: Kube, credential: Credential): Promise<Review> {
   if (credential.token === '') return refused('no token was presented: mount a projected service-account token');
-  const review = await kube.create<TokenReview>(tokenReviews, {
-    apiVersion: 'authentication.k8s.io/v1',
-    kind: 'TokenReview',
+  const review = await kube.create<TokenReview>(TOKEN_REVIEW, {
+    apiVersion: apiVersionOf(TOKEN_REVIEW),
+    kind: TOKEN_REVIEW.kind,
     metadata: { name: '' },
     spec: { token: credential.token, audiences: [natsAudience] },
   });
@@ -45,7 +38,7 @@ export async function reviewConnection(kube: Kube, credential: Credential): Prom
   const bound = boundPod(review);
   if (!bound) return refused('the token is not bound to a pod');
   const { namespace, serviceAccount, name, uid } = bound;
-  const pod = await kube.get(pods, { namespace, name });
+  const pod = await kube.get(POD, { namespace, name });
   if (pod?.metadata.uid !== uid) return refused(`pod ${namespace}/${name} is gone`);
   const labels = pod.metadata.labels ?? {};
   const decision = grantFor({ namespace, serviceAccount, pod: name, labels }, credential.account);

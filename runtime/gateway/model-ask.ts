@@ -3,8 +3,7 @@
 import type { ModelAsk, ModelAskReply } from '../../api/messages/asks.ts';
 import type { WorkerIdentity } from '../../api/messages/subjects.ts';
 import { type Offer, offeredTool, offers } from '../../core/agent/offer.ts';
-import { callsOf, systemPrompt } from '../../core/agent/prompt.ts';
-import { runVariable } from '../../core/agent/rules.ts';
+import { systemPrompt } from '../../core/agent/prompt.ts';
 import type { JsonObject } from '../../api/messages/history.ts';
 import { digest } from '../../core/canonical/canonical.ts';
 import type { ModelReply } from '../../ports/agent.ts';
@@ -12,6 +11,7 @@ import { type Admitted, admit } from './admission.ts';
 import { callModel, type ModelCall, type ModelOutcome } from './model-call.ts';
 import type { Gateway } from './ports.ts';
 import { receiptOf } from './receipt.ts';
+import { scriptOf } from './script.ts';
 
 /** Calls of one turn; what a model asks beyond it is answered with a problem. */
 const callsMax = 16;
@@ -102,23 +102,11 @@ function prompt({ agent, bundle, allowed }: Admitted, ask: ModelAsk, shown: read
   });
 }
 
-/** What a scripted model may look at: folded state, as the engine answered. */
-function script({ worker, allowed }: Admitted, ask: ModelAsk): JsonObject {
-  const rejected = allowed.turns.findLast((turn) => turn.role === 'verifier' && turn.feedback !== undefined);
-  return {
-    role: ask.role,
-    agent: worker.agent,
-    goal: allowed.goal,
-    state: allowed.state,
-    input: allowed.input,
-    facts: allowed.facts,
-    turn: ask.turn,
-    attempt: ask.attempt,
-    calls: callsOf(allowed.turns),
-    feedback: ask.feedback ?? rejected?.feedback ?? '',
-    run: runVariable({ ...allowed.run, state: allowed.state }),
-    result: null,
-  };
+function script(admitted: Admitted, { role, turn, attempt, feedback }: ModelAsk): JsonObject {
+  const rejected = admitted.allowed.turns.findLast(
+    (known) => known.role === 'verifier' && known.feedback !== undefined,
+  );
+  return scriptOf(admitted, { role, turn, attempt, feedback: feedback ?? rejected?.feedback ?? '', result: null });
 }
 
 /** Function names become Tool names; ids become unique; what cannot be called carries its problem. */

@@ -1,15 +1,14 @@
 // Owns: the verifier's judgement of a result. The whole conversation is built here from folded state: the worker brings only
 // the result. A missing or garbled verdict is a rejection.
 import type { VerifyAsk, VerifyAskReply } from '../../api/messages/asks.ts';
-import type { JsonObject } from '../../api/messages/history.ts';
 import type { WorkerIdentity } from '../../api/messages/subjects.ts';
-import { callsOf, readVerdict, verdictSchema, verifierMessages } from '../../core/agent/prompt.ts';
-import { runVariable } from '../../core/agent/rules.ts';
+import { readVerdict, verdictSchema, verifierMessages } from '../../core/agent/prompt.ts';
 import { digest } from '../../core/canonical/canonical.ts';
-import { type Admitted, admit } from './admission.ts';
+import { admit } from './admission.ts';
 import { callModel } from './model-call.ts';
 import type { Gateway } from './ports.ts';
 import { receiptOf } from './receipt.ts';
+import { scriptOf } from './script.ts';
 
 export async function answerVerifyAsk(
   gateway: Gateway,
@@ -43,7 +42,7 @@ export async function answerVerifyAsk(
     }),
     tools: [],
     output: verdictSchema,
-    script: script(admitted, ask),
+    script: scriptOf(admitted, { role: 'verifier', turn, attempt, feedback: '', result: ask.result }),
     idempotencyKey: digest({ run, activity, attempt, turn, judged }).replace(/^sha256:/, ''),
   });
   if (outcome.kind === 'Failed') return { ...outcome, kind: 'Error' };
@@ -63,20 +62,3 @@ export async function answerVerifyAsk(
 }
 
 const refusal = (code: string, message: string): VerifyAskReply => ({ kind: 'Error', code, message, retryable: false });
-
-function script({ worker, allowed }: Admitted, ask: VerifyAsk): JsonObject {
-  return {
-    role: 'verifier',
-    agent: worker.agent,
-    goal: allowed.goal,
-    state: allowed.state,
-    input: allowed.input,
-    facts: allowed.facts,
-    turn: ask.turn,
-    attempt: ask.attempt,
-    calls: callsOf(allowed.turns),
-    feedback: '',
-    run: runVariable({ ...allowed.run, state: allowed.state }),
-    result: ask.result,
-  };
-}
