@@ -18,6 +18,7 @@ import {
 } from '../../api/messages/subjects.ts';
 import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
 import { digest } from '../../core/canonical/canonical.ts';
+import { smallMemory } from '../../operator/catalog/pods.ts';
 import { projectRoot } from '../../local/plane/paths.ts';
 import { type BenchNats, control, startNats, system, work } from './nats.ts';
 import { type Peer, stepsOfRun } from './peer.ts';
@@ -132,6 +133,7 @@ const workerEnvironment = (nats: BenchNats, bundle: ResolvedBundle, number: numb
   BENCH_BUNDLE: JSON.stringify(bundle),
   BENCH_SLOTS: String(slots),
   BENCH_NAME: `bench-worker-${number}`,
+  ...Object.fromEntries(smallMemory('worker').map(({ name, value }) => [name, value])),
   ...(process.env['BENCH_WORKER_NODE_OPTIONS'] === undefined
     ? {}
     : { NODE_OPTIONS: process.env['BENCH_WORKER_NODE_OPTIONS'] }),

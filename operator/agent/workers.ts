@@ -87,7 +87,7 @@ function podSpec(root: AgentObject, bundle: LiveBundle, settings: PodSettings): 
         imagePullPolicy: 'IfNotPresent',
         command: ['node', 'dist/worker.mjs'],
         env: [
-          ...smallMemory(96),
+          ...smallMemory('worker'),
           ...downward,
           { name: 'SIGNALBOX_NAMESPACE', value: namespace },
           { name: 'SIGNALBOX_AGENT', value: name },

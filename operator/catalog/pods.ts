@@ -30,8 +30,25 @@ export const downward = [
   fromField('POD_NAMESPACE', 'metadata.namespace'),
 ] as const;
 
-/** Small young generation, bounded old one (MiB), and few arenas of the C library: they keep what they once had. */
-export const smallMemory = (oldSpaceMiB: number) => [
-  { name: 'NODE_OPTIONS', value: `--max-semi-space-size=2 --max-old-space-size=${oldSpaceMiB}` },
+/**
+ * Heaps in MiB. A young generation of 2 keeps a process small; whoever takes part in every step collects garbage with a third of
+ * its time then, and gets more. Measured with `make bench-runtime`: `docs/adr/0002-durable-runtime.md`.
+ */
+const heaps = {
+  engine: { young: 16, old: 160 },
+  worker: { young: 8, old: 96 },
+  gateway: { young: 2, old: 96 },
+  operator: { young: 2, old: 96 },
+} as const;
+
+/** What each of our processes is started with, in manifests, pods and benchmarks. */
+export function nodeOptions(of: keyof typeof heaps): string {
+  const { young, old } = heaps[of];
+  return `--max-semi-space-size=${young} --max-old-space-size=${old}`;
+}
+
+/** Bounded heap, and few arenas of the C library: they keep what they once had. */
+export const smallMemory = (of: keyof typeof heaps) => [
+  { name: 'NODE_OPTIONS', value: nodeOptions(of) },
   { name: 'MALLOC_ARENA_MAX', value: '2' },
 ];

@@ -105,7 +105,7 @@ function podSpec(namespace: string, secrets: readonly string[], settings: PodSet
         imagePullPolicy: 'IfNotPresent',
         command: ['node', 'dist/gateway.mjs'],
         env: [
-          ...smallMemory(96),
+          ...smallMemory('gateway'),
           ...downward,
           { name: 'SIGNALBOX_NAMESPACE', value: namespace },
           { name: 'SIGNALBOX_NATS_URL', value: settings.natsUrl },

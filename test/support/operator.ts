@@ -4,6 +4,7 @@ import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { nodeOptions } from '../../operator/catalog/pods.ts';
 import type { TestPlane } from './plane.ts';
 
 const root = join(import.meta.dirname, '../..');
@@ -112,7 +113,7 @@ function environmentOf(plane: TestPlane, { folder, http, webhook }: Place): Node
   const { operator, 'operator-work': work, callout } = plane.nats.users;
   return {
     PATH: '/usr/bin:/bin',
-    NODE_OPTIONS: '--max-semi-space-size=2 --max-old-space-size=96',
+    NODE_OPTIONS: nodeOptions('operator'),
     SIGNALBOX_ROOT: folder,
     KUBERNETES_SERVICE_HOST: hostname,
     KUBERNETES_SERVICE_PORT: port,
