@@ -104,7 +104,7 @@ soak: build assets ## mixed load while everything is killed at random (MINUTES=3
 	@$(if $(MINUTES),MINUTES=$(MINUTES)) $(if $(SEED),SEED=$(SEED)) $(node) test/soak/main.ts
 
 .PHONY: scale
-scale: assets ## a million runs that wait, 10,000 at once, 50,000 events (WAITING=, CONCURRENT=, EVENTS=, WRITE=1, JSON=1)
+scale: assets build ## a million runs that wait, 10,000 at once, 50,000 events (WAITING=, CONCURRENT=, EVENTS=, WRITE=1, JSON=1)
 	@$(node) bench/scale/main.ts
 
 .PHONY: simulate-bugs

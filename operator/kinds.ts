@@ -1,9 +1,10 @@
 // Owns: the list of controllers and of what they look at beside Kubernetes.
 import { buckets } from '../api/messages/subjects.ts';
 import type { EscalationRecord, RunSummary } from '../api/messages/history.ts';
+import type { VersionReport } from '../api/messages/versions.ts';
 import type { Bucket, Bus, BusAdmin } from '../ports/bus.ts';
 import type { Informer, Informers } from '../ports/cache.ts';
-import type { Kube } from '../ports/kube.ts';
+import type { Kube, Resource } from '../ports/kube.ts';
 import { CONFIG_MAP, DEPLOYMENT, SERVICE_ACCOUNT } from '../ports/resources.ts';
 import type { Clock, Log } from '../ports/system.ts';
 import { agentController } from './agent/controller.ts';
@@ -15,8 +16,9 @@ import { ConsumerInformer } from './catalog/consumer-informer.ts';
 import { EngineDesk } from './catalog/engine.ts';
 import { withProjections } from './catalog/informers.ts';
 import { managedSelector } from './catalog/labels.ts';
-import { CATALOG_ENTRY, ESCALATION_RECORD, RUN_RECORD } from './catalog/objects.ts';
+import { CATALOG_ENTRY, ESCALATION_RECORD, RUN_RECORD, VERSION_REPORT } from './catalog/objects.ts';
 import { secretLook } from './catalog/secrets.ts';
+import { VersionLook } from './catalog/versions.ts';
 import type { Controller } from './controller/controller.ts';
 import { decisionController } from './decision/controller.ts';
 import { escalationController } from './escalation/controller.ts';
@@ -42,6 +44,7 @@ export interface Systems {
 export interface Assembled {
   readonly controllers: readonly Controller[];
   readonly informers: Informers;
+  readonly alsoWatched: readonly Resource[];
 }
 
 /** Tasks of one consumer at work at once, over all its workers. */
@@ -56,10 +59,9 @@ export function assemble(systems: Systems, pods: PodSettings): Assembled {
   const { kube, control, work, admin, clock, log } = systems;
   const catalog = once(() => control.bucket<unknown>(buckets.catalog));
   const entries = new BucketInformer({ resource: CATALOG_ENTRY, open: catalog, clock, log });
-  const runRecords = once(() => control.bucket<RunSummary>(buckets.runs));
   const runs = new BucketInformer<RunSummary>({
     resource: RUN_RECORD,
-    open: runRecords,
+    open: once(() => control.bucket<RunSummary>(buckets.runs)),
     keep: (run) => run.status !== 'Closed' || run.object !== undefined,
     clock,
     log,
@@ -70,26 +72,32 @@ export function assemble(systems: Systems, pods: PodSettings): Assembled {
     clock,
     log,
   });
+  const reports = new BucketInformer<VersionReport>({
+    resource: VERSION_REPORT,
+    open: once(() => control.bucket<VersionReport>(buckets.versions)),
+    clock,
+    log,
+  });
+  control.onReconnect(() => reports.dropAll());
   const consumers = new ConsumerInformer({ admin, clock, log });
   work.onReconnect(() => consumers.refresh());
   const perform = performOnBus({ catalog, entries, admin, consumers, maxAckPending });
   const desk = new EngineDesk(control, pods.partitions);
   const look = secretLook(kube);
-  const projections = [entries, runs, escalations, consumers] as unknown as readonly Informer<never>[];
+  const versions = new VersionLook(entries, pods.partitions);
+  const projections = [entries, runs, reports, escalations, consumers] as unknown as readonly Informer<never>[];
   return {
     informers: withProjections(systems.informers, projections, selections),
+    alsoWatched: [VERSION_REPORT],
     controllers: [
       toolController(look),
       modelController(look),
       escalationPolicyController(),
-      bundleController(perform),
-      agentController(pods, perform),
+      bundleController(versions, perform),
+      agentController(pods, versions, perform),
       gatewayController(pods),
-      workflowController(perform),
-      workflowRunController(
-        desk,
-        async (namespace, run) => (await (await runRecords()).get(`${namespace}.${run}`))?.value,
-      ),
+      workflowController(versions, perform),
+      workflowRunController(desk),
       escalationController(),
       decisionController(desk),
     ],

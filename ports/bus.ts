@@ -84,7 +84,7 @@ export interface Bucket<T> {
     signal: AbortSignal,
   ): AsyncIterable<
     | { readonly kind: 'Put'; readonly entry: Entry<T> }
-    | { readonly kind: 'Delete'; readonly key: string }
+    | { readonly kind: 'Delete'; readonly key: string; readonly revision: number }
     | { readonly kind: 'Synced' }
   >;
 }

@@ -24,6 +24,7 @@ const known: Readonly<Record<string, BucketOptions>> = {
   [buckets.owners]: { memory: true, ttlMs: 3_000, maxBytes: 1024 * 1024 },
   [buckets.runs]: { memory: true },
   [buckets.escalations]: { memory: true },
+  [buckets.versions]: { memory: true },
   [buckets.projected]: { memory: true, maxBytes: 64 * 1024 },
   // Twice the minute that counts. On disk: a restarted server must not give a minute's worth again.
   [buckets.inbox]: { ttlMs: inboxRetentionMs },

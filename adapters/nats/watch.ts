@@ -10,7 +10,7 @@ import { isSignalboxError, SignalboxError } from '../../api/errors.ts';
 
 type Change<T> =
   | { readonly kind: 'Put'; readonly entry: Entry<T> }
-  | { readonly kind: 'Delete'; readonly key: string }
+  | { readonly kind: 'Delete'; readonly key: string; readonly revision: number }
   | { readonly kind: 'Synced' };
 
 const RETRY_MS = 500;
@@ -61,13 +61,14 @@ async function startPass(open: OpenBucket, signal: AbortSignal): Promise<Pass> {
 async function* follow<T>(pass: Pass, known: Set<string>, sameBucket: boolean): AsyncGenerator<Change<T>> {
   const seen = new Set<string>();
   let synced = false;
+  let revision = 0;
   const finish = function* (): Generator<Change<T>> {
     synced = true;
     if (sameBucket) {
       for (const key of known) {
         if (seen.has(key)) continue;
         known.delete(key);
-        yield { kind: 'Delete', key };
+        yield { kind: 'Delete', key, revision };
       }
     }
     yield { kind: 'Synced' };
@@ -76,12 +77,13 @@ async function* follow<T>(pass: Pass, known: Set<string>, sameBucket: boolean): 
     if (pass.empty) yield* finish();
     for await (const change of pass.changes) {
       seen.add(change.key);
+      ({ revision } = change);
       if (change.operation === 'PUT') {
         known.add(change.key);
-        yield { kind: 'Put', entry: { key: change.key, value: parse<T>(change), revision: change.revision } };
+        yield { kind: 'Put', entry: { key: change.key, value: parse<T>(change), revision } };
       } else {
         known.delete(change.key);
-        yield { kind: 'Delete', key: change.key };
+        yield { kind: 'Delete', key: change.key, revision };
       }
       if (!synced && (change.delta ?? 0) === 0) yield* finish();
     }

@@ -1,7 +1,7 @@
 // Owns: a run's state in few bytes. Runs of one workflow are much alike, so the first one is the dictionary of the others.
 import { constants, zstdCompressSync, zstdDecompressSync, type ZstdOptions } from 'node:zlib';
 import { SignalboxError } from '../../api/errors.ts';
-import type { StatePacking } from '../../core/journal/table.ts';
+import type { StatePacking } from '../../core/journal/entries.ts';
 import { initialState, type RunState } from '../../core/workflow/state.ts';
 
 /** Workflows with a dictionary of their own; runs of others are larger. */

@@ -33,6 +33,8 @@ const workflow = 'five';
 const steps = 5;
 const workers = 2;
 const slots = 100;
+/** As docs/how-to/size-the-engine.md says for runs at work. */
+const heapMiB = 512;
 const inFlight = 1_000;
 const sampled = 500;
 const keyOf = (index: number): string => `concurrent-${index}`;
@@ -55,7 +57,7 @@ function spec(): WorkflowSpec {
 }
 
 export async function measureConcurrent(runs: number, say: (line: string) => void): Promise<Concurrent> {
-  const measured = await startMeasured();
+  const measured = await startMeasured(heapMiB);
   const spawned: Spawned[] = [];
   try {
     const { stage } = measured;

@@ -29,6 +29,8 @@ const turnsOfVisit = 8;
 const eventsOfVisit = turnsOfVisit + 4;
 const text = 'x'.repeat(200);
 const limitMs = 1_800_000;
+/** As it is shipped. */
+const heapMiB = 160;
 
 const spec = {
   input: { type: 'object' },
@@ -56,7 +58,7 @@ const spec = {
 } as unknown as WorkflowSpec;
 
 export async function measureLong(events: number, say: (line: string) => void): Promise<Long> {
-  const measured = await startMeasured();
+  const measured = await startMeasured(heapMiB);
   try {
     const { stage } = measured;
     const visits = Math.ceil(events / eventsOfVisit);

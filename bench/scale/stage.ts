@@ -25,13 +25,16 @@ export interface MeasuredEngine {
 export const numbers: readonly number[] = Array.from({ length: partitions }, (_, number) => number);
 const readyMs = 600_000;
 
-export async function startMeasured(): Promise<Measured> {
+/** `heapMiB`: bound of the engine's heap; everything else is as in deploy/engine.yaml. */
+export async function startMeasured(heapMiB: number): Promise<Measured> {
   const nats = await startNats({ fileStoreMax: '64GB', memoryStoreMax: '2GB' });
   const stage = await EngineStage.start({ nats, journalBytesMax: 2 * 1_024 ** 3 });
   return {
     stage,
     async engine(name) {
-      const spawned = stage.engineProcess(name, { LOG_LEVEL: 'info' });
+      const NODE_OPTIONS = `--max-semi-space-size=16 --max-old-space-size=${heapMiB}`;
+      const settings = { LOG_LEVEL: 'info', NODE_OPTIONS, MALLOC_ARENA_MAX: '2' };
+      const spawned = stage.engineProcess(name, settings, 'dist/engine.mjs');
       const port = await until(
         `${name} to say where it listens`,
         () => Promise.resolve(/"port":(\d+),"message":"serving"/.exec(spawned.log())?.[1]),

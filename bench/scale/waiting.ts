@@ -23,8 +23,13 @@ export interface Waiting {
   readonly natsBytesPerRun: number;
   readonly diskMiB: number;
   readonly memoryStreamsMiB: number;
-  /** 0: no checkpoint was made. */
+  /** Of all partitions; 0: no checkpoint was made. */
   readonly checkpointMiB: number;
+  readonly checkpoints: number;
+  /** Mean time of one, beside all the starts: archive, states, purge. */
+  readonly checkpointMs: number;
+  /** Bound of the engine's heap. */
+  readonly heapMiB: number;
   /** From kill -9 to the first answer about a run, and until each partition answers. A standby was running. */
   readonly takeoverFirstMs: number;
   readonly takeoverAllMs: number;
@@ -47,6 +52,9 @@ const spec = {
   transitions: [{ from: 'wait', to: 'done' }],
 } as unknown as WorkflowSpec;
 
+const checkpointTimes = 'signalbox_engine_checkpoint_seconds';
+/** As docs/how-to/size-the-engine.md says. */
+const heapMiBFor = (runs: number): number => 160 + Math.ceil((runs * 600) / 1_000_000);
 const inFlight = 1_000;
 const settleMs = 15_000;
 const sampled = 1_000;
@@ -55,7 +63,7 @@ const idOf = (index: number): string => `waiting-${index}`;
 const runOf = (index: number): string => runIdFor(namespace, workflow, idOf(index));
 
 export async function measureWaiting(runs: number, say: (line: string) => void): Promise<Waiting> {
-  const measured = await startMeasured();
+  const measured = await startMeasured(heapMiBFor(runs));
   try {
     const { stage } = measured;
     await stage.workflow(workflow, spec);
@@ -115,6 +123,7 @@ async function holdings(
 ) {
   const [engineNow, natsNow] = [engine.miB(), natsMiB()];
   const { diskMiB, memoryMiB } = await stored();
+  const checkpoints = await engine.metric(`${checkpointTimes}_count`);
   return {
     engineMiB: engineNow,
     natsMiB: natsNow,
@@ -123,6 +132,9 @@ async function holdings(
     diskMiB,
     memoryStreamsMiB: memoryMiB,
     checkpointMiB: (await engine.metric('signalbox_engine_checkpoint_bytes')) / 1_024 ** 2,
+    checkpoints,
+    checkpointMs: checkpoints === 0 ? 0 : ((await engine.metric(`${checkpointTimes}_sum`)) * 1_000) / checkpoints,
+    heapMiB: heapMiBFor(runs),
   };
 }
 

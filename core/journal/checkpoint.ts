@@ -2,7 +2,7 @@
 // it and the records after N the partition is folded again.
 import type { ChainEnd } from './chain.ts';
 import type { Row } from './columns.ts';
-import type { TableEntry } from './table.ts';
+import type { TableEntry } from './entries.ts';
 
 export interface CheckpointHead {
   readonly v: 1;

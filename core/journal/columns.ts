@@ -10,6 +10,10 @@ export const flagQuiet = 1;
 export const flagKnown = 2;
 /** In a checkpoint: what people see of the run was behind. */
 export const flagUnprojected = 4;
+/** An object shows the run, or people were asked about it. */
+export const flagShown = 8;
+/** It may be packed although something is wanted for it: what is wanted is kept elsewhere. */
+export const flagRests = 16;
 
 /** The columns of one run. */
 export interface Row {

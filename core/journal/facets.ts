@@ -5,24 +5,30 @@ import type { Given } from '../workflow/definition.ts';
 import { type Command, plan } from '../workflow/plan.ts';
 
 /** Raised when `facetsOf` answers otherwise for the same run: checkpoints of before are looked through once. */
-export const facetsVersion = 1;
+export const facetsVersion = 2;
 
 export interface Facets {
   /** Nothing is to be done before this time; absent: never by itself. */
   readonly wakeAt?: number;
   /** Of the bus event that it waits for: `eventKey`. */
   readonly awaits?: number;
-  /** True when nothing but time, an event or a person moves it: it may be packed away. */
+  /** True when nothing but time, an event or a person moves it: nobody needs to look at it after a takeover. */
   readonly quiet: boolean;
+  /** True when it may be packed away although it is not quiet: it waits for its children, whose owners are asked. */
+  readonly rests?: boolean;
 }
 
 /** `commands`: what `plan` says, where it is known already. */
 export function facetsOf(given: Omit<Given, 'now'>, commands: readonly Command[] = plan(given)): Facets {
   const wake = commands.find((command) => command.kind === 'WakeAt');
   const waits = awaited(given);
+  // People are told of runs that stand still: each new owner looks at them.
+  const goes = given.state.parked === undefined;
+  const quiet = goes && commands.every((command) => command.kind === 'WakeAt');
+  const rests = goes && !quiet && commands.every((command) => command.kind === 'WakeAt' || 'request' in command);
   return {
-    // People are told of runs that stand still: each new owner looks at them.
-    quiet: given.state.parked === undefined && commands.every((command) => command.kind === 'WakeAt'),
+    quiet,
+    ...(rests ? { rests } : {}),
     ...(wake === undefined ? {} : { wakeAt: wake.at }),
     ...(waits === undefined ? {} : { awaits: eventKey(given.state.namespace, waits.subject, waits.key) }),
   };

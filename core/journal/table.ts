@@ -3,43 +3,26 @@
 //   T2: lists, timers and bus events look at columns: none of them unpacks runs that it does not return.
 //   T3: a snapshot shows every run as it was when it began, whatever happens meanwhile.
 import type { RunStatus } from '../../api/messages/history.ts';
+import type { VersionCounts } from '../../api/messages/versions.ts';
 import type { RunState } from '../workflow/state.ts';
+import { isShown } from '../workflow/summary.ts';
 import { Arena } from './arena.ts';
 import { Awaiting } from './awaiting.ts';
-import { closedStatus, Columns, flagKnown, flagQuiet, flagUnprojected, type Row, statuses } from './columns.ts';
+import {
+  closedStatus,
+  Columns,
+  flagKnown,
+  flagQuiet,
+  flagRests,
+  flagShown,
+  flagUnprojected,
+  statuses,
+} from './columns.ts';
+import type { StatePacking, TableEntry } from './entries.ts';
 import { eventKey, type Facets } from './facets.ts';
-import { Groups } from './groups.ts';
-
-/** Turns a state into few bytes and back. What was packed for one partition is unpacked with its dictionaries. */
-export interface StatePacking {
-  pack(state: RunState): Uint8Array;
-  unpack(run: string, bytes: Uint8Array): RunState;
-  dictionaries(): readonly string[];
-  restore(dictionaries: readonly string[]): void;
-}
-
-/** One run of a checkpoint. */
-export interface TableEntry extends Row {
-  readonly run: string;
-  readonly bytes: Uint8Array;
-}
-
-export interface RunQuery {
-  readonly namespace?: string | undefined;
-  readonly workflow?: string | undefined;
-  readonly status?: string | undefined;
-  /** Started within: both inclusive. */
-  readonly since?: number | undefined;
-  readonly until?: number | undefined;
-}
-
-interface Snapshot {
-  /** 1: this place was taken when the snapshot began and is not given out yet. */
-  readonly pending: Uint8Array;
-  readonly before: Map<number, RunState>;
-  readonly givenBack: number[];
-  next: number;
-}
+import { groupUnknown, Groups } from './groups.ts';
+import type { RunQuery } from './query.ts';
+import { Snapshot } from './snapshot.ts';
 
 /** Ticks without a touch after which a quiet run is packed. */
 const restTicks = 2;
@@ -102,12 +85,15 @@ export class RunTable {
     this.#release(slot);
     this.#hot.set(slot, state);
     const columns = this.#columns;
+    this.#count(slot, -1);
     columns.touched[slot] = this.#tick;
     columns.status[slot] = statuses.indexOf(state.status);
     columns.startedAt[slot] = state.startedAt;
     columns.closedAt[slot] = state.closedAt ?? 0;
-    columns.group[slot] = this.#groups.numberOf(state.namespace, state.workflow);
-    columns.flags[slot] = 0;
+    // What it keeps to the end is said by its first event.
+    if (columns.group[slot] === groupUnknown) columns.group[slot] = this.#groups.numberOf(state);
+    columns.flags[slot] = isShown(state) ? flagShown : 0;
+    this.#count(slot, 1);
   }
 
   /** What follows from the run's state, once it is known. */
@@ -115,7 +101,7 @@ export class RunTable {
     const slot = this.#slots.get(run);
     if (slot === undefined) return;
     this.#columns.wakeAt[slot] = facets.wakeAt ?? Number.POSITIVE_INFINITY;
-    this.#columns.flags[slot] = flagKnown | (facets.quiet ? flagQuiet : 0);
+    this.#columns.flags[slot] = flagsOf(facets) | ((this.#columns.flags[slot] ?? 0) & flagShown);
     this.#await(slot, facets.awaits ?? 0);
   }
 
@@ -135,10 +121,9 @@ export class RunTable {
   /** The oldest archive segment that a run still needs; Infinity when none does. */
   oldestSegment(): number {
     let oldest = Number.POSITIVE_INFINITY;
-    const { firstSegment, size } = this.#columns;
-    for (let slot = 0; slot < size; slot += 1) {
-      const segment = firstSegment[slot] ?? 0;
-      if (segment > 0 && segment < oldest && this.#names[slot] !== undefined) oldest = segment;
+    for (const slot of this.#slots.values()) {
+      const segment = this.#columns.firstSegment[slot] ?? 0;
+      if (segment > 0 && segment < oldest) oldest = segment;
     }
     return oldest;
   }
@@ -162,7 +147,12 @@ export class RunTable {
 
   /** Runs of the checkpoint that people may see as they were before. */
   unprojected(): readonly string[] {
-    return this.#where((slot) => ((this.#columns.flags[slot] ?? 0) & flagUnprojected) !== 0);
+    return this.#flagged(flagUnprojected);
+  }
+
+  /** Runs that an object shows, or that people were asked about. */
+  shown(): readonly string[] {
+    return this.#flagged(flagShown);
   }
 
   /** Runs that may wait for exactly this event. */
@@ -174,14 +164,12 @@ export class RunTable {
   /** Runs that wake before this time. */
   waking(before: number): readonly { readonly run: string; readonly at: number }[] {
     const { wakeAt } = this.#columns;
-    return this.#where((slot) => (wakeAt[slot] ?? Number.POSITIVE_INFINITY) < before).map((run) => ({
-      run,
-      at: wakeAt[this.#slots.get(run) ?? 0] ?? 0,
-    }));
+    const found = this.#slotsWhere((slot) => (wakeAt[slot] ?? Number.POSITIVE_INFINITY) < before);
+    return found.map((slot) => ({ run: this.#names[slot] ?? '', at: wakeAt[slot] ?? 0 }));
   }
 
   /** The newest first. */
-  find({ namespace, workflow, status, since = 0, until = Number.POSITIVE_INFINITY }: RunQuery): readonly string[] {
+  find({ namespace, workflow, status, since = 0, until = Infinity, shown = false }: RunQuery): readonly string[] {
     const groups = this.#groups.fitting(namespace, workflow);
     const wanted = status === undefined ? undefined : statuses.indexOf(status as RunStatus);
     const columns = this.#columns;
@@ -189,6 +177,7 @@ export class RunTable {
       (slot) =>
         groups.has(columns.group[slot] ?? 0) &&
         (wanted === undefined || wanted === columns.status[slot]) &&
+        (!shown || ((columns.flags[slot] ?? 0) & flagShown) !== 0) &&
         (columns.startedAt[slot] ?? 0) >= since &&
         (columns.startedAt[slot] ?? 0) <= until,
     );
@@ -199,24 +188,23 @@ export class RunTable {
 
   counts(): Readonly<Record<RunStatus, number>> {
     const counted = statuses.map(() => 0);
-    this.#slotsWhere((slot) => {
+    for (const slot of this.#slots.values()) {
       const status = this.#columns.status[slot] ?? 0;
       counted[status] = (counted[status] ?? 0) + 1;
-      return false;
-    });
+    }
     return Object.fromEntries(statuses.map((status, at) => [status, counted[at] ?? 0])) as Record<RunStatus, number>;
   }
 
-  /** Time has passed: packs quiet runs that nobody has touched lately, at most `limit` of those looked at. */
-  rest(limit: number): number {
-    this.#tick += 1;
+  /** Time has passed: packs at most `limit` runs that wait and that nobody has touched lately. `again`: at the same time. */
+  rest(limit: number, { again = false } = {}): number {
+    if (!again) this.#tick += 1;
     const packing = this.#packing;
     if (packing === undefined) return 0;
     let packed = 0;
     for (const [slot, state] of this.#hot) {
       if (packed >= limit) break;
       const untouched = this.#tick - (this.#columns.touched[slot] ?? 0) > restTicks;
-      if (!untouched || ((this.#columns.flags[slot] ?? 0) & flagQuiet) === 0) continue;
+      if (!untouched || ((this.#columns.flags[slot] ?? 0) & (flagQuiet | flagRests)) === 0) continue;
       this.#pack(slot, packing.pack(state));
       this.#hot.delete(slot);
       packed += 1;
@@ -242,6 +230,7 @@ export class RunTable {
   drop(run: string): void {
     const slot = this.#slots.get(run);
     if (slot === undefined) return;
+    this.#count(slot, -1);
     this.#slots.delete(run);
     this.#names[slot] = undefined;
     this.#hot.delete(slot);
@@ -255,7 +244,12 @@ export class RunTable {
     return this.#groups.namespaceOf(this.#columns.group[this.#slots.get(run) ?? 0] ?? 0);
   }
 
-  /** Names of namespaces and workflows, by number. */
+  /** How many open runs keep to which version. */
+  versions(): VersionCounts {
+    return this.#groups.versions();
+  }
+
+  /** What runs share, by number. */
   groups(): readonly string[] {
     return this.#groups.names();
   }
@@ -268,39 +262,37 @@ export class RunTable {
     return this.#packing?.dictionaries() ?? [];
   }
 
+  /** The last part of a checkpoint: from now on its runs can be unpacked. */
   restoreDictionaries(dictionaries: readonly string[]): void {
     this.#packing?.restore(dictionaries);
+    for (const [run, slot] of this.#slots) {
+      if (this.#groups.isWhole(this.#columns.group[slot] ?? groupUnknown)) continue;
+      this.#count(slot, -1);
+      this.#columns.group[slot] = this.#groups.numberOf(this.#hot.get(slot) ?? this.#unpack(slot, run));
+      this.#count(slot, 1);
+    }
   }
 
   /** A run of a checkpoint. */
   restore(entry: TableEntry): void {
     const slot = this.#add(entry.run);
-    this.#columns.write(slot, { ...entry, awaits: 0 });
+    this.#columns.write(slot, { ...entry, awaits: 0, group: this.#groups.restored(entry.group) });
+    this.#count(slot, 1);
     this.#pack(slot, entry.bytes);
     this.#await(slot, entry.awaits);
   }
 
   /** T3: from now on `take` gives out every run as it is at this moment. */
   beginSnapshot(): void {
-    const pending = new Uint8Array(this.#columns.size);
-    for (const slot of this.#slots.values()) pending[slot] = 1;
-    this.#snapshot = { pending, before: new Map(), givenBack: [], next: 0 };
+    this.#snapshot = new Snapshot(this.#columns.size, this.#slots.values());
   }
 
   /** The next run of the snapshot; undefined at its end. `facetsOf` is asked about runs that are objects. */
   take(facetsOf: (state: RunState) => Facets | undefined): TableEntry | undefined {
-    const snapshot = this.#snapshot;
-    if (snapshot === undefined) return undefined;
-    for (; snapshot.next < snapshot.pending.length; snapshot.next += 1) {
-      const slot = snapshot.next;
-      const run = this.#names[slot];
-      if (snapshot.pending[slot] !== 1 || run === undefined) continue;
-      snapshot.pending[slot] = 0;
-      const state = snapshot.before.get(slot) ?? this.#hot.get(slot);
-      snapshot.before.delete(slot);
-      return state === undefined ? this.#packedEntry(slot, run) : this.#entryOf(slot, state, facetsOf(state));
-    }
-    return undefined;
+    const next = this.#snapshot?.next((slot) => this.#names[slot] !== undefined);
+    if (next === undefined) return undefined;
+    const { slot, before = this.#hot.get(slot) } = next;
+    return before === undefined ? this.#packedEntry(slot) : this.#entryOf(slot, before, facetsOf(before));
   }
 
   endSnapshot(): void {
@@ -308,13 +300,13 @@ export class RunTable {
     this.#snapshot = undefined;
   }
 
-  #packedEntry(slot: number, run: string): TableEntry {
+  #packedEntry(slot: number): TableEntry {
     const { place, length } = this.#columns;
-    return { ...this.#columns.read(slot), run, bytes: this.#arena.get(place[slot] ?? 0, length[slot] ?? 0) };
+    const bytes = this.#arena.get(place[slot] ?? 0, length[slot] ?? 0);
+    return { ...this.#columns.read(slot), run: this.#names[slot] ?? '', bytes };
   }
 
   #entryOf(slot: number, state: RunState, facets: Facets | undefined): TableEntry {
-    const known = facets === undefined ? 0 : flagKnown | (facets.quiet ? flagQuiet : 0);
     return {
       ...this.#columns.read(slot),
       run: state.run,
@@ -323,7 +315,7 @@ export class RunTable {
       closedAt: state.closedAt ?? 0,
       wakeAt: facets?.wakeAt ?? Number.POSITIVE_INFINITY,
       awaits: facets?.awaits ?? 0,
-      flags: known,
+      flags: (facets === undefined ? 0 : flagsOf(facets)) | (isShown(state) ? flagShown : 0),
     };
   }
 
@@ -342,8 +334,7 @@ export class RunTable {
   /** T3: the run is about to change. */
   #preserve(slot: number, run: string): void {
     const snapshot = this.#snapshot;
-    if (snapshot === undefined || snapshot.pending[slot] !== 1 || snapshot.before.has(slot)) return;
-    snapshot.before.set(slot, this.#hot.get(slot) ?? this.#unpack(slot, run));
+    if (snapshot?.needs(slot) === true) snapshot.keep(slot, this.#hot.get(slot) ?? this.#unpack(slot, run));
   }
 
   #unpack(slot: number, run: string): RunState {
@@ -379,6 +370,16 @@ export class RunTable {
     if (key !== 0) this.#awaiting.add(key, slot);
   }
 
+  /** An open run whose group is known counts for its versions. */
+  #count(slot: number, by: 1 | -1): void {
+    const { group, status } = this.#columns;
+    if (group[slot] !== groupUnknown && status[slot] !== closedStatus) this.#groups.count(group[slot] ?? 0, by);
+  }
+
+  #flagged(flag: number): readonly string[] {
+    return this.#where((slot) => ((this.#columns.flags[slot] ?? 0) & flag) !== 0);
+  }
+
   #where(fits: (slot: number) => boolean): readonly string[] {
     return this.#slotsWhere(fits).map((slot) => this.#names[slot] ?? '');
   }
@@ -391,3 +392,6 @@ export class RunTable {
     return found;
   }
 }
+
+const flagsOf = ({ quiet, rests = false }: Facets): number =>
+  flagKnown | (quiet ? flagQuiet : 0) | (rests ? flagRests : 0);

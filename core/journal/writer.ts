@@ -9,8 +9,9 @@ import type { Reaction } from '../workflow/draft.ts';
 import { foldHistory } from '../workflow/evolve.ts';
 import { initialState, type RunState } from '../workflow/state.ts';
 import { type ChainEnd, chainStart, follow } from './chain.ts';
+import type { StatePacking } from './entries.ts';
 import { type EventsText, eventsText, type RecordText, recordText, together } from './record-text.ts';
-import { RunTable, type StatePacking } from './table.ts';
+import { RunTable } from './table.ts';
 
 /** Bound of one commit record, far below the server's 1 MB. */
 export const recordBytesMax = 400_000;
@@ -105,6 +106,11 @@ export class PartitionWriter {
 
   get serving(): boolean {
     return this.#serving;
+  }
+
+  /** The last commit that anything decided so far rests on; 0: everything is a fact. */
+  get lastTicket(): number {
+    return this.idle ? 0 : this.#lastTicket;
   }
 
   /** True when nothing is waiting to be written. */

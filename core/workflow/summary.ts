@@ -95,6 +95,9 @@ function messageOf(state: RunState): string {
 }
 
 /** Every escalation of the run, open or not. */
+/** True when operators and people see the run by itself: an object shows it, or somebody was asked about it. */
+export const isShown = ({ object, asked }: RunState): boolean => object !== undefined || asked > 0;
+
 export function escalationsOf(state: RunState): readonly EscalationRecord[] {
   const { namespace, run, workflow, requestedBy } = state;
   return state.escalations.map((known) => ({

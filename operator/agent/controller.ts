@@ -12,16 +12,19 @@ import {
   type CatalogEntry,
   type DeploymentObject,
   type EscalationPolicyObject,
-  RUN_RECORD,
-  type RunRecord,
   TASK_CONSUMER,
   type TaskConsumerObject,
 } from '../catalog/objects.ts';
+import type { OpenRuns, VersionLook } from '../catalog/versions.ts';
 import { type Caches, type Controller, planned } from '../controller/controller.ts';
 import { type AgentObserved, planAgent } from './plan.ts';
 import type { PodSettings } from './workers.ts';
 
-export function agentController(settings: PodSettings, perform: (command: BusCommand) => Promise<void>): Controller {
+export function agentController(
+  settings: PodSettings,
+  versions: VersionLook,
+  perform: (command: BusCommand) => Promise<void>,
+): Controller {
   return planned<AgentObserved, BusCommand>({
     name: 'agent',
     root: AGENT,
@@ -48,7 +51,7 @@ export function agentController(settings: PodSettings, perform: (command: BusCom
       { resource: TASK_CONSUMER, map: ({ namespace, agent }: TaskConsumerObject) => [keyIn(namespace, agent)] },
       { resource: DEPLOYMENT, map: (object: DeploymentObject, caches: Caches) => servedByGateway(object, caches) },
     ],
-    observe: (root, caches) => observe(root as AgentObject, caches, settings),
+    observe: (root, caches) => observe(root as AgentObject, caches, { settings, versions }),
     plan: planAgent,
     perform,
   });
@@ -76,33 +79,37 @@ function servedByGateway({ metadata }: KubeObject, caches: Caches): readonly Obj
   return metadata.name === gatewayServiceAccount ? caches.of(AGENT).list(metadata.namespace).map(keyOf) : [];
 }
 
-function observe(root: AgentObject, caches: Caches, settings: PodSettings): AgentObserved | undefined {
+function observe(
+  root: AgentObject,
+  caches: Caches,
+  { settings, versions }: { readonly settings: PodSettings; readonly versions: VersionLook },
+): AgentObserved | undefined {
   const { namespace = '', name } = root.metadata;
   if (!isDeleting(root) && isNamespaceGoing(namespace, caches)) return undefined;
   const policy = root.spec.escalationPolicyRef;
+  const snapshot = caches.of<CatalogEntry>(CATALOG_ENTRY).get({ name: catalogKeys.agent(namespace, name) });
   return {
     root,
     findings: findingsOf(name, { kind: 'Agent', spec: root.spec }, lookups(namespace, caches)),
     bundle: caches.of<BundleObject>(BUNDLE).get({ namespace, name: root.spec.bundleRef.name }),
     policy: policy && caches.of<EscalationPolicyObject>(ESCALATION_POLICY).get({ namespace, name: policy.name }),
-    snapshot: caches.of<CatalogEntry>(CATALOG_ENTRY).get({ name: catalogKeys.agent(namespace, name) }),
+    snapshot,
     deployments: caches.of<DeploymentObject>(DEPLOYMENT).indexed('agent', `${namespace}/${name}`),
     gateway: caches.of<DeploymentObject>(DEPLOYMENT).get({ namespace, name: gatewayServiceAccount }),
     consumers: caches.of<TaskConsumerObject>(TASK_CONSUMER).indexed('agent', `${namespace}/${name}`),
-    ...pins(namespace, name, caches),
+    ...pins(versions.bundles({ namespace, name, current: snapshot }, caches), namespace, caches),
     settings,
   };
 }
 
-function pins(namespace: string, agent: string, caches: Caches): Pick<AgentObserved, 'pinned' | 'pinsUnknown'> {
-  const open = caches
-    .of<RunRecord>(RUN_RECORD)
-    .list(namespace)
-    .filter(({ value }) => value.status !== 'Closed');
-  const digests = new Set(open.map(({ value }) => value.pins?.[agent]).filter((digest) => digest !== undefined));
+function pins(
+  { open, whole }: OpenRuns,
+  namespace: string,
+  caches: Caches,
+): Pick<AgentObserved, 'pinned' | 'pinsUnknown'> {
   const bundles = caches.of<BundleObject>(BUNDLE).list(namespace);
-  return {
-    pinned: new Map([...digests].map((digest) => [digest, bundles.find(({ status }) => status?.digest === digest)])),
-    pinsUnknown: open.some(({ value }) => value.pins === undefined),
-  };
+  const pinned = [...open.keys()].map(
+    (digest) => [digest, bundles.find(({ status }) => status?.digest === digest)] as const,
+  );
+  return { pinned: new Map(pinned), pinsUnknown: !whole };
 }

@@ -44,7 +44,7 @@ export interface AgentObserved {
   readonly consumers: readonly TaskConsumerObject[];
   /** Digests that open runs pin, each with its Bundle where that still exists. */
   readonly pinned: ReadonlyMap<string, BundleObject | undefined>;
-  /** Some open run does not say what it pins: nothing is drained. */
+  /** Not every partition has told what its open runs pin since the Agent offers what it does: nothing is drained. */
   readonly pinsUnknown: boolean;
   readonly settings: PodSettings;
 }

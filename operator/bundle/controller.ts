@@ -1,5 +1,5 @@
 // Owns: what a Bundle's plan looks at.
-import type { RunSummary } from '../../api/messages/history.ts';
+import type { AgentSnapshot } from '../../api/messages/catalog.ts';
 import { catalogKeys } from '../../api/messages/subjects.ts';
 import type { KubeObject, ObjectKey, Resource } from '../../ports/kube.ts';
 import { AGENT, BUNDLE, CONFIG_MAP, keyOf, MODEL, TOOL } from '../../ports/resources.ts';
@@ -13,10 +13,9 @@ import {
   type CatalogEntry,
   type ConfigMapObject,
   type ModelObject,
-  RUN_RECORD,
-  type RunRecord,
   type ToolObject,
 } from '../catalog/objects.ts';
+import type { VersionLook } from '../catalog/versions.ts';
 import { type Caches, type Controller, planned } from '../controller/controller.ts';
 import { conditionOf } from '../controller/status.ts';
 import { askersOf, toolQueryIndex } from '../tool/askers.ts';
@@ -25,13 +24,7 @@ import { modelNames, queriesOf } from './resolve.ts';
 
 const inNamespace = ({ metadata }: KubeObject, name: string): string => `${metadata.namespace}/${name}`;
 
-/** Open runs of a namespace that pin this digest for the agent; a run that does not say what it pins may pin any. */
-export function pinsBundle(run: RunSummary, agent: string, digest: string): boolean {
-  if (run.status === 'Closed') return false;
-  return run.pins === undefined || run.pins[agent] === digest;
-}
-
-export function bundleController(perform: (command: BusCommand) => Promise<void>): Controller {
+export function bundleController(versions: VersionLook, perform: (command: BusCommand) => Promise<void>): Controller {
   const bundlesOf = (index: string, part: KubeObject, caches: Caches): readonly ObjectKey[] =>
     caches.of(BUNDLE).indexed(index, inNamespace(part, part.metadata.name)).map(keyOf);
   const byPart = (resource: Resource, index: string) => ({
@@ -82,7 +75,7 @@ export function bundleController(perform: (command: BusCommand) => Promise<void>
             : [],
       },
     ],
-    observe: (root, caches) => observe(root as BundleObject, caches),
+    observe: (root, caches) => observe(root as BundleObject, caches, versions),
     plan: planBundle,
     perform,
   });
@@ -92,7 +85,7 @@ function bundleOfConfigMap({ namespace = '', name }: KubeObject['metadata']): re
   return name.startsWith('bundle-') ? [{ namespace, name: name.slice('bundle-'.length) }] : [];
 }
 
-function observe(root: BundleObject, caches: Caches): BundleObserved | undefined {
+function observe(root: BundleObject, caches: Caches, versions: VersionLook): BundleObserved | undefined {
   const { namespace = '', name } = root.metadata;
   if (!isDeleting(root) && isNamespaceGoing(namespace, caches)) return undefined;
   const toolOf = (tool: string): ToolObject | undefined => caches.of<ToolObject>(TOOL).get({ namespace, name: tool });
@@ -112,7 +105,7 @@ function observe(root: BundleObject, caches: Caches): BundleObserved | undefined
     configMap: caches.of<ConfigMapObject>(CONFIG_MAP).get({ namespace, name: configMapName(name) }),
     published: digest === undefined ? undefined : entryOf(digest),
     shared: digest !== undefined && caches.of(BUNDLE).indexed('digest', digest).length > 1,
-    neededBy: neededBy(root, caches),
+    neededBy: neededBy(root, caches, versions),
     entryOf,
   };
 }
@@ -125,16 +118,19 @@ function unsound(parts: readonly (KubeObject | undefined)[]): readonly string[] 
 }
 
 /** Without its agent nothing can use a bundle any more, so that a namespace can always be removed. */
-function neededBy({ metadata, spec, status }: BundleObject, caches: Caches): string | undefined {
+function neededBy({ metadata, spec, status }: BundleObject, caches: Caches, look: VersionLook): string | undefined {
   const { namespace = '', name } = metadata;
   const agent = caches.of<AgentObject>(AGENT).get({ namespace, name: spec.agent });
   if (agent === undefined || agent.metadata.deletionTimestamp !== undefined) return undefined;
   if (agent.spec.bundleRef.name === name) return `Agent ${spec.agent} names it in spec.bundleRef`;
   const digest = status?.digest;
   if (digest === undefined) return undefined;
-  const runs = caches
-    .of<RunRecord>(RUN_RECORD)
-    .list(namespace)
-    .filter(({ value }) => pinsBundle(value, spec.agent, digest)).length;
-  return runs === 0 ? undefined : `${runs} open run${runs === 1 ? '' : 's'} pinned to it`;
+  const current = caches.of<CatalogEntry>(CATALOG_ENTRY).get({ name: catalogKeys.agent(namespace, spec.agent) });
+  if ((current?.value as AgentSnapshot | undefined)?.bundleDigest === digest) {
+    return `Agent ${spec.agent} still offers it to new runs`;
+  }
+  const { open, whole } = look.bundles({ namespace, name: spec.agent, current }, caches);
+  const runs = open.get(digest) ?? 0;
+  if (runs > 0) return `${runs} open run${runs === 1 ? '' : 's'} pinned to it`;
+  return whole ? undefined : 'the engines have not told yet whether open runs are pinned to it';
 }

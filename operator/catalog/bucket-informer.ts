@@ -26,6 +26,12 @@ export function keyOfEntry(resource: Resource, key: string): ObjectKey {
 
 export class BucketInformer<T> extends ProjectionInformer<Projected<T>> {
   readonly #source: BucketSource<T>;
+  /** Keys that we have taken away and the bucket has not said so yet. */
+  readonly #forgotten = new Set<string>();
+  #revision = Number.POSITIVE_INFINITY;
+  #seen = 0;
+  /** The bucket is read from its beginning, for the first time or once more. */
+  #reading = true;
 
   constructor(source: BucketSource<T>) {
     super(source.resource, source.log);
@@ -37,9 +43,11 @@ export class BucketInformer<T> extends ProjectionInformer<Projected<T>> {
       try {
         const bucket = await this.#source.open();
         for await (const change of bucket.watch(signal)) {
-          if (change.kind === 'Synced') this.markSynced();
-          else if (change.kind === 'Put') this.#take(change.entry);
-          else this.remove(keyOfEntry(this.resource, change.key));
+          if (change.kind === 'Put') this.#take(change.entry);
+          else if (change.kind === 'Delete') this.remove(keyOfEntry(this.resource, change.key));
+          else this.markSynced();
+          if (change.kind === 'Synced') this.#wholeAgain();
+          else this.#see(change.kind === 'Put' ? change.entry : change);
         }
       } catch (error) {
         this.markStale(error instanceof Error ? error.message : String(error));
@@ -48,13 +56,38 @@ export class BucketInformer<T> extends ProjectionInformer<Projected<T>> {
     }
   }
 
+  /** What is here is the bucket as of this revision, or a later one; Infinity while that is not known. */
+  get revision(): number {
+    return this.#forgotten.size > 0 ? Number.POSITIVE_INFINITY : this.#revision;
+  }
+
   /** Takes our own write into the copy at once. */
   wrote(key: string, value: T, revision: number): void {
     this.put(this.#object(key, value, revision), true);
   }
 
   forgot(key: string): void {
+    this.#forgotten.add(key);
     this.remove(keyOfEntry(this.resource, key));
+  }
+
+  /** Nothing of it is believed any more: it may have been made anew. */
+  dropAll(): void {
+    for (const { metadata } of this.store.list()) this.remove(metadata);
+  }
+
+  /** Within one reading revisions rise. */
+  #see({ key, revision }: { readonly key: string; readonly revision: number }): void {
+    this.#forgotten.delete(key);
+    if (revision < this.#seen) this.#reading = true;
+    this.#seen = revision;
+    if (!this.#reading) this.#revision = revision;
+  }
+
+  #wholeAgain(): void {
+    this.#forgotten.clear();
+    this.#reading = false;
+    this.#revision = this.#seen;
   }
 
   #take({ key, value, revision }: Entry<T>): void {

@@ -2,6 +2,7 @@
 // answer is asked for again: every question is idempotent at the engine.
 import { isSignalboxError, passingCodes } from '../../api/errors.ts';
 import type { EngineReply } from '../../api/messages/asks.ts';
+import type { RunSummary } from '../../api/messages/history.ts';
 import { type EngineVerb, engineSubject } from '../../api/messages/subjects.ts';
 import { partitionOf } from '../../core/workflow/partition.ts';
 import type { Bus } from '../../ports/bus.ts';
@@ -39,6 +40,18 @@ export class EngineDesk {
     const answer = await this.#request(run, verb, payload);
     failpoint('operator.engine.answered', verb);
     this.#answers.set(uid, answer);
+  }
+
+  /** The run as its owner knows it; undefined: there is none, or nobody answers. */
+  async show(namespace: string, run: string): Promise<RunSummary | undefined> {
+    const subject = engineSubject(partitionOf(run, this.#partitions), 'show');
+    try {
+      const reply = await this.#bus.request<EngineReply<RunSummary>>(subject, { run, namespace }, timeoutMs);
+      return reply.ok ? reply.result : undefined;
+    } catch (error) {
+      if (isSignalboxError(error)) return undefined;
+      throw error;
+    }
   }
 
   async #request(run: string, verb: EngineVerb, payload: unknown): Promise<Answer> {

@@ -73,6 +73,8 @@ const onBus = (kind: string, plural: string, namespaced: boolean): Resource => (
 export const CATALOG_ENTRY = onBus('CatalogEntry', 'catalogentries', false);
 /** Entry of the bucket `runs`: namespace and run id. */
 export const RUN_RECORD = onBus('RunRecord', 'runrecords', true);
+/** Entry of the bucket `versions`: `p<partition>`. */
+export const VERSION_REPORT = onBus('VersionReport', 'versionreports', false);
 /** Entry of the bucket `escalations`: namespace and id. */
 export const ESCALATION_RECORD = onBus('EscalationRecord', 'escalationrecords', true);
 export const TASK_CONSUMER = onBus('TaskConsumer', 'taskconsumers', false);

@@ -11,14 +11,13 @@ import {
   CATALOG_ENTRY,
   type CatalogEntry,
   type EscalationPolicyObject,
-  RUN_RECORD,
-  type RunRecord,
   type WorkflowObject,
 } from '../catalog/objects.ts';
+import type { VersionLook } from '../catalog/versions.ts';
 import { type Caches, type Controller, planned } from '../controller/controller.ts';
 import { agentsOfStates, planWorkflow, type WorkflowObserved } from './plan.ts';
 
-export function workflowController(perform: (command: BusCommand) => Promise<void>): Controller {
+export function workflowController(versions: VersionLook, perform: (command: BusCommand) => Promise<void>): Controller {
   const namedBy = (index: string) => (object: KubeObject, caches: Caches) =>
     caches.of(WORKFLOW).indexed(index, inNamespace(object, object.metadata.name)).map(keyOf);
   return planned<WorkflowObserved, BusCommand>({
@@ -50,7 +49,7 @@ export function workflowController(perform: (command: BusCommand) => Promise<voi
       },
       { resource: CATALOG_ENTRY, map: (entry: CatalogEntry) => workflowOfEntry(entry) },
     ],
-    observe: (root, caches) => observe(root as WorkflowObject, caches),
+    observe: (root, caches) => observe(root as WorkflowObject, caches, versions),
     plan: planWorkflow,
     perform,
   });
@@ -81,19 +80,20 @@ function workflowOfEntry({ metadata, value }: CatalogEntry): readonly ObjectKey[
   return [{ namespace, name }];
 }
 
-function observe(root: WorkflowObject, caches: Caches): WorkflowObserved {
+function observe(root: WorkflowObject, caches: Caches, versions: VersionLook): WorkflowObserved {
   const { namespace = '', name } = root.metadata;
   const policyRef = root.spec.escalationPolicyRef;
   const policy =
     policyRef && caches.of<EscalationPolicyObject>(ESCALATION_POLICY).get({ namespace, name: policyRef.name });
+  const current = caches.of<CatalogEntry>(CATALOG_ENTRY).get({ name: catalogKeys.workflow(namespace, name) });
   return {
     root,
     findings: findingsOf(name, { kind: 'Workflow', spec: root.spec }, lookups(namespace, caches)),
     policy,
     agents: neededAgents(root, policy, caches),
-    current: caches.of<CatalogEntry>(CATALOG_ENTRY).get({ name: catalogKeys.workflow(namespace, name) }),
+    current,
     versions: caches.of<CatalogEntry>(CATALOG_ENTRY).indexed('workflow', `${namespace}/${name}`),
-    followed: followed(namespace, name, caches),
+    runs: versions.workflows({ namespace, name, current }, caches),
     namespaceGoing: isNamespaceGoing(namespace, caches),
   };
 }
@@ -120,11 +120,3 @@ function neededAgents(
 
 const specialists = (policy: EscalationPolicyObject | undefined): readonly string[] =>
   (policy?.spec.rules ?? []).map(({ agent }) => agent).filter((name) => name !== undefined);
-
-function followed(namespace: string, workflow: string, caches: Caches): ReadonlySet<string> {
-  const open = caches
-    .of<RunRecord>(RUN_RECORD)
-    .list(namespace)
-    .filter(({ value }) => value.workflow === workflow && value.status !== 'Closed');
-  return new Set(open.map(({ value }) => value.workflowDigest));
-}

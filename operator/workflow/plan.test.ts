@@ -1,3 +1,4 @@
+import type { OpenRuns } from '../catalog/versions.ts';
 import { describe, expect, test } from 'vitest';
 import type { ResolvedWorkflow } from '../../api/messages/catalog.ts';
 import { agent, digestA, digestB, entry, policy, workflow } from '../../test/support/objects.ts';
@@ -13,10 +14,11 @@ const observed = (differing: Partial<WorkflowObserved> = {}): WorkflowObserved =
   findings: { own: [], references: [] },
   agents: { receptionist: fine },
   versions: [],
-  followed: new Set(),
+  runs: { open: new Map(), whole: true },
   namespaceGoing: false,
   ...differing,
 });
+const following = (digest: string): OpenRuns => ({ open: new Map([[digest, 1]]), whole: true });
 const told = (plan: ReturnType<typeof planWorkflow>) =>
   plan.commands.map((command) =>
     `${command.kind} ${'key' in command && typeof command.key === 'string' ? command.key.slice(0, 20) : ''}`.trim(),
@@ -88,32 +90,46 @@ test('an agent that is not ready is named', () => {
 
 test('of versions that no run follows the last five stay', () => {
   const versions = Array.from({ length: 8 }, (_, at) => version(`sha256:${String(at).repeat(64)}`, at + 1));
-  const plan = planWorkflow(observed({ versions, followed: new Set([`sha256:${'0'.repeat(64)}`]) }), now);
+  const plan = planWorkflow(observed({ versions, runs: following(`sha256:${'0'.repeat(64)}`) }), now);
   expect(told(plan).filter((line) => line.startsWith('withdraw'))).toEqual([
     'withdraw workflow-at.22222222',
     'withdraw workflow-at.11111111',
   ]);
 });
 
+test('no version goes while some partition has not told which ones its runs follow', () => {
+  const versions = Array.from({ length: 8 }, (_, at) => version(`sha256:${String(at).repeat(64)}`, at + 1));
+  const plan = planWorkflow(observed({ versions, runs: { open: new Map(), whole: false } }), now);
+  expect(told(plan).filter((line) => line.startsWith('withdraw'))).toEqual([]);
+});
+
 describe('deleted', () => {
   const root = workflow('calls', { metadata: { deletionTimestamp: '2026-11-23T09:00:00Z' } });
   const current = entry('workflow.demo.calls', { digest: digestA } as ResolvedWorkflow);
   const versions = [version(digestA), version(digestB)];
-  test('nobody can start it; what runs follow stays until they end', () => {
-    const plan = planWorkflow(observed({ root, current, versions, followed: new Set([digestA]) }), now);
-    expect(told(plan)).toEqual(['withdraw workflow.demo.calls', 'withdraw workflow-at.bbbbbbbb']);
+  const gone = ['withdraw workflow-at.aaaaaaaa', 'withdraw workflow-at.bbbbbbbb', 'finalizer'];
+  test('nobody can start it; until engines have told so, every version stays', () => {
+    for (const differing of [{ current }, { runs: { open: new Map(), whole: false } }]) {
+      const plan = planWorkflow(observed({ root, versions, ...differing }), now);
+      expect(told(plan)).toEqual('current' in differing ? ['withdraw workflow.demo.calls'] : []);
+      expect(condition(plan, 'Ready')?.message).toContain('every engine has told');
+      expect(plan.requeueAfterMs).toBeGreaterThan(0);
+    }
+  });
+  test('what runs follow stays until they end', () => {
+    const plan = planWorkflow(observed({ root, versions, runs: following(digestA) }), now);
+    expect(told(plan)).toEqual(['withdraw workflow-at.bbbbbbbb']);
     expect(plan.requeueAfterMs).toBeGreaterThan(0);
   });
-  test.each([
-    ['no run follows it', { followed: new Set<string>() }],
-    ['the namespace goes', { followed: new Set([digestA]), namespaceGoing: true }],
-  ])('all goes when %s', (_, differing) => {
-    expect(told(planWorkflow(observed({ root, current, versions, ...differing }), now))).toEqual([
-      'withdraw workflow.demo.calls',
-      'withdraw workflow-at.aaaaaaaa',
-      'withdraw workflow-at.bbbbbbbb',
-      'finalizer',
-    ]);
+  test('all goes when no run follows it', () => {
+    expect(told(planWorkflow(observed({ root, versions }), now))).toEqual(gone);
+  });
+  test('all goes at once when the namespace goes', () => {
+    const plan = planWorkflow(
+      observed({ root, current, versions, runs: following(digestA), namespaceGoing: true }),
+      now,
+    );
+    expect(told(plan)).toEqual(['withdraw workflow.demo.calls', ...gone]);
   });
 });
 

@@ -11,6 +11,7 @@ import { faults, type Findings, resolved } from '../catalog/findings.ts';
 import { hasFinalizer, isDeleting } from '../catalog/labels.ts';
 import type { AgentObject, CatalogEntry, EscalationPolicyObject, WorkflowObject } from '../catalog/objects.ts';
 import { accepted, listed, notAccepted, ready, reconciling, told, type Verdict, waiting } from '../catalog/verdict.ts';
+import type { OpenRuns } from '../catalog/versions.ts';
 import type { Command, Plan } from '../controller/plan.ts';
 import { conditionOf } from '../controller/status.ts';
 
@@ -24,17 +25,19 @@ export interface WorkflowObserved {
   readonly current?: CatalogEntry | undefined;
   /** Entries by digest of this workflow. */
   readonly versions: readonly CatalogEntry[];
-  /** Digests that open runs follow. */
-  readonly followed: ReadonlySet<string>;
+  /** That follow each digest. */
+  readonly runs: OpenRuns;
   /** The namespace is being removed: nothing is waited for. */
   readonly namespaceGoing: boolean;
 }
 
 type WorkflowPlan = Plan<BusCommand>;
 
-/** Versions kept although no open run follows them: a run may have been started a moment ago. */
+/** Versions kept although no open run follows them, to be looked at. */
 const versionsKept = 5;
 const DELETE_AGAIN_MS = 5_000;
+/** Engines tell what their runs follow soon after the catalog has changed. */
+const TOLD_MS = 500;
 
 export function planWorkflow(observed: WorkflowObserved, now: Instant): WorkflowPlan {
   const { root, current } = observed;
@@ -120,32 +123,32 @@ const digestOf = (entry: CatalogEntry): string => (entry.value as ResolvedWorkfl
 const entryAt = ({ versions }: WorkflowObserved, wanted: string): CatalogEntry | undefined =>
   versions.find((entry) => digestOf(entry) === wanted);
 
-function outdated({ versions, followed }: WorkflowObserved, current: string): readonly CatalogEntry[] {
+function outdated({ versions, runs }: WorkflowObserved, current: string): readonly CatalogEntry[] {
+  if (!runs.whole) return [];
   return versions
-    .filter((entry) => digestOf(entry) !== current && !followed.has(digestOf(entry)))
+    .filter((entry) => digestOf(entry) !== current && !runs.open.has(digestOf(entry)))
     .toSorted((a, b) => Number(b.metadata.resourceVersion) - Number(a.metadata.resourceVersion))
     .slice(versionsKept);
 }
 
-/** No new run can start at once; versions go when no open run follows them any more. */
+/** No new run can start at once; versions go when every engine has seen that and no open run follows them any more. */
 function planRemoval(observed: WorkflowObserved, now: Instant): WorkflowPlan {
-  const { root, current, versions, followed, namespaceGoing } = observed;
+  const { root, current, versions, runs, namespaceGoing } = observed;
   if (!hasFinalizer(root)) return { commands: [] };
   const { namespace = '', name } = root.metadata;
   const stop = withdraw(catalogKeys.workflow(namespace, name), current);
-  const inUse = namespaceGoing ? [] : versions.filter((entry) => followed.has(digestOf(entry)));
+  const known = current === undefined && runs.whole;
+  const inUse = namespaceGoing ? [] : versions.filter((entry) => !known || runs.open.has(digestOf(entry)));
   const gone = versions
     .filter((entry) => !inUse.includes(entry))
     .flatMap((entry) => withdraw(entry.metadata.name, entry));
   if (inUse.length === 0) return { commands: [...stop, ...gone, finalizer(root, false)] };
-  const verdict = waiting(
-    'Deleting',
-    'Being deleted: no run can start any more; it goes when its open runs have ended.',
-  );
+  const until = known ? 'its open runs have ended' : 'every engine has told which runs follow it, and those have ended';
+  const verdict = waiting('Deleting', `Being deleted: no run can start any more; it goes when ${until}.`);
   return {
     commands: [...stop, ...gone],
     ...told(root, { verdict, fields: kept(root) }, now),
-    requeueAfterMs: DELETE_AGAIN_MS,
+    requeueAfterMs: known ? DELETE_AGAIN_MS : TOLD_MS,
   };
 }
 

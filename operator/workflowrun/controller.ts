@@ -1,5 +1,4 @@
 // Owns: what a WorkflowRun's plan looks at, and how it asks the engine.
-import type { RunSummary } from '../../api/messages/history.ts';
 import type { ResolvedWorkflow } from '../../api/messages/catalog.ts';
 import { catalogKeys } from '../../api/messages/subjects.ts';
 import type { Finding } from '../../core/admission/finding.ts';
@@ -20,10 +19,7 @@ import {
 import { type Caches, type Controller, planned } from '../controller/controller.ts';
 import { cancelKey, pauseKey, planRun, type RunCommand, type RunObserved } from './plan.ts';
 
-/** The projection itself: the cache leaves out closed runs that another way than an object started. */
-export type RunLook = (namespace: string, run: string) => Promise<RunSummary | undefined>;
-
-export function workflowRunController(desk: EngineDesk, look: RunLook): Controller {
+export function workflowRunController(desk: EngineDesk): Controller {
   return planned<RunObserved, RunCommand>({
     name: 'workflowrun',
     root: WORKFLOW_RUN,
@@ -49,7 +45,7 @@ export function workflowRunController(desk: EngineDesk, look: RunLook): Controll
       },
       { resource: CATALOG_ENTRY, map: (entry: CatalogEntry, caches) => startable(entry, caches) },
     ],
-    observe: (root, caches) => observe(root as WorkflowRunObject, caches, desk, look),
+    observe: (root, caches) => observe(root as WorkflowRunObject, caches, desk),
     plan: planRun,
     perform: (command) => desk.ask(command.uid, command.request.run, command.kind, command.request),
   });
@@ -68,7 +64,7 @@ function startable({ metadata, value }: CatalogEntry, caches: Caches) {
     .map(keyOf);
 }
 
-async function observe(root: WorkflowRunObject, caches: Caches, desk: EngineDesk, look: RunLook): Promise<RunObserved> {
+async function observe(root: WorkflowRunObject, caches: Caches, desk: EngineDesk): Promise<RunObserved> {
   const { namespace = '', uid = '' } = root.metadata;
   const workflow = caches
     .of<CatalogEntry>(CATALOG_ENTRY)
@@ -76,12 +72,15 @@ async function observe(root: WorkflowRunObject, caches: Caches, desk: EngineDesk
   const run = root.status?.run ?? (workflow === undefined ? undefined : runId(root, workflow));
   const cached = run === undefined ? undefined : caches.of<RunRecord>(RUN_RECORD).get({ namespace, name: run })?.value;
   const answer = desk.answer(uid);
+  // A run that was started another way is not projected, although the object shows it.
+  const asked = cached === undefined && run !== undefined && answer?.kind === 'Done';
   return {
     root,
     run,
     workflowAccepted: workflow !== undefined,
     missing: workflow === undefined ? missingWorkflow(root, caches) : undefined,
-    summary: cached ?? (run !== undefined && answer?.kind === 'Done' ? await look(namespace, run) : undefined),
+    summary: asked ? await desk.show(namespace, run) : cached,
+    projected: !asked,
     answer,
     cancelled: desk.answer(cancelKey(root)),
     suspended: desk.answer(pauseKey(root)),

@@ -22,6 +22,8 @@ export interface RunObserved {
   /** The Workflow does not exist. */
   readonly missing?: Finding | undefined;
   readonly summary?: RunSummary | undefined;
+  /** False: nobody tells when the run changes; it has to be asked for again. */
+  readonly projected?: boolean;
   /** To the start. */
   readonly answer?: Answer | undefined;
   readonly cancelled?: Answer | undefined;
@@ -58,10 +60,13 @@ export function planRun(observed: RunObserved, now: Instant): RunPlan {
 }
 
 /** What spec.suspend says and the journal does not is asked for, until an engine has taken it. */
-function planPause({ root, suspended }: RunObserved, summary: RunSummary, now: Instant): RunPlan {
+function planPause({ root, suspended, projected = true }: RunObserved, summary: RunSummary, now: Instant): RunPlan {
   const frozen = summary.frozen?.some(({ source }) => source === 'object') ?? false;
   const wanted = root.spec.suspend === true;
-  if (frozen === wanted || suspended?.kind === 'Refused') return { commands: [], ...mirror(root, summary, now) };
+  if (frozen === wanted || suspended?.kind === 'Refused') {
+    const again = projected ? {} : { requeueAfterMs: PROJECTION_MS };
+    return { commands: [], ...mirror(root, summary, now), ...again };
+  }
   const asked = suspended?.kind === 'Done';
   return {
     commands: asked ? [] : [pause(root, summary.run, wanted)],
@@ -100,6 +105,8 @@ function planAsk(root: WorkflowRunObject, run: string, answer: Answer | undefine
       return { commands: [start], ...told(root, { verdict, fields }, now), requeueAfterMs: ASK_AGAIN_MS };
     }
     case 'Done': {
+      // It was shown before: what it says stays, until somebody tells more.
+      if (root.status?.status !== undefined) return { commands: [], requeueAfterMs: PROJECTION_MS };
       const verdict = reconciling('Starting', `Run ${run} is started.`);
       return { commands: [], ...told(root, { verdict, fields }, now), requeueAfterMs: PROJECTION_MS };
     }

@@ -21,6 +21,7 @@ export class Catalog {
   readonly #changed: () => void;
   #bucket: Bucket<unknown> | undefined;
   #synced = false;
+  #revision = 0;
   /** Subjects that states wait for; undefined when it is to be computed. */
   #awaited: ReadonlySet<string> | undefined;
 
@@ -31,6 +32,11 @@ export class Catalog {
 
   get synced(): boolean {
     return this.#synced;
+  }
+
+  /** Everything up to this revision of the bucket is known. While it is read anew this is less than what is known. */
+  get revision(): number {
+    return this.#revision;
   }
 
   /** Rejects while what is not known may yet come: which runs wait, which workflows an event starts. */
@@ -53,7 +59,9 @@ export class Catalog {
   async #fetch(key: string): Promise<void> {
     if (this.#entries.has(key)) return;
     const entry = await this.#bucket?.get(key);
-    if (entry !== undefined && !this.#entries.has(key)) this.#put(key, entry.value);
+    // What the watch has passed and is not here was taken away meanwhile.
+    if (entry === undefined || this.#entries.has(key) || entry.revision <= this.#revision) return;
+    this.#put(key, entry.value);
   }
 
   /** Follows the bucket until the signal fires. */
@@ -63,9 +71,12 @@ export class Catalog {
         const bucket = await bus.bucket<unknown>(buckets.catalog);
         this.#bucket = bucket;
         for await (const change of bucket.watch(signal)) {
-          if (change.kind === 'Put') this.#put(change.entry.key, change.entry.value);
-          else if (change.kind === 'Delete') this.#delete(change.key);
-          else this.#synced = true;
+          if (change.kind === 'Synced') this.#synced = true;
+          else {
+            if (change.kind === 'Put') this.#put(change.entry.key, change.entry.value);
+            else this.#delete(change.key);
+            this.#revision = change.kind === 'Put' ? change.entry.revision : change.revision;
+          }
           if (this.#synced) this.#changed();
         }
       } catch (error) {

@@ -33,6 +33,7 @@ async function stage(
   answer: (child: string, request: ChildRequest) => Promise<EngineReply<ChildReport>>,
   act: (given: {
     readonly children: Children;
+    readonly want: (commands: readonly ChildCommand[]) => void;
     readonly asked: readonly string[];
     readonly told: readonly string[];
   }) => Promise<void>,
@@ -40,20 +41,26 @@ async function stage(
   vi.useFakeTimers({ now: 1_000_000 });
   const asked: string[] = [];
   const told: string[] = [];
+  let wanted: readonly ChildCommand[] = [];
+  const want = (commands: readonly ChildCommand[]): void => {
+    wanted = commands;
+    children.want('P', commands);
+  };
   const children = new Children({
     now: () => Date.now(),
+    wanted: () => wanted,
     ask: (child, request) => {
       asked.push(`${child} ${request.want} ${Date.now() - 1_000_000}`);
       return answer(child, request);
     },
     closed: async (parent, { child, report }) => {
       told.push(`${parent} ${child} ${report.kind === 'Closed' ? report.outcome : report.kind}`);
-      children.want(parent, []);
+      if (parent === 'P') want([]);
     },
     log: jsonLog({ name: 'test', level: 'silent' }),
   });
   try {
-    await act({ children, asked, told });
+    await act({ children, want, asked, told });
   } finally {
     children.stop();
     vi.useRealTimers();
@@ -64,8 +71,8 @@ test('L1: a child whose own word was lost is asked later and later, until it is 
   let reply = open;
   await stage(
     async () => reply,
-    async ({ children, asked, told }) => {
-      children.want('P', [command('c')]);
+    async ({ children, want, asked, told }) => {
+      want([command('c')]);
       await vi.advanceTimersByTimeAsync(31_000);
       expect(asked).toEqual([0, 1, 3, 7, 15, 31].map((seconds) => `c Running ${seconds * 1_000}`));
       await vi.advanceTimersByTimeAsync(86_400_000);
@@ -84,13 +91,13 @@ test('L1: a child whose own word was lost is asked later and later, until it is 
 test('L1: what is wanted anew is asked at once; the same is not', async () => {
   await stage(
     async () => open,
-    async ({ children, asked }) => {
-      children.want('P', [command('c')]);
+    async ({ want, asked }) => {
+      want([command('c')]);
       await vi.advanceTimersByTimeAsync(500);
-      children.want('P', [command('c')]);
+      want([command('c')]);
       await vi.advanceTimersByTimeAsync(100);
       expect(asked).toHaveLength(1);
-      children.want('P', [command('c', 'Cancelled')]);
+      want([command('c', 'Cancelled')]);
       await vi.advanceTimersByTimeAsync(0);
       expect(asked).toEqual(['c Running 0', 'c Cancelled 600']);
     },
@@ -106,8 +113,8 @@ test('an owner that does not answer is asked again; a refusal for good is the en
   ];
   await stage(
     () => (replies.shift() ?? (async () => closed))(),
-    async ({ children, asked, told }) => {
-      children.want('P', [command('c')]);
+    async ({ want, asked, told }) => {
+      want([command('c')]);
       await vi.advanceTimersByTimeAsync(7_000);
       expect(asked).toHaveLength(4);
       expect(told).toEqual(['P c failed']);
@@ -118,8 +125,8 @@ test('an owner that does not answer is asked again; a refusal for good is the en
 test('a refusal is no end for a child that is to be cancelled: it may exist', async () => {
   await stage(
     async () => ({ ok: false, code: 'DENIED', message: 'no' }),
-    async ({ children, asked, told }) => {
-      children.want('P', [command('c', 'Cancelled')]);
+    async ({ want, asked, told }) => {
+      want([command('c', 'Cancelled')]);
       await vi.advanceTimersByTimeAsync(3_000);
       expect(asked).toHaveLength(3);
       expect(told).toEqual([]);
@@ -131,11 +138,8 @@ test('L2: at most 64 are asked at the same time, and all of them in turn', async
   const waiting: (() => void)[] = [];
   await stage(
     () => new Promise((resolve) => waiting.push(() => resolve(open))),
-    async ({ children, asked }) => {
-      children.want(
-        'P',
-        Array.from({ length: 100 }, (_, n) => command(`c${n}`)),
-      );
+    async ({ want, asked }) => {
+      want(Array.from({ length: 100 }, (_, n) => command(`c${n}`)));
       expect(asked).toHaveLength(64);
       for (const answer of waiting.splice(0)) answer();
       await vi.advanceTimersByTimeAsync(0);

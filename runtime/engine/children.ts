@@ -18,6 +18,8 @@ export type ChildCommand = Extract<Command, { readonly request: ChildRequest }>;
 
 export interface ChildrenOptions {
   readonly now: () => number;
+  /** What a parent wants of its children now. Looked up at each question: a parent that waits is packed away. */
+  readonly wanted: (parent: string) => readonly ChildCommand[];
   /** Asks the owner of the child. */
   readonly ask: (child: string, request: ChildRequest) => Promise<EngineReply<ChildReport>>;
   /** The child is closed: tells the parent, here. */
@@ -46,7 +48,7 @@ export class Children {
     for (const child of before ?? []) if (!now.has(child)) this.#asks.forget(child);
     if (now.size === 0) this.#ofParent.delete(parent);
     else this.#ofParent.set(parent, now);
-    for (const { run, request } of commands) this.#asks.want(run, request.want, () => this.#ask(parent, run, request));
+    for (const { run, request } of commands) this.#asks.want(run, request.want, () => this.#ask(parent, run));
   }
 
   /** Somebody says that there is news of the child: it is asked now. */
@@ -63,7 +65,9 @@ export class Children {
     this.#asks.stop();
   }
 
-  async #ask(parent: string, child: string, request: ChildRequest): Promise<boolean> {
+  async #ask(parent: string, child: string): Promise<boolean> {
+    const request = this.#options.wanted(parent).find(({ run }) => run === child)?.request;
+    if (request === undefined) return false;
     failpoint('engine.child.before');
     const report = answerOf(await this.#options.ask(child, request), request);
     failpoint('engine.child.answered');

@@ -1,6 +1,7 @@
 // Owns: bringing a partition into memory: the newest complete checkpoint, then the records after it.
 import { assertReaches, chainStart, corrupt } from '../../core/journal/chain.ts';
 import { EntryReader } from '../../core/journal/checkpoint.ts';
+import { flagShown } from '../../core/journal/columns.ts';
 import { facetsVersion } from '../../core/journal/facets.ts';
 import { assertNotBehind, assertSame, type Witness } from '../../core/journal/witness.ts';
 import type { PartitionWriter } from '../../core/journal/writer.ts';
@@ -67,7 +68,7 @@ async function restore(writer: PartitionWriter, checkpoint: StoredCheckpoint, pa
   // Facets that another release has worked out are worked out again.
   const trusted = head.facetsVersion === facetsVersion;
   for await (const piece of checkpoint.pieces()) {
-    for (const entry of reader.read(piece)) writer.table.restore(trusted ? entry : { ...entry, flags: 0 });
+    for (const entry of reader.read(piece)) writer.table.restore(trusted ? entry : { ...entry, flags: flagShown });
   }
   const tail = checkpoint.tail();
   if (!reader.whole || writer.table.size !== tail.runs) {

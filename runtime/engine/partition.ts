@@ -1,7 +1,8 @@
 // Owns: driving the writer of one partition (`core/journal/writer.ts`): promises for its tickets, and appends to the journal.
 import { isSignalboxError, SignalboxError } from '../../api/errors.ts';
 import type { ChainEnd } from '../../core/journal/chain.ts';
-import type { RunTable, StatePacking } from '../../core/journal/table.ts';
+import type { StatePacking } from '../../core/journal/entries.ts';
+import type { RunTable } from '../../core/journal/table.ts';
 import { assertNotBehind, type Witness } from '../../core/journal/witness.ts';
 import { type NextRecord, notOwner, PartitionWriter } from '../../core/journal/writer.ts';
 import type { Reaction } from '../../core/workflow/draft.ts';
@@ -108,6 +109,13 @@ export class Partition {
    */
   async assertNewest(): Promise<void> {
     if (!(await this.#newest()) || !this.serving) throw notOwner(this.number);
+  }
+
+  /** Resolves when everything that is decided now is a fact; rejects with NOT_OWNER when that comes to nothing. */
+  async settled(): Promise<void> {
+    if (!this.serving) throw notOwner(this.number);
+    const { lastTicket } = this.#writer;
+    if (lastTicket !== 0) await this.#committed(lastTicket);
   }
 
   get serving(): boolean {

@@ -2,7 +2,7 @@
 import type { Bus, Presence } from '../../ports/bus.ts';
 import type { DeadLetters } from '../../ports/dead-letters.ts';
 import { checkpointPolicy, type CheckpointPolicy } from '../../core/journal/checkpoint.ts';
-import type { StatePacking } from '../../core/journal/table.ts';
+import type { StatePacking } from '../../core/journal/entries.ts';
 import type { Journal, LedgerSweep, Ownership } from '../../ports/journal.ts';
 import type { Clock, Ids, Log, Metrics } from '../../ports/system.ts';
 

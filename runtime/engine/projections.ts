@@ -1,10 +1,10 @@
 // Owns: the buckets `runs` and `escalations`: what operators and people see. Derived: written after the commit, coalesced, and
 // written again whole after a takeover or a reconnect.
 //   O1: a run that an object shows, or that has asked a person, is written at once, to its end.
-//   O2: any other is written when it stays open for a while, so that its pins are known, and then at its end: a run that ends
-//       sooner costs nothing here. What the bucket says is open is open, or is corrected soon.
+//   O2: any other is not there: lists come from the engine, and which versions runs keep to is told as counts
+//       (`version-reports.ts`). So what is there grows with what people look at, not with what is open.
 //   O3: nothing is written on a lease that may be over: another engine's newer word would be lost.
-import { escalationsOf, summaryOf } from '../../core/workflow/summary.ts';
+import { escalationsOf, isShown, summaryOf } from '../../core/workflow/summary.ts';
 import type { EscalationRecord, RunSummary } from '../../api/messages/history.ts';
 import { buckets } from '../../api/messages/subjects.ts';
 import type { RunState } from '../../core/workflow/state.ts';
@@ -20,12 +20,11 @@ const triesMax = 40;
 export const closedMax = 2_000;
 /** Runs that are looked at before others have their turn. */
 const portionMax = 256;
-/** A run that nobody asks for by name is written when it has been open, or unwritten, for this long. */
-const settleMs = 200;
 
 export interface Opening {
   readonly partition: number;
-  readonly all: () => Iterable<string>;
+  /** Every run that belongs into the buckets. */
+  readonly shown: () => readonly string[];
   readonly changed: Iterable<string>;
   /** Keys of closed runs that may be in the bucket, the oldest first. */
   readonly closed: readonly string[];
@@ -39,20 +38,13 @@ export class Projections {
   readonly #givenUp: (run: string, tries: number, error: unknown) => void;
   readonly #failures = new Map<string, number>();
   readonly #dirty = new Set<string>();
-  /** Runs that changed lately and are not written yet, oldest first, with the time. */
-  readonly #young = new Map<string, number>();
-  /** Runs that the bucket shows as open. */
-  readonly #written = new Set<string>();
   readonly #closed = new Set<string>();
   readonly #settled = new Set<string>();
   #runs: Bucket<RunSummary> | undefined;
   #escalations: Bucket<EscalationRecord> | undefined;
-  #timer: NodeJS.Timeout | undefined;
   #marks: Bucket<boolean> | undefined;
   /** The partition that gets its mark when everything is written. */
   #whole: number | undefined;
-  /** The bucket may show runs that an owner before has written. */
-  #inherited = false;
   readonly #writing = new Set<string>();
   #working = false;
   #stopped = false;
@@ -81,52 +73,23 @@ export class Projections {
 
   #touch(run: string): void {
     const state = this.#state(run);
-    if (state === undefined) return;
-    if (state.object !== undefined || state.escalations.length > 0) this.#dirty.add(run);
-    else if (state.status === 'Closed') {
-      this.#young.delete(run);
-      // A run that changed lately may have begun long ago, and be shown as open by an owner before.
-      if (this.#written.has(run) || this.#inherited) this.#dirty.add(run);
-    } else if (!this.#young.has(run)) {
-      this.#young.set(run, performance.now());
-      this.#timer ??= setTimeout(() => this.#settle(), settleMs);
-    }
-  }
-
-  /** Those that are not young any more. */
-  #settle(): void {
-    this.#timer = undefined;
-    const until = performance.now() - settleMs;
-    for (const [run, since] of this.#young) {
-      if (since > until) break;
-      this.#young.delete(run);
-      this.#dirty.add(run);
-    }
-    if (this.#young.size > 0 && !this.#stopped) this.#timer = setTimeout(() => this.#settle(), settleMs / 2);
-    void this.#work();
+    if (state !== undefined && isShown(state)) this.#dirty.add(run);
   }
 
   /**
    * `changed` is corrected. Everything else too, unless a mark, which vanishes with the buckets, says that they were whole when
    * the last owner went.
    */
-  async open({ partition, all, changed, closed }: Opening): Promise<void> {
+  async open({ partition, shown, changed, closed }: Opening): Promise<void> {
     for (const key of closed) this.#closed.add(key);
-    for (const run of changed) this.#dirty.add(run);
-    void this.#work();
+    this.touch(changed);
     if (await this.#isMarked(partition)) return;
     this.#settled.clear();
-    this.#written.clear();
-    let looked = 0;
-    for (const run of all()) {
+    for (const [at, run] of shown().entries()) {
       if (this.#stopped) return;
-      const state = this.#state(run);
-      const shown = state?.object !== undefined || (state?.escalations.length ?? 0) > 0;
-      if (state?.status !== 'Closed' || shown) this.#dirty.add(run);
-      looked += 1;
-      if (looked % portionMax === 0) await new Promise((resolve) => setTimeout(resolve, 1));
+      this.#touch(run);
+      if (at % portionMax === 0) await new Promise((resolve) => setTimeout(resolve, 1));
     }
-    await this.#correct();
     this.#whole = partition;
     void this.#work();
   }
@@ -135,8 +98,7 @@ export class Projections {
     while (!this.#stopped) {
       try {
         this.#marks ??= await this.#bus.bucket<boolean>(buckets.projected);
-        this.#inherited = (await this.#marks.get(`p${partition}`)) !== undefined;
-        return this.#inherited;
+        return (await this.#marks.get(`p${partition}`)) !== undefined;
       } catch (error) {
         this.#log.debug('it is not known yet whether projections are whole', { error });
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
@@ -147,33 +109,16 @@ export class Projections {
 
   /** True when the run is not shown as it is, and should be. */
   isBehind(run: string): boolean {
-    return this.#dirty.has(run) || this.#writing.has(run) || this.#young.has(run);
-  }
-
-  async #correct(): Promise<void> {
-    while (!this.#stopped) {
-      try {
-        this.#runs ??= await this.#bus.bucket<RunSummary>(buckets.runs);
-        const shown = (await this.#runs.keys()).map((key) => key.slice(key.indexOf('.') + 1));
-        for (const run of shown) if (this.#state(run) !== undefined) this.#dirty.add(run);
-        void this.#work();
-        return;
-      } catch (error) {
-        this.#log.debug('the projection of runs could not be read; it is tried again', { error });
-        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
-      }
-    }
+    return this.#dirty.has(run) || this.#writing.has(run);
   }
 
   get behind(): number {
-    return this.#dirty.size + this.#young.size;
+    return this.#dirty.size;
   }
 
   stop(): void {
     this.#stopped = true;
-    clearTimeout(this.#timer);
     this.#dirty.clear();
-    this.#young.clear();
   }
 
   async #work(): Promise<void> {
@@ -218,8 +163,6 @@ export class Projections {
     const later = (): readonly string[] => (this.#stopped ? [] : [run]);
     const state = this.#state(run);
     if (state === undefined) return [];
-    // Said before anything is waited for: a run that ends meanwhile is written once more.
-    if (state.status !== 'Closed') this.#written.add(run);
     try {
       failpoint('engine.projection.before');
       this.#runs ??= await this.#bus.bucket<RunSummary>(buckets.runs);
@@ -235,10 +178,7 @@ export class Projections {
       if (!this.#serving()) return later();
       await this.#runs.put(`${state.namespace}.${run}`, summaryOf(state));
       failpoint('engine.projection.run');
-      if (state.status === 'Closed') {
-        this.#written.delete(run);
-        await this.#keepClosed(state);
-      }
+      if (state.status === 'Closed') await this.#keepClosed(state);
       this.#failures.delete(run);
       return [];
     } catch (error) {

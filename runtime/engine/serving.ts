@@ -5,14 +5,12 @@ import type { Definition, Given } from '../../core/workflow/definition.ts';
 import type { Reaction } from '../../core/workflow/draft.ts';
 import { fireDue } from '../../core/workflow/due.ts';
 import { type Command, plan } from '../../core/workflow/plan.ts';
-import { isPoison, lostMax, loseWorker, poisonMessage } from '../../core/workflow/poison.ts';
-import type { GivenUp } from '../../core/dead-letter/letter.ts';
-import type { Lost } from '../../core/dispatch/dispatch.ts';
 import { type Facets, facetsOf } from '../../core/journal/facets.ts';
 import type { Witness } from '../../core/journal/witness.ts';
 import type { RunState } from '../../core/workflow/state.ts';
 import { isSignalboxError, SignalboxError } from '../../api/errors.ts';
 import type { PartitionJournal } from '../../ports/journal.ts';
+import type { Log } from '../../ports/system.ts';
 import type { ChildHint } from '../../api/messages/asks.ts';
 import { closeChild } from '../../core/workflow/join.ts';
 import type { Catalog } from './catalog.ts';
@@ -21,6 +19,7 @@ import { type ChildCommand, Children, type Family } from './children.ts';
 import { Dispatch } from './dispatch.ts';
 import { Checkpointer } from './checkpointer.ts';
 import { Endings } from './endings.ts';
+import { GiveUps } from './give-ups.ts';
 import { type Fallback, Fallbacks } from './fallbacks.ts';
 import { Partition } from './partition.ts';
 import type { EngineMetrics } from './metrics.ts';
@@ -30,6 +29,7 @@ import { closedMax, Projections } from './projections.ts';
 import { Repeats } from './repeats.ts';
 import { Room } from './room.ts';
 import { Timers } from './timers.ts';
+import { VersionReports } from './version-reports.ts';
 import { failpoint } from '../../ports/failpoint.ts';
 
 export interface ServingOptions {
@@ -55,14 +55,18 @@ const toldMax = 10_000;
 const noticeEvery = 4;
 /** Only what wakes within this has a timer; the others are looked for every half of it. */
 const HORIZON_MS = 60_000;
-/** Runs that are packed every MEASURE_MS: some hundredths of a second. */
-const restMax = 500;
+/** Runs that are packed before others have their turn: some milliseconds. */
+const restMax = 100;
+/** Portions every MEASURE_MS: starts that wait are packed as fast as they come. */
+const restPortions = 20;
 
 export class Serving {
   readonly partition: Partition;
   readonly dispatch: Dispatch;
   readonly timers: Timers;
   readonly projections: Projections;
+  readonly #versions: VersionReports;
+  readonly #giveUps: GiveUps;
   readonly endings = new Endings();
   readonly children: Children;
   readonly #lateWaits: LateWaits;
@@ -97,17 +101,21 @@ export class Serving {
           metrics.committed(events);
           this.#arrange(runs);
           this.projections.touch(runs);
+          this.#versions.touch();
           this.#tell(runs);
         },
         lost,
       },
     });
     const about = log.child({ partition });
+    const { deadLetters } = ports;
+    const state = (run: string) => this.partition.state(run);
+    this.#giveUps = new GiveUps({ log, deadLetters, state, act: (run, react) => this.act(run, react) });
     this.dispatch = new Dispatch({
       partition,
       now: () => clock.now(),
       publish: (subject, hint) => work.publish(subject, hint),
-      lost: (lost) => void this.#workerLost(lost),
+      lost: (lost) => void this.#giveUps.workerLost(lost),
       log: about,
     });
     this.timers = new Timers(
@@ -119,15 +127,11 @@ export class Serving {
       {
         state: (run) => this.partition.table.peek(run),
         serving: () => this.partition.serving,
-        givenUp: (run, tries, error) => void this.#unwritable(run, tries, error),
+        givenUp: (run, tries, error) => void this.#giveUps.unwritable(run, tries, error),
       },
     );
-    this.children = new Children({
-      now: () => clock.now(),
-      ask: (child, request) => options.family.askChild(child, request),
-      closed: (parent, request) => this.act(parent, (given) => closeChild(given, request)),
-      log: about,
-    });
+    this.#versions = new VersionReports({ bus: control, log: about, partition: this.partition, catalog });
+    this.children = this.#askChildren(about);
     this.#lateWaits = new LateWaits(ports, about, this);
     this.#room = new Room(journal);
     this.#fallbacks = new Fallbacks({
@@ -160,6 +164,7 @@ export class Serving {
       setInterval(() => this.#wake(), HORIZON_MS / 2),
     );
     this.#openProjections([...table.unprojected(), ...loaded.changed]);
+    this.#versions.touch();
   }
 
   /** Rejects with JOURNAL_FULL while only what ends runs may still be written. */
@@ -176,11 +181,13 @@ export class Serving {
     this.parked.forget();
     this.dispatch.republish();
     this.#openProjections([]);
+    this.#versions.again();
   }
 
   /** The catalog knows more. */
   catalogChanged(): void {
     if (this.#undefined.size > 0) this.#arrange([...this.#undefined]);
+    this.#versions.touch();
   }
 
   /** Lets a cause act on a run that exists; rejects with NOT_FOUND otherwise. */
@@ -213,13 +220,15 @@ export class Serving {
     this.timers.stop();
     this.dispatch.stop();
     this.projections.stop();
+    this.#versions.stop();
+    this.#giveUps.stop();
     const ended = Promise.all([this.#checkpointer?.stop() ?? Promise.resolve(), this.partition.stop()]);
     this.endings.stop();
     await ended;
   }
 
   async #measure(): Promise<void> {
-    this.partition.table.rest(restMax);
+    await this.#pack();
     try {
       this.#checkpointer?.measured(await this.#room.measure());
       this.#measures += 1;
@@ -228,6 +237,14 @@ export class Serving {
       // The last value holds; NATS may be away.
     }
     if (!this.#stopped) await this.parked.tell();
+  }
+
+  async #pack(): Promise<void> {
+    const { table } = this.partition;
+    for (let portion = 0; portion < restPortions && !this.#stopped; portion += 1) {
+      if (table.rest(restMax, { again: portion > 0 }) < restMax) return;
+      await this.#options.ports.clock.sleep(1);
+    }
   }
 
   #definition(state: RunState): Definition {
@@ -291,6 +308,25 @@ export class Serving {
     this.#lateWaits.committed(state, definition);
   }
 
+  #askChildren(log: Log): Children {
+    const { ports, family } = this.#options;
+    return new Children({
+      now: () => ports.clock.now(),
+      wanted: (parent) => this.#wantedChildren(parent),
+      ask: (child, request) => family.askChild(child, request),
+      closed: (parent, request) => this.act(parent, (given) => closeChild(given, request)),
+      log,
+    });
+  }
+
+  /** What the parent wants of its children now, without keeping it unpacked. */
+  #wantedChildren(parent: string): readonly ChildCommand[] {
+    const state = this.partition.table.peek(parent);
+    const definition = state && this.#options.catalog.definition(state.workflowDigest);
+    if (state === undefined || definition === undefined) return [];
+    return plan({ state, definition }).filter((command) => 'request' in command);
+  }
+
   /** What is to be done for the run and is not known to be done. */
   #pending(state: RunState, definition: Definition): readonly Command[] {
     return plan({ state, definition }).filter(
@@ -318,11 +354,11 @@ export class Serving {
   #openProjections(changed: Iterable<string>): void {
     const { number: partition, table } = this.partition;
     const closed = table
-      .find({ status: 'Closed' })
+      .find({ status: 'Closed', shown: true })
       .slice(0, closedMax)
       .toReversed()
       .map((run) => `${table.namespaceOf(run)}.${run}`);
-    void this.projections.open({ partition, all: () => table.names(), changed, closed });
+    void this.projections.open({ partition, shown: () => table.shown(), changed, closed });
   }
 
   /** Gives what wakes soon a timer. */
@@ -346,55 +382,5 @@ export class Serving {
       }
       this.timers.set(run, this.#options.ports.clock.now() + TIMER_RETRY_MS);
     }
-  }
-
-  /** A loss is a fact of the run; one too many is told to people before the attempt fails. */
-  async #workerLost(lost: Lost): Promise<void> {
-    const { log } = this.#options.ports;
-    const state = this.partition.state(lost.run);
-    if (state === undefined) return;
-    try {
-      if (isPoison(state, lost)) await this.#notePoison(state, lost);
-      await this.act(lost.run, (given) => loseWorker(given, lost));
-    } catch (error) {
-      if (this.#stopped || isSignalboxError(error, 'NOT_OWNER')) return;
-      log.warn('the loss of a worker could not be noted', { run: lost.run, worker: lost.worker, error });
-    }
-  }
-
-  async #notePoison({ namespace, workflow, activity }: RunState, { run, ...lost }: Lost): Promise<void> {
-    const origin = {
-      kind: 'activity',
-      name: activity?.agent ?? '',
-      item: `${lost.activity}/${lost.attempt}`,
-      workflow,
-      run,
-    } as const;
-    const cause = { code: 'POISON', message: poisonMessage(lostMax) };
-    await this.#giveUp({ namespace, reason: 'poison', origin, cause, attempts: lostMax });
-  }
-
-  async #unwritable(run: string, tries: number, error: unknown): Promise<void> {
-    const state = this.partition.state(run);
-    if (state === undefined || this.#stopped) return;
-    const { namespace, workflow } = state;
-    const message = error instanceof Error ? error.message : String(error);
-    const origin = { kind: 'projection', name: 'runs', item: run, workflow, run } as const;
-    await this.#giveUp({
-      namespace,
-      reason: 'unwritable',
-      origin,
-      cause: { code: 'UNWRITABLE', message },
-      attempts: tries,
-    });
-  }
-
-  async #giveUp(given: GivenUp): Promise<void> {
-    const { log, deadLetters } = this.#options.ports;
-    const { reason, origin } = given;
-    log.error('given up; see signalbox deadletters', { reason, ...origin });
-    await deadLetters
-      .note(given)
-      .catch((error: unknown) => log.error('a dead letter could not be kept', { reason, ...origin, error }));
   }
 }

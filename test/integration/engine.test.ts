@@ -1,12 +1,14 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { EscalationPolicySpec } from '../../api/v1alpha1/escalation-policy.ts';
 import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
-import { buckets, startSubject } from '../../api/messages/subjects.ts';
+import { buckets, catalogKeys, startSubject } from '../../api/messages/subjects.ts';
+import { type VersionReport, versionReportKey } from '../../api/messages/versions.ts';
 import type { ReportReply } from '../../api/messages/asks.ts';
 import type { EscalationRecord, RunSummary } from '../../api/messages/history.ts';
 import { digest } from '../../core/canonical/canonical.ts';
 import { callDigest } from '../../core/permission/digest.ts';
-import { type Desk, EngineStage, namespace } from '../support/engine-stage.ts';
+import { partitionOf } from '../../core/workflow/partition.ts';
+import { type Desk, EngineStage, namespace, partitions } from '../support/engine-stage.ts';
 
 /** What the gateway signs about a call whose result was empty. */
 const receiptOf = (tool: string, about: string) =>
@@ -146,22 +148,32 @@ describe('the happy path', () => {
     expect((await stage.closed(await stage.begin('batched', { n: 1 }))).outcome).toBe('success');
   });
 
-  test('of runs that no object shows, the projection has those that stay open, to their end', async () => {
+  test('a run that no object shows is not projected; it counts for the versions it keeps to, to its end', async () => {
     const held = Promise.withResolvers<void>();
-    await stage.workflow('unshown', simple());
+    const version = await stage.workflow('unshown', simple());
     scripts.set('unshown', async (desk) => {
-      if (desk.work.input['n'] === 2) await held.promise;
+      await held.promise;
       await desk.complete({});
     });
     const runs = await stage.control.bucket<RunSummary>(buckets.runs);
-    const shown = async (run: string) => (await runs.get(`${namespace}.${run}`))?.value;
-    const quick = await stage.begin('unshown', { n: 1 });
-    await stage.closed(quick);
-    const slow = await stage.begin('unshown', { n: 2 });
-    await expect.poll(async () => (await shown(slow))?.pins).toHaveProperty('clerk');
+    const reports = await stage.control.bucket<VersionReport>(buckets.versions);
+    const run = await stage.begin('unshown', { n: 1 });
+    const key = versionReportKey(partitionOf(run, partitions));
+    const told = async () => (await reports.get(key))?.value;
+    const name = `${namespace}/unshown`;
+    await expect.poll(async () => (await told())?.workflows[name]).toEqual({ [version.digest]: 1 });
+    const { pins = {} } = await stage.show(run);
+    expect((await told())?.bundles[`${namespace}/clerk`]?.[pins['clerk'] ?? '']).toBeGreaterThan(0);
     held.resolve();
-    await expect.poll(async () => (await shown(slow))?.status).toBe('Closed');
-    expect((await shown(quick))?.status ?? 'Closed').toBe('Closed');
+    await stage.closed(run);
+    await expect.poll(async () => (await told())?.workflows[name]).toBeUndefined();
+    expect(await runs.get(`${namespace}.${run}`)).toBeUndefined();
+    // A later change of the catalog is told, too: an operator that waits for it learns that nothing is there.
+    await stage.workflow('unshown-2', simple());
+    const catalog = await stage.control.bucket(buckets.catalog);
+    const { revision = 0 } = (await catalog.get(catalogKeys.workflow(namespace, 'unshown-2'))) ?? {};
+    expect(revision).toBeGreaterThan(0);
+    await expect.poll(async () => (await told())?.catalog).toBeGreaterThanOrEqual(revision);
   });
 
   test('a start over NATS is answered at the end of the run, with what it came to', async () => {

@@ -222,13 +222,19 @@ describe('a run', () => {
 
   test('that was started and ended another way is shown by an object with its key', async () => {
     const run = runIdFor(namespace, 'calls', 'order-7');
-    await runs.put(`${namespace}.${run}`, runSummary({ run, namespace, status: 'Closed', outcome: 'success' }));
+    let summary = runSummary({ run, namespace, costMicros: 70 });
     const stand = engine<StartRequest>('start', async () => ok);
-    await applyAs('ann', object('WorkflowRun', 'call-4', { workflowRef: { name: 'calls' }, key: 'order-7' }));
-    await until('Closed', async () =>
-      (await get('workflowrun call-4'))?.status?.['status'] === 'Closed' ? true : undefined,
+    const shows = engine<{ run: string }>('show', async (asked) =>
+      asked.run === run ? { ok: true, result: summary } : { ok: false, code: 'NOT_FOUND', message: 'no such run' },
     );
+    await applyAs('ann', object('WorkflowRun', 'call-4', { workflowRef: { name: 'calls' }, key: 'order-7' }));
+    const says = (status: string) =>
+      until(status, async () => ((await get('workflowrun call-4'))?.status?.['status'] === status ? true : undefined));
+    await says('Running');
+    summary = runSummary({ run, namespace, status: 'Closed', outcome: 'success' });
+    await says('Closed');
     await stand.stop();
+    await shows.stop();
     expect(stand.asked.map(({ payload }) => payload.run)).toEqual([run]);
   });
 

@@ -2,6 +2,8 @@
 import { readFileSync } from 'node:fs';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectNats, natsBusAdmin, type NatsBus } from '../../adapters/nats/nats.ts';
+import { buckets } from '../../api/messages/subjects.ts';
+import { type VersionReport, versionReportKey } from '../../api/messages/versions.ts';
 import type { AgentSnapshot, ResolvedBundle, ResolvedWorkflow } from '../../api/messages/catalog.ts';
 import type { Bucket, BusAdmin } from '../../ports/bus.ts';
 import type { KubeObject } from '../../ports/kube.ts';
@@ -25,6 +27,7 @@ beforeAll(async () => {
   work = await connectNats({ url, ...plane.nats.users['operator-work'], name: 'test' });
   admin = natsBusAdmin({ control, work });
   catalog = await control.bucket('catalog');
+  for (const partition of [0, 1, 2, 3]) await tellNoRuns(partition);
 });
 afterAll(async () => {
   await control?.close();
@@ -61,6 +64,12 @@ const manifest = (
     agent('receptionist', { spec: { escalationPolicyRef: { name: 'safety' } } }),
     workflow('calls', { spec: { escalationPolicyRef: { name: 'safety' } } }),
   ]);
+
+/** As an engine tells it of a partition without open runs. `catalog`: revision that it has seen. */
+async function tellNoRuns(partition: number, seen = Number.MAX_SAFE_INTEGER): Promise<void> {
+  const report: VersionReport = { partition, seq: 0, catalog: seen, workflows: {}, bundles: {} };
+  await (await control.bucket<VersionReport>(buckets.versions)).put(versionReportKey(partition), report);
+}
 
 async function apply(...objects: readonly object[]): Promise<void> {
   await plane.kubectl(['apply', '-f', '-'], objects.map((one) => JSON.stringify(one)).join('\n---\n'));
@@ -276,6 +285,23 @@ describe('an agent and all that belongs to it', () => {
     });
     expect((await admin.taskConsumers()).filter(({ name }) => name.startsWith(`${namespace}_`))).toEqual([]);
     expect(readyReason(await get<Told>(namespace, 'workflow calls'))).toBe('AgentNotFound');
+  });
+
+  test('deleted: a workflow stays until every partition has told that no run follows it', async () => {
+    await tellNoRuns(3, 1);
+    await plane.kubectl(['-n', namespace, 'delete', 'workflow', 'calls', '--wait=false']);
+    await until(
+      'nobody can start it',
+      async () => (await catalog.get(`workflow.${namespace}.calls`)) === undefined || undefined,
+    );
+    await until('it says what it waits for', async () => {
+      const conditions = (await get<Told>(namespace, 'workflow calls'))?.status?.conditions ?? [];
+      return conditions.some(({ message }) => message.includes('every engine has told')) ? true : undefined;
+    });
+    const versions = (await catalog.keys()).filter((key) => key.startsWith('workflow-at.'));
+    expect(versions.length).toBeGreaterThan(0);
+    await tellNoRuns(3);
+    await plane.kubectl(['-n', namespace, 'wait', '--for=delete', 'workflow/calls', '--timeout=30s']);
   });
 
   test('deleted: bundle and workflow take their catalog entries along', async () => {

@@ -46,7 +46,13 @@ interface Table {
 }
 
 const lateMs = [20, 400, 2_500, 8_000] as const;
-const memoryTables: readonly string[] = [buckets.owners, buckets.runs, buckets.escalations, buckets.projected];
+const memoryTables: readonly string[] = [
+  buckets.owners,
+  buckets.runs,
+  buckets.versions,
+  buckets.escalations,
+  buckets.projected,
+];
 const ttls: Readonly<Record<string, number>> = { [buckets.owners]: 3_000 };
 export const eventsConsumer = 'engines';
 const taskAckWaitMs = 15_000;

@@ -3,7 +3,7 @@ import { natsJournal } from '../../adapters/nats/journal.ts';
 import { natsLedger, natsLedgerSweep } from '../../adapters/nats/ledger.ts';
 import { natsOwnership } from '../../adapters/nats/ownership.ts';
 import { checkpointPolicy } from '../../core/journal/checkpoint.ts';
-import type { StatePacking } from '../../core/journal/table.ts';
+import type { StatePacking } from '../../core/journal/entries.ts';
 import { partitionOf } from '../../core/workflow/partition.ts';
 import { initialState, type RunState } from '../../core/workflow/state.ts';
 import { startEngine } from '../../runtime/engine/engine.ts';
