@@ -26,7 +26,7 @@ export function keyOfEntry(resource: Resource, key: string): ObjectKey {
 
 export class BucketInformer<T> extends ProjectionInformer<Projected<T>> {
   readonly #source: BucketSource<T>;
-  /** Keys that we have taken away and the bucket has not said so yet. */
+  /** Keys that we take away and the bucket has not said so yet. */
   readonly #forgotten = new Set<string>();
   #revision = Number.POSITIVE_INFINITY;
   #seen = 0;
@@ -44,10 +44,10 @@ export class BucketInformer<T> extends ProjectionInformer<Projected<T>> {
         const bucket = await this.#source.open();
         for await (const change of bucket.watch(signal)) {
           if (change.kind === 'Put') this.#take(change.entry);
-          else if (change.kind === 'Delete') this.remove(keyOfEntry(this.resource, change.key));
+          else if (change.kind === 'Delete') this.#drop(change.key);
           else this.markSynced();
           if (change.kind === 'Synced') this.#wholeAgain();
-          else this.#see(change.kind === 'Put' ? change.entry : change);
+          else this.#see((change.kind === 'Put' ? change.entry : change).revision);
         }
       } catch (error) {
         this.markStale(error instanceof Error ? error.message : String(error));
@@ -66,8 +66,12 @@ export class BucketInformer<T> extends ProjectionInformer<Projected<T>> {
     this.put(this.#object(key, value, revision), true);
   }
 
-  forgot(key: string): void {
+  /** We are about to take this away: from now on it is not known up to where the copy is whole. */
+  forgetting(key: string): void {
     this.#forgotten.add(key);
+  }
+
+  forgot(key: string): void {
     this.remove(keyOfEntry(this.resource, key));
   }
 
@@ -77,11 +81,15 @@ export class BucketInformer<T> extends ProjectionInformer<Projected<T>> {
   }
 
   /** Within one reading revisions rise. */
-  #see({ key, revision }: { readonly key: string; readonly revision: number }): void {
-    this.#forgotten.delete(key);
+  #see(revision: number): void {
     if (revision < this.#seen) this.#reading = true;
     this.#seen = revision;
     if (!this.#reading) this.#revision = revision;
+  }
+
+  #drop(key: string): void {
+    this.#forgotten.delete(key);
+    this.remove(keyOfEntry(this.resource, key));
   }
 
   #wholeAgain(): void {

@@ -40,6 +40,7 @@ export function performOnBus(bus: BusPerformer): (command: BusCommand) => Promis
         return;
       }
       case 'withdraw':
+        bus.entries.forgetting(command.key);
         await (await bus.catalog()).delete(command.key);
         bus.entries.forgot(command.key);
         return;

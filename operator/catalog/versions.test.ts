@@ -84,7 +84,7 @@ async function informed(
 test('the copy of a bucket knows up to where it is whole', async () => {
   await informed(async ({ tell, copy }) => {
     expect(copy.revision).toBe(6);
-    copy.forgot('a');
+    copy.forgetting('a');
     expect(copy.revision).toBe(Number.POSITIVE_INFINITY);
     await tell({ kind: 'Put', entry: { key: 'c', value: 1, revision: 7 } } as Change);
     expect(copy.revision).toBe(Number.POSITIVE_INFINITY);
