@@ -13,6 +13,8 @@ export interface HealthOptions {
   readonly metrics: Metrics;
   /** Undefined when ready; otherwise the reason, which is the body of the 503. */
   readonly ready: () => string | undefined;
+  /** What whoever looks should know although it is ready; follows "ok" in the body. */
+  readonly note?: () => string | undefined;
   /** Answers every other path; default 404. */
   readonly other?: (request: IncomingMessage, response: ServerResponse) => void;
   /** The event loop may stand still this many milliseconds before /healthz fails; default 5,000. */
@@ -68,7 +70,9 @@ async function answer(request: IncomingMessage, options: HealthOptions, stallMs:
     }
     if (path === '/readyz') {
       const reason = options.ready();
-      return reason === undefined ? { status: 200, body: 'ok\n' } : { status: 503, body: `not ready: ${reason}\n` };
+      if (reason !== undefined) return { status: 503, body: `not ready: ${reason}\n` };
+      const note = options.note?.();
+      return { status: 200, body: note === undefined ? 'ok\n' : `ok, but ${note}\n` };
     }
     if (path === '/metrics') return { status: 200, ...(await options.metrics.render()) };
     return { status: 404, body: 'not found: this port serves /healthz, /readyz and /metrics\n' };

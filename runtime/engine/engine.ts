@@ -33,6 +33,8 @@ export interface Engine {
   readonly schedules: Schedules;
   /** Why nothing should be sent here, undefined when ready. */
   problem(): string | undefined;
+  /** Which partitions are not served here although the others are, and why: for people, not for readiness. */
+  refused(): string | undefined;
   stop(): Promise<void>;
 }
 
@@ -83,8 +85,7 @@ export function startEngine(ports: EnginePorts, settings: EngineSettings): Engin
   const hearing = startOwners(partitions, witnesses, stopping.signal);
   const balancer = new Balancer({ ports, name: settings.name, ready: () => catalog.synced }, partitions);
   onReconnects(ports, { partitions, desk, presence });
-  const serves = (partition: number): boolean => partitions[partition]?.serving !== undefined;
-  const schedules = new Schedules({ ...starting(), metrics, serves });
+  const schedules = new Schedules({ ...starting(), metrics, serves: (at) => partitions[at]?.serving !== undefined });
   const subscriptions = [consumeEvents(starting()), serveStarts(ports, starting()), serveSignals(ports, owners)];
   const measuring = setInterval(() => measure(metrics, partitions), METRICS_MS);
   return {
@@ -93,6 +94,7 @@ export function startEngine(ports: EnginePorts, settings: EngineSettings): Engin
     checks,
     schedules,
     problem: () => problemOf(ports, catalog, partitions) ?? disk.problem,
+    refused: () => refusedOf(partitions),
     async stop() {
       clearInterval(measuring);
       presence?.stop();
@@ -151,10 +153,22 @@ function problemOf(ports: EnginePorts, catalog: Catalog, partitions: readonly Pa
   const bus = ports.control.problem() ?? ports.work.problem();
   if (bus !== undefined) return bus;
   if (!catalog.synced) return 'the catalog is being read';
-  const problem = partitions.find((partition) => partition.problem !== undefined)?.problem;
-  if (problem !== undefined) return problem;
+  // One bad journal keeps nobody from the others: requests for it are answered with the reason, all others are served.
+  const wanted = partitions.filter((partition) => partition.wanted);
+  if (wanted.length > 0 && wanted.every((partition) => partition.refused)) return refusedOf(partitions);
   const unsettled = partitions.filter((partition) => !partition.settled).map((partition) => partition.number);
   return unsettled.length === 0 ? undefined : `partitions ${unsettled.join(', ')} are being taken over`;
+}
+
+function refusedOf(partitions: readonly PartitionOwner[]): string | undefined {
+  const reasons = partitions.filter(({ refused }) => refused).map(({ number, problem }) => ({ number, problem }));
+  if (reasons.length === 0) return undefined;
+  return reasons
+    .map(
+      ({ number, problem = 'its journal is being looked at once more' }) =>
+        `partition ${number} is not served: ${problem}`,
+    )
+    .join('; ');
 }
 
 function familyOf(owners: Owners): Family {

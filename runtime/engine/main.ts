@@ -32,6 +32,7 @@ const log = jsonLog({ name: 'engine' });
 const metrics = promMetrics();
 const clock = systemClock();
 let problem: () => string | undefined = () => 'connecting to NATS';
+let note: () => string | undefined = () => undefined;
 let api: ReturnType<typeof engineApi> | undefined;
 
 /** The accounts' credentials come from the environment, written there by whoever made the pod. */
@@ -59,6 +60,7 @@ try {
     port: integer(env, 'SIGNALBOX_HTTP_PORT', 8080),
     metrics,
     ready: () => problem(),
+    note: () => note(),
     other: (request, response) => {
       if (api !== undefined) api(request, response);
       else
@@ -102,6 +104,7 @@ try {
   // A container that starts again in its pod has its predecessor's lease at once; compare-and-set keeps them apart.
   const engine = startEngine(ports, { name, partitions, storage: storageOf(env) });
   problem = () => engine.problem();
+  note = () => engine.refused();
   if (env['KUBERNETES_SERVICE_HOST'] === undefined) log.warn('no API server is known: the HTTP API is off');
   else api = engineApi({ engine, ports, callers: kubeCallers(await callerConnections(), () => clock.now()) });
   log.info('serving', { partitions, port: health.port });

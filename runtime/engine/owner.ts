@@ -62,6 +62,8 @@ export class PartitionOwner {
   #stopped = false;
   #running: Promise<void> | undefined;
   #problem: string | undefined;
+  /** Its journal was refused, and is not served since. */
+  #refused = false;
   #lookAgainAt = 0;
 
   constructor(number: number, options: OwnerOptions) {
@@ -80,7 +82,12 @@ export class PartitionOwner {
 
   /** True once it is known who has the partition. */
   get settled(): boolean {
-    return this.#asked && !this.#loading && !this.#lost;
+    return this.#asked && (this.#refused || (!this.#loading && !this.#lost));
+  }
+
+  /** Wanted here and refused, also while it is looked at once more. */
+  get refused(): boolean {
+    return this.#wanted && this.#refused;
   }
 
   /** NATS is back, perhaps with another store. */
@@ -105,6 +112,7 @@ export class PartitionOwner {
     if (!wanted) this.#asked = true;
     if (wanted === this.#wanted) return;
     this.#wanted = wanted;
+    this.#refused = false;
     this.#wake();
   }
 
@@ -202,6 +210,7 @@ export class PartitionOwner {
       }
       this.#active = { serving, subscriptions: subscribe(serving) };
       failpoint('engine.load.served');
+      this.#refused = false;
       metrics.untrusted(this.number, false);
       const ms = Math.round(performance.now() - started);
       metrics.takenOver(this.number, ms / 1_000);
@@ -224,6 +233,7 @@ export class PartitionOwner {
   #refuse(error: SignalboxError): void {
     const { ports, metrics } = this.#options;
     this.#problem = error.message;
+    this.#refused = true;
     this.#lookAgainAt = performance.now() + LOOK_AGAIN_MS;
     if (error.code === 'JOURNAL_ROLLED_BACK') void this.#options.witnesses.insist(this.number);
     metrics.untrusted(this.number, true);

@@ -90,8 +90,9 @@ describe('a flipped byte', () => {
       await stage.nats.start();
       const { engine } = await stage.engine('engine-b');
       await expect
-        .poll(() => engine.problem() ?? 'none', { timeout: 40_000 })
-        .toContain(`partition ${partitionOf(hit, 2)}`);
+        .poll(() => engine.refused() ?? 'none', { timeout: 40_000 })
+        .toContain(`partition ${partitionOf(hit, 2)} is not served`);
+      await expect.poll(() => engine.problem() ?? 'ready', { timeout: 40_000 }).toBe('ready');
       for (const run of same) expect(await answered(run)).toContain('JOURNAL_ROLLED_BACK');
       const other = runs.find((run) => !same.includes(run)) ?? '';
       expect(await answered(other)).toBe('ok');
@@ -113,7 +114,7 @@ test('a store that is an older copy stops the engine that has lived through it',
   await cp(`${stage.nats.store}-old`, stage.nats.store, { recursive: true });
   await rm(`${stage.nats.store}-old`, { recursive: true });
   await stage.nats.start();
-  await expect.poll(() => engine.problem() ?? 'none', { timeout: 40_000 }).toContain('was committed');
+  await expect.poll(() => engine.refused() ?? 'none', { timeout: 40_000 }).toContain('was committed');
   for (const run of lost) expect(await answered(run)).toContain('JOURNAL_ROLLED_BACK');
 });
 
