@@ -17,8 +17,30 @@ import type {
 
 const runId = z.string().regex(/^[0-9A-Za-z]{1,64}$/);
 const activityId = z.string().min(1).max(80);
-const json: z.ZodType<Json> = z.json() as z.ZodType<Json>;
-const jsonObject = z.record(z.string().max(256), json) as unknown as z.ZodType<JsonObject>;
+const keyMax = 256;
+/** Levels of objects and lists in one value: what folds, packs and digests it later goes through it level by level. */
+const levelsMax = 128;
+/** A message was read from JSON, so that its values are JSON values: checking each of them again took a millisecond for 500. */
+const json = z.custom<Json>(
+  (value) => value !== undefined && levelsWithin(value, levelsMax),
+  `expected a JSON value of at most ${levelsMax} levels`,
+);
+const jsonObject = z.custom<JsonObject>(
+  (value) => isPlainObject(value) && levelsWithin(value, levelsMax),
+  `expected a JSON object of at most ${levelsMax} levels, with keys of at most ${keyMax} characters`,
+);
+
+function isPlainObject(value: unknown): value is object {
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) return false;
+  return Object.keys(value).every((key) => key.length <= keyMax && key !== '__proto__');
+}
+
+function levelsWithin(value: unknown, levels: number): boolean {
+  if (typeof value !== 'object' || value === null) return true;
+  if (levels === 0) return false;
+  const members: readonly unknown[] = Array.isArray(value) ? value : Object.values(value);
+  return members.every((member) => levelsWithin(member, levels - 1));
+}
 
 const target = { run: runId, activity: activityId, attempt: z.int().min(1).max(1000) };
 const toolCall = z.object({ id: z.string().max(128), tool: z.string().max(64), args: jsonObject });

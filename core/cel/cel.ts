@@ -19,8 +19,10 @@ export interface Program {
 
 /** Characters of an expression; the schemas allow less. */
 const sourceMax = 4096;
+/** Sources that are kept, and sets of variables of each. */
 const cacheMax = 1_000;
-const cache = new Map<string, Program | Failure>();
+const variantsMax = 16;
+const cache = new Map<string, Map<string, Program | Failure>>();
 
 const { DOUBLE, INT } = CelScalar;
 const mixed = (operator: string, apply: (left: number, right: number) => number) => [
@@ -38,18 +40,16 @@ const env = celEnv({
   ],
 });
 
-/** Parses and checks once; equal sources with equal variables share one program (at most 1,000 are kept). */
+/** Parses and checks once; equal sources with equal variables share one program (at most 1,000 sources are kept). */
 export function compile(source: string, variables: readonly string[]): Program | Failure {
-  const key = `${variables.join(',')}\n${source}`;
-  const known = cache.get(key);
-  if (known !== undefined) {
-    cache.delete(key);
-    cache.set(key, known);
-    return known;
-  }
+  const variants = cache.get(source) ?? new Map<string, Program | Failure>();
+  const names = variables.join(',');
+  const known = variants.get(names);
+  if (known !== undefined) return known;
   const compiled = compileAnew(source, variables);
-  if (cache.size >= cacheMax) cache.delete(cache.keys().next().value ?? '');
-  cache.set(key, compiled);
+  if (variants.size === 0 && cache.size >= cacheMax) cache.delete(cache.keys().next().value ?? '');
+  if (variants.size >= variantsMax) variants.clear();
+  cache.set(source, variants.set(names, compiled));
   return compiled;
 }
 
@@ -103,7 +103,7 @@ export function evaluateBoolean(
 
 /** Compiles with the names of `bindings` as variables and evaluates. */
 export function evaluateValue(source: string, bindings: Bindings): Value | Failure {
-  const program = compile(source, Object.keys(bindings).toSorted());
+  const program = compile(source, Object.keys(bindings));
   return program.kind === 'Error' ? program : program.evaluate(bindings);
 }
 
