@@ -5,7 +5,7 @@ import { messageOf, sentenceOf } from '../crash/lanes.ts';
 import { type ScenarioName, scenarios } from '../crash/scenarios.ts';
 import { judge } from '../crash/verdict.ts';
 import { type Chance, chanceOf } from './chance.ts';
-import { soakPlane } from './plane.ts';
+import { planeVictims, soakPlane } from './plane.ts';
 import { SoakStage, victims } from './stage.ts';
 
 const minutes = Number(process.env['MINUTES'] ?? 30);
@@ -17,6 +17,15 @@ const PROGRESS_MS = 30_000;
 /** Between two runs of one loader, at most: the machine shall be busy, not full. */
 const PAUSE_MS = 1_000;
 const kinds = Object.keys(scenarios) as readonly ScenarioName[];
+
+/** What a soak of minutes must have brought about, or it proves little. */
+const wantedEvents = [
+  'RunStarted ActivityScheduled TurnProposed TurnCompleted ActivityCompleted ActivityFailed WaitElapsed RunEnding RunClosed',
+  'BusEventReceived SignalReceived SignalTaken EscalationOpened EscalationDecided ApprovalConsumed CancelRequested',
+  'ChildAsked ChildClosed ChildrenJoined CompensationOwed CompensationCompleted RunFrozen RunResumed ReadOnlyChanged',
+].flatMap((line) => line.split(' '));
+/** Shorter than this a soak may miss something by chance. */
+const wholeMinutes = 10;
 
 const total = {
   minutes,
@@ -33,6 +42,8 @@ const total = {
   ambiguous: 0,
   lostRuns: 0,
   violations: 0,
+  /** The longest time that an engine had to be asked until one answered. */
+  longestAskMs: 0,
 };
 const byKind = new Map<string, number>();
 const byFault = new Map<string, number>();
@@ -116,6 +127,7 @@ const plane = soakPlane({
   killed: (victim) => {
     count(byFault, `kill ${victim} of the plane`);
     total.kills += 1;
+    addCoverage(coverage, { ...noCoverage(), faults: new Map([[`kill ${victim} of the plane`, 1]]) });
   },
   wrong,
 });
@@ -125,13 +137,21 @@ for (const violation of await stage.recording.end(stage.runs.control, { listed: 
 clearInterval(telling);
 unfollow();
 total.gaps = stage.recording.gaps;
+total.longestAskMs = stage.runs.longestAskMs();
 progress();
 for (const seen of stage.recording.coverage) addCoverage(coverage, seen);
 total.operations = coverage.operations;
 total.effects = coverage.effects;
 total.recoveries = coverage.recoveries;
-const faults = minutes >= 5 ? victims.map((victim) => `kill ${victim}`) : [];
-for (const problem of vacuous(coverage, { operations: minutes * 20, faults })) wrong(`it proves nothing: ${problem}`);
+const faults = [...victims, ...planeVictims.map((victim) => `${victim} of the plane`)].map(
+  (victim) => `kill ${victim}`,
+);
+const whole = minutes >= wholeMinutes ? { faults, events: wantedEvents } : {};
+for (const problem of vacuous(coverage, { operations: minutes * 20, ...whole })) wrong(`it proves nothing: ${problem}`);
 await stage.stop();
-process.stdout.write(`${JSON.stringify(total)}\n`);
+const seen = (counts: ReadonlyMap<string, number>) =>
+  Object.fromEntries([...counts].toSorted(([one], [other]) => (one < other ? -1 : 1)));
+process.stdout.write(
+  `${JSON.stringify({ ...total, faults: seen(byFault), scenarios: seen(byKind), events: seen(coverage.events) })}\n`,
+);
 process.exit(total.violations === 0 ? 0 : 1);

@@ -24,9 +24,9 @@ export interface Engine {
 export interface CliStage {
   readonly plane: TestPlane;
   readonly engine: Engine;
-  typed(words: readonly string[], options?: TypedOptions): Promise<Typed>;
+  readonly typed: (words: readonly string[], options?: TypedOptions) => Promise<Typed>;
   /** With the stand-in as its engine. */
-  onEngine(...words: readonly string[]): Promise<Typed>;
+  readonly onEngine: (...words: readonly string[]) => Promise<Typed>;
 }
 
 export interface TypedOptions {

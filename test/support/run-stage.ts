@@ -44,6 +44,8 @@ export interface RunStage {
   startEngine(more?: Environment): Promise<GatewayProcess>;
   startGateway(more?: Environment): Promise<GatewayProcess>;
   startWorker(name: string, more?: Environment): Promise<GatewayProcess>;
+  /** The longest time that somebody had to ask until an engine answered. */
+  readonly longestAskMs: () => number;
   /** Asks the engine; repeats while none is there. */
   engine<T>(verb: EngineVerb, payload: object): Promise<T>;
   start(run: string, workflow: string, input: JsonObject): Promise<RunSummary>;
@@ -102,8 +104,19 @@ export async function startRunStage(
   const { identity = () => Promise.resolve(natsEnvironment(nats)) } = options;
   /** Runs whose start was acknowledged: from then on nobody may say that there is no such run. */
   const acknowledged = new Set<string>();
-  const engine: RunStage['engine'] = <T>(verb: EngineVerb, payload: object) =>
-    persist<T>(control, { verb, payload, partitions, patienceMs: options.patienceMs ?? 20_000, acknowledged });
+  let longestAskMs = 0;
+  const engine: RunStage['engine'] = async <T>(verb: EngineVerb, payload: object) => {
+    const asked = performance.now();
+    const answer = await persist<T>(control, {
+      verb,
+      payload,
+      partitions,
+      patienceMs: options.patienceMs ?? 20_000,
+      acknowledged,
+    });
+    longestAskMs = Math.max(longestAskMs, Math.round(performance.now() - asked));
+    return answer;
+  };
   const show = (run: string) => engine<RunSummary>('show', { run, namespace: stageNamespace });
   return {
     nats,
@@ -111,6 +124,7 @@ export async function startRunStage(
     work,
     bundle,
     partitions,
+    longestAskMs: () => longestAskMs,
     startEngine: (more) =>
       startProcess(entry('engine'), processes, {
         ...environment,
