@@ -11,7 +11,12 @@ import { busSubject, type EffectTool, effectTools, ticking } from './content.ts'
 import { deadLetter } from './letters.ts';
 import { CLOSED_MS, closing, declare, plain, type Played, type Scenario, withdraw } from './played.ts';
 
-const burstOf = (run: string): readonly string[] => Array.from({ length: 40 }, (_, number) => `${run}x${number}`);
+/** Waves of runs that begin at once; each is at least one record. */
+const [waves, waveSize] = [4, 10];
+const waveOf = (run: string, wave: number): readonly string[] =>
+  Array.from({ length: waveSize }, (_, number) => `${run}x${wave * waveSize + number}`);
+const burstOf = (run: string): readonly string[] =>
+  Array.from({ length: waves }, (_, wave) => waveOf(run, wave)).flat();
 
 const begin =
   (workflow: string, input: object = {}): Scenario['begin'] =>
@@ -104,7 +109,9 @@ export const scenarios = {
   /** Many at once share records: whoever was told yes is in the journal, also when the engine dies between two of them. */
   burst: {
     async begin(stage, run) {
-      await Promise.all(burstOf(run).map((one) => begin('timer')(stage, one)));
+      for (let wave = 0; wave < waves; wave += 1) {
+        await Promise.all(waveOf(run, wave).map((one) => begin('timer')(stage, one)));
+      }
     },
     async finish(stage, run) {
       await Promise.all(burstOf(run).map((one) => closing(stage, one)));
