@@ -267,6 +267,8 @@ export interface StartRequest {
   readonly priority?: Priority;
   /** Milliseconds since the epoch: nothing happens before. */
   readonly startAt?: number;
+  /** A child whose parent is read-only. */
+  readonly readOnly?: boolean;
 }
 /** The owner of a parent to the owner of a child, again and again until the child is closed. */
 export interface ChildRequest {

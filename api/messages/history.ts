@@ -148,6 +148,8 @@ export type HistoryEvent = Base &
         readonly priority?: Priority;
         /** Nothing happens before this time. */
         readonly startAt?: number;
+        /** A child whose parent was read-only. */
+        readonly readOnly?: boolean;
         /** Agent → bundle digest: kept to the end. */
         readonly pins: Readonly<Record<string, string>>;
         readonly deadline: number;

@@ -5,7 +5,7 @@ import type { HistoryEvent, JsonObject, NewEvent } from '../../api/messages/hist
 import { cancelRun } from './decide.ts';
 import type { Given } from './definition.ts';
 import type { Reaction } from './draft.ts';
-import { freezeRun, resumeRun } from './freeze.ts';
+import { freezeRun, resumeRun, setReadOnly } from './freeze.ts';
 import { runLimits } from './limits.ts';
 import type { RunState } from './state.ts';
 import { foldHistory } from './evolve.ts';
@@ -16,11 +16,19 @@ export function askChild(given: Given, request: ChildRequest): Reaction<ChildRep
   const { by, reason, want } = request;
   const asked = { namespace, run, by, reason, source: 'parent' } as const;
   if (given.state.status === 'Closed') return { events: [], reply: reportOf(given.state) };
-  if (want === 'Frozen') return reported(given, freezeRun(given, asked).events);
-  const resumed = isHeldByParent(given.state) ? resumeRun(given, asked).events : [];
+  const limited = request.start.readOnly === true && !given.state.readOnly ? limit(given, by) : [];
+  const now = { ...given, state: foldHistory(given.state, limited) };
+  if (want === 'Frozen') return reported(given, [...limited, ...freezeRun(now, asked).events]);
+  const resumed = [...limited, ...(isHeldByParent(now.state) ? resumeRun(now, asked).events : [])];
   if (want === 'Running') return reported(given, resumed);
   const state = foldHistory(given.state, resumed);
   return reported(given, [...resumed, ...cancelRun({ ...given, state }, { namespace, run, by, reason }).events]);
+}
+
+/** Read-only like its parent. */
+function limit(given: Given, by: string): readonly HistoryEvent[] {
+  const { namespace, run } = given.state;
+  return setReadOnly(given, { namespace, run, readOnly: true, by, reason: `${by} is read-only` }).events;
 }
 
 const isHeldByParent = ({ frozen }: RunState): boolean =>

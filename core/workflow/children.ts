@@ -86,6 +86,7 @@ export function requestFor(state: RunState, child: ChildState): ChildRequest {
     ...(child.budgetMicros === undefined ? {} : { budgetMicros: child.budgetMicros }),
     ...(child.start === undefined ? {} : { branch: branchOf(state, child.start) }),
     ...(priority === undefined ? {} : { priority }),
+    ...(state.readOnly ? { readOnly: true } : {}),
     // Guards of a branch read the key of its parent.
     ...(child.start === undefined || key === undefined ? {} : { key }),
   };

@@ -154,6 +154,17 @@ describe('a frozen run', () => {
   });
 });
 
+test('a run that a rule has frozen says how it goes on', () => {
+  const play = started(simple({ rules: [rule({ signal: 'loop', atLeast: 1, action: 'freeze' })] }));
+  play.turn(play.called(1, 'find', 'ok'));
+  expect(play.state.status).toBe('Frozen');
+  const id = play.state.escalation?.facts.id ?? '';
+  expect(play.resume()).toEqual({
+    ok: true,
+    result: { message: `not frozen: it goes on when escalation ${id} in queue desk is decided` },
+  });
+});
+
 test('read-only: set and lifted by people, told to worker and gateway', () => {
   const play = started();
   play.readOnly(true);

@@ -5,6 +5,7 @@ import type { EngineReply, FreezeRequest, ReadOnlyRequest } from '../../api/mess
 import { goOn } from './join.ts';
 import type { Given } from './definition.ts';
 import { Draft, type Reaction } from './draft.ts';
+import type { RunState } from './state.ts';
 
 type Told = EngineReply<{ readonly message: string }>;
 
@@ -25,7 +26,7 @@ export function resumeRun(given: Given, { source, by, reason }: FreezeRequest): 
   const { state } = given;
   if (state.parked !== undefined) return stale(state.parked);
   if (state.status === 'Closed') return stale(`run ${state.run} is closed: ${state.outcome ?? ''}`);
-  if (state.frozen === undefined) return told('not frozen');
+  if (state.frozen === undefined) return told(`not frozen${howItGoesOn(state)}`);
   const others = state.frozen.holds.filter((hold) => hold.source !== source);
   if (others.length === state.frozen.holds.length)
     return stale(`run ${state.run} is frozen ${others.map(how).join(', and ')}`);
@@ -35,6 +36,12 @@ export function resumeRun(given: Given, { source, by, reason }: FreezeRequest): 
   const message = others.length === 0 ? 'resumed' : `still frozen ${others.map(how).join(', and ')}`;
   return draft.reaction({ ok: true, result: { message } });
 }
+
+/** A rule stops a run too, and may say freeze: an answer lifts that. */
+const howItGoesOn = ({ escalation }: RunState): string =>
+  escalation === undefined
+    ? ''
+    : `: it goes on when escalation ${escalation.facts.id} in queue ${escalation.facts.queue} is decided`;
 
 const howToLift = {
   person: 'resume it with `signalbox run resume`',

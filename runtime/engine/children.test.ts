@@ -100,6 +100,10 @@ test('L1: what is wanted anew is asked at once; the same is not', async () => {
       want([command('c', 'Cancelled')]);
       await vi.advanceTimersByTimeAsync(0);
       expect(asked).toEqual(['c Running 0', 'c Cancelled 600']);
+      const { request, ...rest } = command('c', 'Cancelled');
+      want([{ ...rest, request: { ...request, start: { ...request.start, readOnly: true } } }]);
+      await vi.advanceTimersByTimeAsync(0);
+      expect(asked).toHaveLength(3);
     },
   );
 });

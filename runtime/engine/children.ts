@@ -48,7 +48,10 @@ export class Children {
     for (const child of before ?? []) if (!now.has(child)) this.#asks.forget(child);
     if (now.size === 0) this.#ofParent.delete(parent);
     else this.#ofParent.set(parent, now);
-    for (const { run, request } of commands) this.#asks.want(run, request.want, () => this.#ask(parent, run));
+    for (const { run, request } of commands) {
+      const what = `${request.want}${request.start.readOnly === true ? ', read-only' : ''}`;
+      this.#asks.want(run, what, () => this.#ask(parent, run));
+    }
   }
 
   /** Somebody says that there is news of the child: it is asked now. */

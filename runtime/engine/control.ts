@@ -38,7 +38,7 @@ import type { DiskWatch } from './disk-watch.ts';
 import type { EngineMetrics } from './metrics.ts';
 import type { Serving } from './serving.ts';
 import { takeSignal } from './signals.ts';
-import { checkInput, currentWorkflow } from './start.ts';
+import { assertFreeKey, checkInput, currentWorkflow } from './start.ts';
 import { saysNo } from './says-no.ts';
 import { failpoint } from '../../ports/failpoint.ts';
 
@@ -207,6 +207,7 @@ async function start(
   const { catalog, checks, now } = options;
   const known = serving.partition.state(request.run);
   if (known === undefined) {
+    if (fromOutside.has(request.source)) assertFreeKey(request.key);
     serving.assertRoom();
     options.disk.assertWritable();
     await catalog.prepare(request.namespace, request.workflow);

@@ -94,6 +94,17 @@ export function checkInput(checks: SchemaChecks, workflow: ResolvedWorkflow, inp
   }
 }
 
+/** Under these the engine itself starts runs: a parent, a hand-over or a schedule would take another run for its own. */
+const ownKeys = ['child/', 'event/', 'fallback/', 'schedule/'] as const;
+
+export function assertFreeKey(key: string | undefined): void {
+  if (!ownKeys.some((own) => key?.startsWith(own))) return;
+  throw new SignalboxError(
+    'INVALID_INPUT',
+    `key: found "${key}"; allowed is any that does not begin with ${ownKeys.join(', ')}`,
+  );
+}
+
 export function startRequest(workflow: ResolvedWorkflow, wish: Wish): StartRequest {
   const { namespace, input, requestedBy, source } = wish;
   const key = wish.key ?? businessKey(workflow, input);
