@@ -18,8 +18,11 @@ export const errorCodes = {
   JOURNAL_CORRUPT: 'A record of the journal is missing, changed or unreadable; its partition is not served.',
   JOURNAL_ROLLED_BACK:
     'The journal ends before what was committed: an older copy of its store; its partition is not served.',
+  JOURNAL_NEWER:
+    'The journal was written on by a newer engine; its partition stands still, whole, until an engine of that release serves it.',
   NOT_FOUND: 'What was named does not exist.',
   NOT_OWNER: 'This engine does not own the partition of the run; ask again.',
+  FROZEN: 'The run is frozen: nothing is done to it until it is resumed.',
   STALE: 'The report or request names an activity, attempt or escalation that is no longer current.',
   INVALID_INPUT: 'The input does not fit its schema.',
   DENIED: 'A permission, budget, policy or approval rule denied the action.',
@@ -49,6 +52,7 @@ export const passingCodes: ReadonlySet<string> = new Set([
   'JOURNAL_UNWRITABLE',
   'JOURNAL_CORRUPT',
   'JOURNAL_ROLLED_BACK',
+  'JOURNAL_NEWER',
 ] satisfies readonly ErrorCode[]);
 
 /** The one error type across boundaries: a code of the registry, a sentence for people, optional fields for logs. */

@@ -62,6 +62,7 @@ const attempts: Partial<Record<ErrorCode, string>> = {
   JOURNAL_CORRUPT: 'restore the store of nats-server; what the engine found is in its log',
   JOURNAL_ROLLED_BACK:
     'bring back the newer store of nats-server, or accept the loss: signalbox journal accept-loss --help',
+  JOURNAL_NEWER: 'bring every engine to the newer release: kubectl rollout status deployment/signalbox-engine',
   JOURNAL_UNWRITABLE: 'repair the disk of nats-server, then restart nats-server',
   JOURNAL_FULL: 'wait until runs have ended, or give the journal or its disk more room',
 };

@@ -5,6 +5,7 @@ import { zstdCompressSync, zstdDecompressSync } from 'node:zlib';
 import { SignalboxError } from '../../api/errors.ts';
 import { archiveStream, archiveSubject } from '../../api/messages/subjects.ts';
 import type { ArchiveSegment } from '../../core/journal/archive.ts';
+import { newerVersion, writtenByNewer } from '../../core/journal/version.ts';
 import type { Archive } from '../../ports/journal.ts';
 import type { NatsBus } from './bus.ts';
 import { apiCode, apiCodes, busFailure } from './failure.ts';
@@ -38,6 +39,8 @@ export function natsArchive(bus: NatsBus, partition: number, timeoutMs: number):
       } catch (error) {
         throw unreadable(stream, segment, error);
       }
+      const newer = newerVersion(parsed);
+      if (newer !== undefined) throw writtenByNewer(`${stream} segment ${segment}`, newer);
       return parsed;
     },
     async whole(run) {

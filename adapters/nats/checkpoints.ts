@@ -2,9 +2,10 @@
 //   C1: only a checkpoint with its last message counts; that message carries the digest of all its pieces.
 //   C2: each message is written with the sequence it expects, so two writers never mix, and the newest one is never behind.
 import { createHash } from 'node:crypto';
-import { SignalboxError } from '../../api/errors.ts';
+import { isSignalboxError, SignalboxError } from '../../api/errors.ts';
 import { checkpointStream, checkpointSubject } from '../../api/messages/subjects.ts';
 import type { CheckpointHead, CheckpointTail } from '../../core/journal/checkpoint.ts';
+import { newerVersion, writtenByNewer } from '../../core/journal/version.ts';
 import { failpoint } from '../../ports/failpoint.ts';
 import type { Checkpoints, StoredCheckpoint } from '../../ports/journal.ts';
 import type { NatsBus } from './bus.ts';
@@ -162,10 +163,11 @@ function unframed(bytes: Uint8Array, stream: string, seq: number): { header: Par
   try {
     const length = Buffer.from(bytes.buffer, bytes.byteOffset, 4).readUInt32BE();
     const header = decode(bytes.subarray(4, 4 + length), `${stream} message ${seq}`) as PartHeader;
-    if (header.v !== 1) throw new Error('a newer engine has written it');
+    const newer = newerVersion(header);
+    if (newer !== undefined) throw writtenByNewer(`${stream} message ${seq}`, newer);
     return { header, piece: bytes.subarray(4 + length) };
   } catch (error) {
-    throw unreadable(stream, seq, error);
+    throw isSignalboxError(error, 'JOURNAL_NEWER') ? error : unreadable(stream, seq, error);
   }
 }
 

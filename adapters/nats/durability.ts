@@ -20,7 +20,7 @@ interface Varz {
 
 /** Resolves with what is promised, in words; rejects with BUS_NOT_DURABLE when the profile is not what runs. */
 export async function assertDurable(
-  bus: NatsBus,
+  accounts: readonly NatsBus[],
   monitorUrl: string | undefined,
   profile: Durability,
 ): Promise<string> {
@@ -35,7 +35,7 @@ export async function assertDurable(
   const always = config?.sync_always === true;
   if (profile === 'disk') return assertSynced(monitorUrl, config);
   assertCluster(monitorUrl, varz.jetstream?.meta?.cluster_size ?? 1);
-  assertReplicas(await durableStreams(bus));
+  for (const account of accounts) assertReplicas(await durableStreams(account));
   if (always) return 'every acknowledged fact is on the disks of a majority of three servers (sync_interval: always)';
   const seconds = Math.round((config?.sync_interval ?? 0) / 1_000_000_000);
   return `acknowledged facts are in the memory of a majority of three servers: a power cut of all three loses those of the last ${seconds || 'unknown'} s`;

@@ -16,6 +16,7 @@ import { unlessReconnected } from './connection.ts';
 import { natsCheckpoints } from './checkpoints.ts';
 import { rolledBack } from '../../core/journal/chain.ts';
 import type { RecordText } from '../../core/journal/record-text.ts';
+import { newerVersion, recordVersion, writtenByNewer } from '../../core/journal/version.ts';
 import { assertDurable } from './durability.ts';
 import { apiCode, apiCodes, busFailure, isMissingStream, isUnknownOutcome, isWrongSequence } from './failure.ts';
 import { fieldBytesMax, inlineFields, outlineFields, tightBytesMax } from './large-fields.ts';
@@ -29,6 +30,10 @@ export interface JournalOptions {
   readonly durability?: Durability;
   /** The server's monitoring page, `http://host:8222`: the only place where it says its sync_interval. */
   readonly monitorUrl?: string;
+  /** The newest commit records that are read, as an older release would; default all that this code knows. */
+  readonly recordVersion?: number;
+  /** The other accounts whose streams on disk hold what was acknowledged: bus events are in one of their own. */
+  readonly accounts?: readonly NatsBus[];
   /** How long one append may take before its outcome is unknown; default 5,000 ms, tried three times. */
   readonly appendTimeoutMs?: number;
 }
@@ -53,9 +58,11 @@ export function natsJournal(bus: NatsBus, options: JournalOptions = {}): Journal
           isDiskError(error) ? Promise.reject(error) : undefined,
         );
       await writable();
-      return partitionJournal({ bus, partition, timeoutMs: options.appendTimeoutMs ?? 5_000, writable });
+      const { appendTimeoutMs: timeoutMs = 5_000, recordVersion: upTo = recordVersion } = options;
+      return partitionJournal({ bus, partition, timeoutMs, writable, upTo });
     },
-    assertDurable: () => assertDurable(bus, options.monitorUrl, options.durability ?? 'disk'),
+    assertDurable: () =>
+      assertDurable([bus, ...(options.accounts ?? [])], options.monitorUrl, options.durability ?? 'disk'),
     assertWritable: () => assertWritable(options.monitorUrl),
   };
 }
@@ -63,9 +70,10 @@ export function natsJournal(bus: NatsBus, options: JournalOptions = {}): Journal
 function partitionJournal(opened: Opened): PartitionJournal {
   const { bus, partition } = opened;
   const stream = journalStream(partition);
+  const asRecord = (bytes: Uint8Array, seq: number): CommitRecord => readRecord(bytes, { ...opened, stream, seq });
   const parse = async (seq: number, bytes: Uint8Array): Promise<StoredRecord> => ({
     seq,
-    record: await inlineFields(asRecord(bytes, stream, seq), () => bus.blobs()),
+    record: await inlineFields(asRecord(bytes, seq), () => bus.blobs()),
     digest: digestOf(bytes),
   });
   const lastSeq = (): Promise<number> => streamEnd(bus, stream);
@@ -86,7 +94,7 @@ function partitionJournal(opened: Opened): PartitionJournal {
     read: (fromSeq) => readRecords(bus, stream, parse, fromSeq),
     async *readStored(fromSeq) {
       for await (const { seq, bytes } of readStream(bus, stream, fromSeq)) {
-        yield { seq, record: asRecord(bytes, stream, seq), digest: digestOf(bytes), bytes: bytes.length };
+        yield { seq, record: asRecord(bytes, seq), digest: digestOf(bytes), bytes: bytes.length };
       }
     },
     async purgeBefore(seq) {
@@ -126,6 +134,7 @@ interface Opened {
   readonly timeoutMs: number;
   /** Rejects when the server says that it cannot write. */
   readonly writable: () => Promise<void>;
+  readonly upTo: number;
 }
 
 interface Appending extends Opened {
@@ -207,15 +216,20 @@ function refusal(partition: number, error: unknown): SignalboxError {
   return busFailure(error, `append to ${journalStream(partition)}`);
 }
 
-function asRecord(bytes: Uint8Array, stream: string, seq: number): CommitRecord {
+function readRecord(
+  bytes: Uint8Array,
+  { stream, seq, upTo }: Opened & { readonly stream: string; readonly seq: number },
+): CommitRecord {
   let record: Partial<CommitRecord> | null;
   try {
     record = decode(bytes, `${stream} record ${seq}`) as Partial<CommitRecord> | null;
   } catch (error) {
     throw unreadable(stream, seq, error);
   }
+  const newer = newerVersion(record, upTo);
+  if (newer !== undefined) throw writtenByNewer(`${stream} record ${seq}`, newer);
   if (typeof record === 'object' && record?.v === 1 && typeof record.id === 'string' && Array.isArray(record.runs)) {
     return record as CommitRecord;
   }
-  throw unreadable(stream, seq, new Error('no commit record of version 1; a newer engine may have written it'));
+  throw unreadable(stream, seq, new Error('it is no commit record'));
 }

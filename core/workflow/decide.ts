@@ -1,6 +1,7 @@
 // Owns: a person's answer, cancellation, and what happens when nobody answers.
 //   D1: an escalation is decided at most once; the same decision again gets the same answer.
 //   D2: the decision names the digest of what was shown and the queue it is in; its author is not who asked for the run.
+//   D3: a frozen run takes no answer, and refuses none for good: whoever asks again after it was resumed is answered.
 import type { CancelRequest, DecideRequest, EngineReply } from '../../api/messages/asks.ts';
 import { durationMs } from '../routing/duration.ts';
 import { askForCall } from './approval.ts';
@@ -60,7 +61,7 @@ function whyNot(
   request: DecideRequest,
 ): ReturnType<typeof no> | undefined {
   if (state.frozen !== undefined) {
-    return no('STALE', `run ${state.run} is frozen by ${frozenBy(state.frozen.holds)}; resume it, then answer`);
+    return no('FROZEN', `run ${state.run} is frozen by ${frozenBy(state.frozen.holds)}: resume it first, then answer`);
   }
   if (now >= open.facts.deadline) {
     return no('STALE', `escalation ${request.escalation} expired; look at the run for what happened then`);

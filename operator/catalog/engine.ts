@@ -11,9 +11,13 @@ import { failpoint } from '../../ports/failpoint.ts';
 export type Answer =
   | { readonly kind: 'Done' }
   | { readonly kind: 'Refused'; readonly code: string; readonly message: string }
+  /** Not now: asked again, it may be done. */
+  | { readonly kind: 'Later'; readonly code: (typeof later)[number]; readonly message: string }
   /** Nobody answered: nothing is known. */
   | { readonly kind: 'NoAnswer'; readonly message: string };
 
+/** Answered, but not for good: it is asked again until there is room, or the run is resumed. */
+const later = ['OVERLOADED', 'FROZEN'] as const;
 const timeoutMs = 5_000;
 
 export class EngineDesk {
@@ -66,5 +70,8 @@ export class EngineDesk {
   }
 }
 
-const refusal = ({ code, message }: { readonly code: string; readonly message: string }): Answer =>
-  passingCodes.has(code) ? { kind: 'NoAnswer', message } : { kind: 'Refused', code, message };
+function refusal({ code, message }: { readonly code: string; readonly message: string }): Answer {
+  const notNow = later.find((known) => known === code);
+  if (notNow !== undefined) return { kind: 'Later', code: notNow, message };
+  return passingCodes.has(code) ? { kind: 'NoAnswer', message } : { kind: 'Refused', code, message };
+}

@@ -39,6 +39,13 @@ test.each([
     undefined,
     'JournalUnavailable',
   ],
+  [
+    'the run is frozen: kept, and given again until it is resumed',
+    { answer: { kind: 'Later', code: 'FROZEN', message: 'frozen by ann' } },
+    ['decide'],
+    undefined,
+    'Frozen',
+  ],
   ['taken', { answer: { kind: 'Done' } }, ['apply'], 'Accepted', 'Accepted'],
   [
     'too late',

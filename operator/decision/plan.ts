@@ -61,6 +61,13 @@ function planAsk(
       const reason = answer.code === 'STALE' ? 'Superseded' : 'Refused';
       return refuse(root, { reason, message: answer.message }, now, escalation);
     }
+    case 'Later': {
+      const verdict = waiting(
+        answer.code === 'FROZEN' ? 'Frozen' : 'Overloaded',
+        `The decision is kept: ${answer.message}. It is given again by itself.`,
+      );
+      return { commands: [decide(root, escalation)], ...told(root, { verdict }, now), requeueAfterMs: ASK_AGAIN_MS };
+    }
     case 'NoAnswer': {
       const verdict = reconciling('JournalUnavailable', `No engine answered (${answer.message}); it is asked again.`);
       return { commands: [decide(root, escalation)], ...told(root, { verdict }, now), requeueAfterMs: ASK_AGAIN_MS };

@@ -48,6 +48,12 @@ describe('start', () => {
   });
   test.each([
     ['the workflow is not accepted', { workflowAccepted: false, run: undefined }, 'WorkflowNotAccepted', []],
+    [
+      'too many are open: it waits for its turn',
+      { answer: { kind: 'Later', code: 'OVERLOADED', message: 'too many' } },
+      'Overloaded',
+      ['start'],
+    ],
     ['no engine answers', { answer: unknown }, 'JournalUnavailable', ['start']],
     [
       'the input is wrong',

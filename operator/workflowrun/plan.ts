@@ -100,6 +100,13 @@ function planAsk(root: WorkflowRunObject, run: string, answer: Answer | undefine
       const verdict = stalled(reason, `The engine refused to start the run: ${answer.message}`);
       return { commands: [], ...told(root, { verdict, fields }, now) };
     }
+    case 'Later': {
+      const verdict = waiting(
+        'Overloaded',
+        `The run is not started yet: ${answer.message}. It is tried again by itself.`,
+      );
+      return { commands: [start], ...told(root, { verdict, fields }, now), requeueAfterMs: ASK_AGAIN_MS };
+    }
     case 'NoAnswer': {
       const verdict = reconciling('JournalUnavailable', `No engine answered (${answer.message}); it is asked again.`);
       return { commands: [start], ...told(root, { verdict, fields }, now), requeueAfterMs: ASK_AGAIN_MS };

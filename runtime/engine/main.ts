@@ -76,6 +76,7 @@ try {
   const journal = natsJournal(control, {
     appendTimeoutMs: 2_000,
     durability: profile,
+    accounts: [work],
     ...(monitorUrl === undefined ? {} : { monitorUrl }),
   });
   if (monitorUrl === undefined && profile === 'disk')

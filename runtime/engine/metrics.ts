@@ -16,6 +16,8 @@ export interface EngineMetrics {
   scheduled(outcome: 'started' | 'retried' | 'refused'): void;
   /** 1 while the partition's journal is not trusted. */
   untrusted(partition: number, stopped: boolean): void;
+  /** 1 while only a newer engine can read the partition's journal. */
+  parked(partition: number, stopped: boolean): void;
   /** Runs of all partitions in memory: as objects, and packed with all their bytes. */
   memory(resident: number, packed: number, packedBytes: number): void;
   journal(partition: number, now: JournalMeasures): void;
@@ -47,6 +49,11 @@ export function engineMetrics(metrics: Metrics): EngineMetrics {
     'Partitions that are not served because their journal is damaged or an older copy.',
     ['partition'],
   );
+  const parked = metrics.gauge(
+    'signalbox_engine_partitions_parked',
+    'Partitions that are not served because a newer engine has written on: bring every engine to its release.',
+    ['partition'],
+  );
   const schedules = metrics.gauge('signalbox_engine_schedules', 'Schedules this engine looks after.');
   const scheduled = metrics.counter('signalbox_engine_schedule_starts_total', 'Starts of schedules.', ['outcome']);
   const dispatch = metrics.gauge('signalbox_engine_dispatch_tasks', 'Tasks by priority and how far they are.', [
@@ -66,6 +73,7 @@ export function engineMetrics(metrics: Metrics): EngineMetrics {
     scheduled: (outcome) => scheduled({ outcome }),
     ...storageMetrics(metrics),
     untrusted: (partition, stopped) => untrusted(stopped ? 1 : 0, { partition: String(partition) }),
+    parked: (partition, stopped) => parked(stopped ? 1 : 0, { partition: String(partition) }),
     committed(count) {
       commits();
       events({}, count);

@@ -45,6 +45,7 @@ const stops: ReadonlySet<string> = new Set<ErrorCode>([
   'JOURNAL_ROLLED_BACK',
   'JOURNAL_FULL',
   'JOURNAL_UNWRITABLE',
+  'JOURNAL_NEWER',
 ]);
 const isLoudStop = (error: unknown): error is SignalboxError => isSignalboxError(error) && stops.has(error.code);
 
@@ -212,6 +213,7 @@ export class PartitionOwner {
       failpoint('engine.load.served');
       this.#refused = false;
       metrics.untrusted(this.number, false);
+      metrics.parked(this.number, false);
       const ms = Math.round(performance.now() - started);
       metrics.takenOver(this.number, ms / 1_000);
       log.info('serving a partition', { records: serving.partition.seq, ms });
@@ -236,11 +238,11 @@ export class PartitionOwner {
     this.#refused = true;
     this.#lookAgainAt = performance.now() + LOOK_AGAIN_MS;
     if (error.code === 'JOURNAL_ROLLED_BACK') void this.#options.witnesses.insist(this.number);
-    metrics.untrusted(this.number, true);
-    ports.log.error('the journal of a partition is not trusted or cannot be written; nothing of it is served', {
-      partition: this.number,
-      error,
-    });
+    const parked = error.code === 'JOURNAL_NEWER';
+    metrics.untrusted(this.number, !parked);
+    metrics.parked(this.number, parked);
+    const why = parked ? 'was written on by a newer engine' : 'is not trusted or cannot be written';
+    ports.log.error(`the journal of a partition ${why}; nothing of it is served`, { partition: this.number, error });
     this.#active = { subscriptions: serveRefusals(ports, this.number, error) };
   }
 

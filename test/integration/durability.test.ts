@@ -16,7 +16,9 @@ describe('three servers that write to disk later', () => {
   const connect = (account: 'control' | 'work', replicas: number): Promise<NatsBus> =>
     connectNats({ url: cluster.urls, ...cluster[account], name: 'test', replicas });
   const assert = (profile: 'disk' | 'replicated'): Promise<string> =>
-    codeOf(natsJournal(control, { monitorUrl: cluster.monitorUrl, durability: profile }).assertDurable());
+    codeOf(
+      natsJournal(control, { monitorUrl: cluster.monitorUrl, durability: profile, accounts: [work] }).assertDurable(),
+    );
 
   beforeAll(async () => {
     cluster = await startNatsCluster();
@@ -42,6 +44,16 @@ describe('three servers that write to disk later', () => {
     const raised = await connect('control', 3);
     const limits = { journalBytesMax: 10_000_000, ledgerBytesMax: 10_000_000 };
     await natsBusAdmin({ control: raised, work, ...limits }).ensureStreams(1);
+    // Events are facts too, and lie in the other account.
+    const poor = natsBusAdmin({ control: raised, work });
+    await poor.ensureTaskStreams();
+    await until(
+      'only the bus events have no copies yet',
+      async () => ((await assert('replicated')).includes('fewer than 3 replicas: EVENTS (1);') ? true : undefined),
+      60_000,
+    );
+    const works = await connect('work', 3);
+    await natsBusAdmin({ control: raised, work: works }).ensureTaskStreams();
     const promise = await until(
       'the replicas have their copies',
       async () => {
@@ -55,7 +67,8 @@ describe('three servers that write to disk later', () => {
     );
     expect((await raised.manager.streams.info('JOURNAL_0')).config.num_replicas).toBe(3);
     expect((await raised.manager.streams.info('OBJ_blobs')).config.num_replicas).toBe(3);
-    await raised.close();
+    expect((await works.manager.streams.info('EVENTS')).config.num_replicas).toBe(3);
+    await Promise.all([raised.close(), works.close()]);
   });
 });
 

@@ -384,6 +384,7 @@ export class EngineStage {
   async engine(
     name = 'engine',
     storage?: StorageSettings,
+    written: { readonly recordVersion?: number } = {},
   ): Promise<{ readonly engine: Engine; readonly ports: EnginePorts }> {
     const { url } = this.nats;
     const control = await connectNats({ url, ...this.nats.control, name });
@@ -391,7 +392,7 @@ export class EngineStage {
     const ports: EnginePorts = {
       control,
       work,
-      journal: natsJournal(control, { appendTimeoutMs: 1_000 }),
+      journal: natsJournal(control, { appendTimeoutMs: 1_000, ...written }),
       ownership: await natsOwnership(control),
       presence: natsPresence(work),
       ledger: natsLedgerSweep(control),
