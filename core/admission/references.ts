@@ -9,6 +9,7 @@ import type { WorkflowRunSpec, WorkflowSpec } from '../../api/v1alpha1/workflow.
 import type { WorkflowState } from '../../api/v1alpha1/workflow-state.ts';
 import type { Reason } from '../../api/conditions.ts';
 import type { Checked } from './admission.ts';
+import { checkConditions } from './agent.ts';
 import { type Finding, finding, quote, quoteAll, type StaticCheck } from './finding.ts';
 
 /** The existing objects of one namespace, by name. */
@@ -71,6 +72,7 @@ export function checkAgentReferences(name: string, spec: AgentSpec, existing: Lo
     ...spec.permissions.flatMap(({ tool }, index) =>
       noTool(`spec.permissions[${index}].tool`, tool, existing.tool(tool)),
     ),
+    ...checkConditions(spec, existing.tool),
     ...(policy === undefined
       ? []
       : spec.permissions.flatMap(({ queue }, index) =>
