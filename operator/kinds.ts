@@ -1,6 +1,7 @@
 // Owns: the list of controllers and of what they look at beside Kubernetes.
 import { buckets } from '../api/messages/subjects.ts';
 import type { EscalationRecord, RunSummary } from '../api/messages/history.ts';
+import type { SchedulePosition } from '../api/messages/schedule.ts';
 import type { VersionReport } from '../api/messages/versions.ts';
 import type { Bucket, Bus, BusAdmin } from '../ports/bus.ts';
 import type { Informer, Informers } from '../ports/cache.ts';
@@ -16,7 +17,7 @@ import { ConsumerInformer } from './catalog/consumer-informer.ts';
 import { EngineDesk } from './catalog/engine.ts';
 import { withProjections } from './catalog/informers.ts';
 import { managedSelector } from './catalog/labels.ts';
-import { CATALOG_ENTRY, ESCALATION_RECORD, RUN_RECORD, VERSION_REPORT } from './catalog/objects.ts';
+import { CATALOG_ENTRY, ESCALATION_RECORD, RUN_RECORD, SCHEDULE_RECORD, VERSION_REPORT } from './catalog/objects.ts';
 import { secretLook } from './catalog/secrets.ts';
 import { VersionLook } from './catalog/versions.ts';
 import type { Controller } from './controller/controller.ts';
@@ -72,6 +73,12 @@ export function assemble(systems: Systems, pods: PodSettings): Assembled {
     clock,
     log,
   });
+  const schedules = new BucketInformer<SchedulePosition>({
+    resource: SCHEDULE_RECORD,
+    open: once(() => control.bucket<SchedulePosition>(buckets.schedules)),
+    clock,
+    log,
+  });
   const reports = new BucketInformer<VersionReport>({
     resource: VERSION_REPORT,
     open: once(() => control.bucket<VersionReport>(buckets.versions)),
@@ -85,7 +92,8 @@ export function assemble(systems: Systems, pods: PodSettings): Assembled {
   const desk = new EngineDesk(control, pods.partitions);
   const look = secretLook(kube);
   const versions = new VersionLook(entries, pods.partitions);
-  const projections = [entries, runs, reports, escalations, consumers] as unknown as readonly Informer<never>[];
+  const projected = [entries, runs, reports, escalations, schedules, consumers];
+  const projections = projected as unknown as readonly Informer<never>[];
   return {
     informers: withProjections(systems.informers, projections, selections),
     alsoWatched: [VERSION_REPORT],

@@ -27,6 +27,8 @@ export interface SchedulePosition {
   readonly paused?: { readonly by: string; readonly at: number; readonly reason: string };
   readonly started: number;
   readonly skipped: number;
+  /** Of the skipped ones: looks that found due times which nobody was there for. */
+  readonly missed?: number;
   readonly last?: { readonly due: number; readonly at: number; readonly run: string };
   readonly lastSkip?: ScheduleSkip;
   /** Why nothing is started. */
@@ -48,6 +50,8 @@ export interface ScheduleSummary {
   readonly buffered?: number;
   readonly started: number;
   readonly skipped: number;
+  /** Of the skipped ones: looks that found due times which nobody was there for. */
+  readonly missed?: number;
   readonly last?: { readonly due: number; readonly at: number; readonly run: string };
   readonly lastSkip?: ScheduleSkip;
   readonly problem?: string;

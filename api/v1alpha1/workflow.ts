@@ -20,6 +20,7 @@ import { stateSchema } from './workflow-state.ts';
 import { attributeTypes } from '../messages/incoming.ts';
 import { priorities } from '../messages/priority.ts';
 import { scheduleSchema } from './schedule.ts';
+import { scheduleStatusSchema } from './schedule-status.ts';
 
 export const transitionSchema = z.object({
   from: identifier().describe('A state.'),
@@ -33,6 +34,8 @@ export const transitionSchema = z.object({
   to: identifier().describe('A state.'),
 });
 export type Transition = z.infer<typeof transitionSchema>;
+
+const triggersMax = 16;
 
 export const triggerSchema = z
   .object({
@@ -77,7 +80,7 @@ export const workflowSpecSchema = z
     key: cel(256)
       .optional()
       .describe('CEL over input: the business key. A second start with the same key is the same run.'),
-    triggers: z.array(triggerSchema).max(16).optional().describe('What starts a run, beside people.'),
+    triggers: z.array(triggerSchema).max(triggersMax).optional().describe('What starts a run, beside people.'),
     priority: z
       .enum(priorities)
       .optional()
@@ -145,6 +148,12 @@ export const workflowStatusSchema = z.object({
   ...commonStatus,
   digest: z.string().max(80).optional().describe('Digest of the spec; runs pin it.'),
   agents: z.array(z.string().max(63)).max(64).optional().describe('The Agents it names.'),
+  schedules: z
+    .array(scheduleStatusSchema)
+    .max(triggersMax)
+    .optional()
+    .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] })
+    .describe('Where each schedule stands, as the engine that looks after it has written down.'),
 });
 
 export const workflowKind = {
@@ -160,6 +169,9 @@ export const workflowKind = {
   printerColumns: [
     { name: 'Accepted', type: 'string', jsonPath: '.status.conditions[?(@.type=="Accepted")].status' },
     ...readyColumns,
+    { name: 'Schedule', type: 'string', jsonPath: '.status.schedules[*].state' },
+    { name: 'Next', type: 'string', jsonPath: '.status.schedules[*].next' },
+    { name: 'Last', type: 'string', jsonPath: '.status.schedules[*].last', priority: 1 },
     { name: 'Digest', type: 'string', jsonPath: '.status.digest', priority: 1 },
     ...tailColumns,
   ],

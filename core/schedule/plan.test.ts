@@ -85,6 +85,7 @@ describe('nobody was there', () => {
       due: at('06:00:00'),
       reason: 'missed: no engine was there in time',
     });
+    expect(played.position?.missed).toBe(1);
     played.look(at('07:00:01'));
     expect(played.position?.skipped).toBe(skipped);
   });

@@ -118,7 +118,10 @@ function takeDue(draft: Draft, times: Times, now: number): void {
     max: spec.catchUp?.max ?? defaults.max,
   });
   draft.position = { ...draft.position, until };
-  if (missed !== undefined) skip(draft, missed, paused ? 'paused' : 'missed: no engine was there in time', now);
+  if (missed !== undefined) {
+    skip(draft, missed, paused ? 'paused' : 'missed: no engine was there in time', now);
+    if (!paused) draft.position = { ...draft.position, missed: (draft.position.missed ?? 0) + 1 };
+  }
   for (const at of due) {
     if (paused) skip(draft, at, 'paused', now);
     else decide(draft, at, now);

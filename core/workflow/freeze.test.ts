@@ -65,7 +65,11 @@ describe('a frozen run', () => {
     play.turn(play.called(1, 'find', 'ok'));
     play.now += 1_000;
     play.freeze();
-    expect(play.decide()).toMatchObject({ ok: false, code: 'FROZEN', message: expect.stringContaining('resume it first') });
+    expect(play.decide()).toMatchObject({
+      ok: false,
+      code: 'FROZEN',
+      message: expect.stringContaining('resume it first'),
+    });
     play.now += 60_000;
     play.resume();
     expect(play.state.status).toBe('Waiting');

@@ -1,6 +1,7 @@
 // Owns: the kinds as the operator reads them from its caches, and the names of things that are no Kubernetes objects but are
 // watched like some: entries of buckets and task consumers.
 import type { EscalationRecord, RunSummary } from '../../api/messages/history.ts';
+import type { SchedulePosition } from '../../api/messages/schedule.ts';
 import type { AgentSpec, AgentStatus } from '../../api/v1alpha1/agent.ts';
 import type { BundleSpec, BundleStatus } from '../../api/v1alpha1/bundle.ts';
 import type { DecisionSpec, DecisionStatus, EscalationSpec, EscalationStatus } from '../../api/v1alpha1/escalation.ts';
@@ -51,6 +52,7 @@ export interface Projected<T> extends KubeObject {
 }
 export type CatalogEntry = Projected<unknown>;
 export type RunRecord = Projected<RunSummary>;
+export type ScheduleRecord = Projected<SchedulePosition>;
 export type EscalationEntry = Projected<EscalationRecord>;
 
 /** A durable consumer of the task stream; its name is the object's name. */
@@ -77,4 +79,6 @@ export const RUN_RECORD = onBus('RunRecord', 'runrecords', true);
 export const VERSION_REPORT = onBus('VersionReport', 'versionreports', false);
 /** Entry of the bucket `escalations`: namespace and id. */
 export const ESCALATION_RECORD = onBus('EscalationRecord', 'escalationrecords', true);
+/** Entry of the bucket `schedules`: namespace, and workflow and name of the schedule joined by a dot. */
+export const SCHEDULE_RECORD = onBus('ScheduleRecord', 'schedulerecords', true);
 export const TASK_CONSUMER = onBus('TaskConsumer', 'taskconsumers', false);

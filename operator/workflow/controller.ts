@@ -1,5 +1,6 @@
 // Owns: what a Workflow's plan looks at.
 import type { ResolvedWorkflow } from '../../api/messages/catalog.ts';
+import type { SchedulePosition } from '../../api/messages/schedule.ts';
 import { catalogKeys } from '../../api/messages/subjects.ts';
 import { childWorkflows } from '../../core/admission/references.ts';
 import type { KubeObject, ObjectKey } from '../../ports/kube.ts';
@@ -11,6 +12,8 @@ import {
   CATALOG_ENTRY,
   type CatalogEntry,
   type EscalationPolicyObject,
+  SCHEDULE_RECORD,
+  type ScheduleRecord,
   type WorkflowObject,
 } from '../catalog/objects.ts';
 import type { VersionLook } from '../catalog/versions.ts';
@@ -28,6 +31,11 @@ export function workflowController(versions: VersionLook, perform: (command: Bus
       { resource: WORKFLOW, name: 'agent', values: (workflow: WorkflowObject) => agentRefs(workflow) },
       { resource: WORKFLOW, name: 'tool', values: (workflow: WorkflowObject) => toolRefs(workflow) },
       { resource: WORKFLOW, name: 'runs-others', values: (workflow: WorkflowObject) => parentOf(workflow) },
+      {
+        resource: SCHEDULE_RECORD,
+        name: 'workflow',
+        values: ({ metadata }: ScheduleRecord) => [`${metadata.namespace}/${placeOf(metadata.name).workflow}`],
+      },
       { resource: CATALOG_ENTRY, name: 'workflow', values: (entry: CatalogEntry) => versionOf(entry) },
     ],
     watches: [
@@ -46,6 +54,12 @@ export function workflowController(versions: VersionLook, perform: (command: Bus
       {
         resource: ESCALATION_POLICY,
         map: ({ metadata }: KubeObject, caches) => caches.of(WORKFLOW).list(metadata.namespace).map(keyOf),
+      },
+      {
+        resource: SCHEDULE_RECORD,
+        map: ({ metadata }: KubeObject) => [
+          { namespace: metadata.namespace ?? '', name: placeOf(metadata.name).workflow },
+        ],
       },
       { resource: CATALOG_ENTRY, map: (entry: CatalogEntry) => workflowOfEntry(entry) },
     ],
@@ -94,8 +108,20 @@ function observe(root: WorkflowObject, caches: Caches, versions: VersionLook): W
     current,
     versions: caches.of<CatalogEntry>(CATALOG_ENTRY).indexed('workflow', `${namespace}/${name}`),
     runs: versions.workflows({ namespace, name, current }, caches),
+    positions: positionsOf(namespace, name, caches),
     namespaceGoing: isNamespaceGoing(namespace, caches),
   };
+}
+
+/** A workflow has no dot in its name; a schedule has none either. */
+function placeOf(record: string): { readonly workflow: string; readonly schedule: string } {
+  const [workflow = '', schedule = ''] = record.split('.');
+  return { workflow, schedule };
+}
+
+function positionsOf(namespace: string, workflow: string, caches: Caches): ReadonlyMap<string, SchedulePosition> {
+  const found = caches.of<ScheduleRecord>(SCHEDULE_RECORD).indexed('workflow', `${namespace}/${workflow}`);
+  return new Map(found.map(({ metadata, value }) => [placeOf(metadata.name).schedule, value]));
 }
 
 /** Specialists may have policies with specialists: followed until no name is new. */

@@ -15,6 +15,7 @@ const observed = (differing: Partial<WorkflowObserved> = {}): WorkflowObserved =
   agents: { receptionist: fine },
   versions: [],
   runs: { open: new Map(), whole: true },
+  positions: new Map(),
   namespaceGoing: false,
   ...differing,
 });
@@ -140,4 +141,63 @@ test('agents of states are those of the task and of its backup route', () => {
     'receptionist',
     'standby',
   ]);
+});
+
+describe('schedules in the status', () => {
+  const root = workflow('calls', {
+    spec: {
+      triggers: [{ schedule: { cron: '0 6 * * *' } }, { schedule: { name: 'night', cron: '0 2 * * *', pause: true } }],
+    },
+  });
+  const due = Date.parse('2026-11-23T06:00:00Z');
+  const position = {
+    v: 1,
+    timetable: '0 6 * * * UTC ',
+    until: due,
+    pending: [],
+    cancels: [],
+    open: ['r7'],
+    started: 7,
+    skipped: 3,
+    missed: 1,
+    last: { due, at: due + 12, run: 'r7' },
+    lastSkip: { due: due - 86_400_000, at: due, reason: 'refused: OVERLOADED' },
+  } as const;
+  const schedules = (differing: object = {}) =>
+    planWorkflow(observed({ root, positions: new Map([['default', { ...position, ...differing }]]) }), now).status?.[
+      'schedules'
+    ];
+
+  test('say when, how often, and why not', () => {
+    expect(schedules()).toEqual([
+      {
+        name: 'default',
+        state: 'Active',
+        next: '2026-11-24T06:00:00Z',
+        last: '2026-11-23T06:00:00Z',
+        lastRun: 'r7',
+        started: 7,
+        skipped: 3,
+        missed: 1,
+        lastSkip: '2026-11-22T06:00:00Z',
+        lastSkipReason: 'refused: OVERLOADED',
+      },
+      { name: 'night', state: 'Paused', started: 0, skipped: 0, missed: 0, paused: 'by spec: spec.pause is true' },
+    ]);
+  });
+
+  test('a person has paused it, or it is broken: no next time', () => {
+    expect(schedules({ paused: { by: 'ann', at: 1, reason: 'audit' } })).toMatchObject([
+      { state: 'Paused', paused: 'by ann: audit' },
+      {},
+    ]);
+    const [broken] = schedules({ problem: 'cron: found x' }) as readonly object[];
+    expect(broken).toMatchObject({ state: 'Broken', problem: 'cron: found x' });
+    expect(broken).not.toHaveProperty('next');
+  });
+
+  test('a workflow without schedules has none, and one that is not accepted keeps them', () => {
+    expect(planWorkflow(observed(), now).status).not.toHaveProperty('schedules');
+    expect(planWorkflow(observed({ root, findings: invalid }), now).status?.['schedules']).toHaveLength(2);
+  });
 });

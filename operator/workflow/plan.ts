@@ -2,6 +2,7 @@
 //   I1: only an accepted version is published. A later version that is not leaves the earlier one in force, and says so.
 //   I2: a version by digest stays while an open run follows it, and the last few stay in any case.
 import type { ResolvedPolicy, ResolvedWorkflow } from '../../api/messages/catalog.ts';
+import type { SchedulePosition } from '../../api/messages/schedule.ts';
 import { catalogKeys } from '../../api/messages/subjects.ts';
 import { digest } from '../../core/canonical/canonical.ts';
 import { WORKFLOW } from '../../ports/resources.ts';
@@ -13,6 +14,7 @@ import type { AgentObject, CatalogEntry, EscalationPolicyObject, WorkflowObject 
 import { accepted, listed, notAccepted, ready, reconciling, told, type Verdict, waiting } from '../catalog/verdict.ts';
 import type { OpenRuns } from '../catalog/versions.ts';
 import type { Command, Plan } from '../controller/plan.ts';
+import { scheduleStatuses } from './schedules.ts';
 import { conditionOf } from '../controller/status.ts';
 
 export interface WorkflowObserved {
@@ -27,6 +29,8 @@ export interface WorkflowObserved {
   readonly versions: readonly CatalogEntry[];
   /** That follow each digest. */
   readonly runs: OpenRuns;
+  /** Where its schedules stand, by name. */
+  readonly positions: ReadonlyMap<string, SchedulePosition>;
   /** The namespace is being removed: nothing is waited for. */
   readonly namespaceGoing: boolean;
 }
@@ -48,7 +52,15 @@ export function planWorkflow(observed: WorkflowObserved, now: Instant): Workflow
     const verdict = withPrevious(fault, current);
     return {
       commands: [],
-      ...told(root, { verdict, more: [notAccepted(verdict), ...resolved(observed.findings)], fields: kept(root) }, now),
+      ...told(
+        root,
+        {
+          verdict,
+          more: [notAccepted(verdict), ...resolved(observed.findings)],
+          fields: { ...kept(root), ...schedulesOf(observed, now) },
+        },
+        now,
+      ),
     };
   }
   const version = resolve(observed);
@@ -66,7 +78,7 @@ export function planWorkflow(observed: WorkflowObserved, now: Instant): Workflow
       {
         verdict: health(observed),
         more: [accepted('The checks passed.'), ...resolved(observed.findings)],
-        fields: { digest: version.digest, agents: version.agents },
+        fields: { digest: version.digest, agents: version.agents, ...schedulesOf(observed, now) },
       },
       now,
     ),
@@ -112,6 +124,11 @@ function withPrevious(fault: Verdict, current: CatalogEntry | undefined): Verdic
   if (current === undefined) return fault;
   const { digest: previous } = current.value as ResolvedWorkflow;
   return { ...fault, message: `${fault.message}; the version accepted before (${previous}) stays in force` };
+}
+
+function schedulesOf({ root, positions }: WorkflowObserved, now: Instant) {
+  const schedules = scheduleStatuses(root, positions, now);
+  return schedules.length === 0 ? {} : { schedules };
 }
 
 const kept = ({ status }: WorkflowObject) => ({
