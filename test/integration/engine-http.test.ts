@@ -1,47 +1,16 @@
 // The engine's HTTP API with a real API server that says who may do what.
-import { createServer, type Server } from 'node:http';
-import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, expect, test } from 'vitest';
-import { connectKube } from '../../adapters/kube/kube.ts';
 import type { HistoryEvent, RunSummary } from '../../api/messages/history.ts';
-import { kubeCallers } from '../../runtime/engine/http/access.ts';
-import { engineApi } from '../../runtime/engine/http/api.ts';
-import { EngineStage } from '../support/engine-stage.ts';
-import { startPlane, type TestPlane } from '../support/plane.ts';
+import { startApi, type TestApi } from '../support/engine-api.ts';
+import type { EngineStage } from '../support/engine-stage.ts';
 
-let plane: TestPlane;
+let api: TestApi;
 let stage: EngineStage;
-let server: Server;
-let base: string;
-const tokens: Record<string, string> = {};
+const call: TestApi['call'] = (...asked) => api.call(...asked);
 
 beforeAll(async () => {
-  [plane, stage] = await Promise.all([startPlane(), EngineStage.start()]);
-  await plane.kubectl(['create', 'namespace', 'clinic']);
-  for (const name of ['starter', 'reader']) {
-    await plane.kubectl(['-n', 'clinic', 'create', 'serviceaccount', name]);
-    tokens[name] = (await plane.kubectl(['-n', 'clinic', 'create', 'token', name])).trim();
-  }
-  const role = async (name: string, verbs: string): Promise<void> => {
-    const object = JSON.stringify({
-      apiVersion: 'rbac.authorization.k8s.io/v1',
-      kind: 'Role',
-      metadata: { name, namespace: 'clinic' },
-      rules: [{ apiGroups: ['signalbox.dev'], resources: ['workflowruns'], verbs: verbs.split(',') }],
-    });
-    await plane.kubectl(['apply', '-f', '-'], object);
-    await plane.kubectl([
-      '-n',
-      'clinic',
-      'create',
-      'rolebinding',
-      name,
-      `--role=${name}`,
-      `--serviceaccount=clinic:${name}`,
-    ]);
-  };
-  await role('starter', 'create,get,list,update');
-  await role('reader', 'get,list');
+  api = await startApi();
+  ({ stage } = api);
   await stage.agent('clerk', (desk) => desk.complete({ ok: true }).then(() => undefined));
   await stage.workflow('visit', {
     input: { type: 'object', required: ['callId'], properties: { callId: { type: 'string' } } },
@@ -68,49 +37,15 @@ beforeAll(async () => {
     states: { work: { type: 'wait', for: { duration: '1h' } }, yes: { type: 'terminal', outcome: 'success' } },
     transitions: [{ from: 'work', to: 'yes' }],
   });
-  const { engine, ports } = await stage.engine();
-  const { server: url, caPem: ca } = plane.kube;
-  const callers = kubeCallers(
-    (token) =>
-      connectKube({
-        component: 'engine',
-        access: { server: url, ca, namespace: 'default', credentials: () => Promise.resolve({ token }) },
-      }),
-    Date.now,
-  );
-  server = createServer(engineApi({ engine, ports, callers }));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  base = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/namespaces/`;
 });
 afterAll(async () => {
-  server?.closeAllConnections();
-  server?.close();
-  await Promise.all([stage?.stop(), plane?.stop()]);
+  await api?.stop();
 });
-
-interface Answer {
-  readonly status: number;
-  readonly body: { code?: string; message?: string } & Record<string, unknown>;
-}
-
-async function call(
-  method: string,
-  path: string,
-  options: { as?: string; token?: string; body?: unknown } = {},
-): Promise<Answer> {
-  const token = options.token ?? tokens[options.as ?? 'starter'];
-  const answer = await fetch(base + path, {
-    method,
-    headers: { 'content-type': 'application/json', ...(token === '' ? {} : { authorization: `Bearer ${token}` }) },
-    ...(options.body === undefined ? {} : { body: JSON.stringify(options.body) }),
-  });
-  return { status: answer.status, body: (await answer.json()) as Answer['body'] };
-}
 
 test('a token that comes through the API server’s proxy, in a header of its own, counts the same', async () => {
   const look = async (token: string): Promise<number> =>
-    (await fetch(`${base}clinic/runs`, { headers: { 'x-signalbox-token': token } })).status;
-  expect(await look(tokens['starter'] ?? '')).toBe(200);
+    (await fetch(`${api.base}clinic/runs`, { headers: { 'x-signalbox-token': token } })).status;
+  expect(await look(api.tokens['starter'] ?? '')).toBe(200);
   expect(await look('abc')).toBe(401);
 });
 
