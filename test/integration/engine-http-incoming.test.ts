@@ -91,15 +91,16 @@ describe('search', () => {
   const found = async (where: string, more = ''): Promise<readonly number[]> => {
     const answer = await call('GET', `clinic/runs?where=${encodeURIComponent(where)}${more}`, { as: 'reader' });
     expect(answer.status).toBe(200);
-    return (answer.body['items'] as readonly RunSummary[]).map(({ attributes }) => Number(attributes?.['number']));
+    const items = answer.body['items'] as readonly RunSummary[];
+    return items.map(({ attributes }) => Number(attributes?.['number'])).toSorted((a, b) => a - b);
   };
 
   test('finds by attributes over all partitions, in pages, since a time; a bad question is refused in a sentence', async () => {
     const before = new Date(Date.now() - 60_000).toISOString();
     for (let number = 0; number < 8; number += 1) await begin({ kind: number % 2 === 0 ? 'even' : 'odd', number });
-    expect((await found('kind=even')).toSorted()).toEqual([0, 2, 4, 6]);
-    expect((await found('kind=odd,number>2')).toSorted()).toEqual([3, 5, 7]);
-    expect((await found('number>=0', `&since=${before}`)).toSorted()).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
+    expect(await found('kind=even')).toEqual([0, 2, 4, 6]);
+    expect(await found('kind=odd,number>2')).toEqual([3, 5, 7]);
+    expect(await found('number>=0', `&since=${before}`)).toEqual([0, 1, 2, 3, 4, 5, 6, 7]);
     const first = await call('GET', `clinic/runs?where=${encodeURIComponent('number>=0')}&limit=5`);
     const rest = await found('number>=0', `&limit=5&cursor=${String(first.body['next'])}`);
     expect(first.body['items']).toHaveLength(5);
