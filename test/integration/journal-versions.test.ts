@@ -86,7 +86,7 @@ test('a newer record that comes while an engine serves stops only that partition
   const partition = partitionOf(first, partitions);
   const record = JSON.stringify({ v: 2, id: 'x', owner: 'newer', packed: 'what only newer code reads' });
   await stage.control.jetstream.publish(journalSubject(partition), record);
-  await expect.poll(() => engine.problem() ?? 'none', { timeout: 40_000 }).toMatch(/record \d+ has version 2/);
+  await expect.poll(() => engine.refused() ?? 'none', { timeout: 40_000 }).toMatch(/record \d+ has version 2/);
   expect(await answered(first)).toContain('JOURNAL_NEWER');
   expect(await answered(other)).toBe('ok');
 });
@@ -101,6 +101,6 @@ test('a newer checkpoint is no damage either', async () => {
   length.writeUInt32BE(header.length);
   await stage.control.jetstream.publish(checkpointSubject(partition), Buffer.concat([length, header]));
   const { engine } = await stage.engine('engine-b');
-  await expect.poll(() => engine.problem() ?? 'none', { timeout: 40_000 }).toMatch(/message 1 has version 2/);
+  await expect.poll(() => engine.refused() ?? 'none', { timeout: 40_000 }).toMatch(/message 1 has version 2/);
   expect(await answered(run)).toContain('JOURNAL_NEWER');
 });
