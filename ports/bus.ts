@@ -27,6 +27,11 @@ export interface Bus {
   /** Core request/reply. `timeoutMs` covers the whole call; no responders → BUS_UNREACHABLE at once. */
   request<T>(subject: string, payload: unknown, timeoutMs: number): Promise<T>;
   /**
+   * Like `request`, to whoever serves every last token at this subject. Asks of one moment that differ in the last token only
+   * share a message; each is answered, or refused, by itself and as soon as it can be.
+   */
+  ask<T>(subject: string, payload: unknown, timeoutMs: number): Promise<T>;
+  /**
    * Serves requests; what `answer` resolves with is sent back. Replies go only to `_INBOX.` subjects: reply subjects are not
    * permission-checked by the server. `maxParallel` bounds the requests at work.
    */

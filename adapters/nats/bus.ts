@@ -7,8 +7,9 @@ import { natsBucket } from './bucket.ts';
 import { type ConnectOptions, type Link, openLink, unlessReconnected } from './connection.ts';
 import { consume } from './consume.ts';
 import { busFailure } from './failure.ts';
-import { refusalOf, serve } from './serve.ts';
-import { decode, encode } from './wire.ts';
+import { Requests } from './requests.ts';
+import { Answers, serve } from './serve.ts';
+import { encode } from './wire.ts';
 
 /** What the other parts of this adapter build on. */
 export interface NatsBus extends Bus {
@@ -29,6 +30,8 @@ export async function connectNats(options: ConnectOptions): Promise<NatsBus> {
   const js = jetstream(connection);
   const manager = await jetstreamManager(connection, { checkAPI: false });
   const replicas = options.replicas ?? 1;
+  const requests = new Requests(link, options.inboxPrefix);
+  const answers = new Answers(connection);
   let blobs: Promise<Blobs> | undefined;
   return {
     replicas,
@@ -36,15 +39,9 @@ export async function connectNats(options: ConnectOptions): Promise<NatsBus> {
     connection,
     jetstream: js,
     manager,
-    async request<T>(subject: string, payload: unknown, timeoutMs: number): Promise<T> {
-      const reply = await connection
-        .request(subject, encode(payload), { timeout: timeoutMs })
-        .catch((error: unknown) => Promise.reject(busFailure(error, `request ${subject}`)));
-      const refusal = refusalOf(reply);
-      if (refusal !== undefined) throw refusal;
-      return decode(reply.data, subject) as T;
-    },
-    serve: (subject, answer, served) => serve(connection, subject, answer, served),
+    request: (subject, payload, timeoutMs) => requests.request(subject, payload, timeoutMs),
+    ask: (subject, payload, timeoutMs) => requests.ask(subject, payload, timeoutMs),
+    serve: (subject, answer, served) => serve({ connection, answers, subject, answer, ...served }),
     async publish(subject, payload, { id } = {}) {
       const limits = { timeout: PUBLISH_TIMEOUT_MS, ...(id === undefined ? {} : { msgID: id }) };
       await unlessReconnected(link, js.publish(subject, encode(payload), limits)).catch((error: unknown) =>

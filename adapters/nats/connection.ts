@@ -3,6 +3,7 @@ import {
   type Authenticator,
   connect,
   type NatsConnection,
+  PermissionViolationError,
   type Status,
   tokenAuthenticator,
   usernamePasswordAuthenticator,
@@ -37,6 +38,8 @@ export interface Link {
   readonly connection: NatsConnection;
   readonly name: string;
   onReconnect(callback: () => void): () => void;
+  /** The server did not let a message to this subject through. */
+  onForbidden(callback: (subject: string, error: Error) => void): void;
   problem(): string | undefined;
 }
 
@@ -112,6 +115,7 @@ async function credentials(options: ConnectOptions): Promise<Authenticator | und
 
 function watched(connection: NatsConnection, options: ConnectOptions): Link {
   const listeners = new Set<() => void>();
+  const refused = new Set<(subject: string, error: Error) => void>();
   const where = `NATS${options.account === undefined ? '' : ` (account ${options.account})`}`;
   let trouble: string | undefined;
   const note = (status: Status): void => {
@@ -122,6 +126,9 @@ function watched(connection: NatsConnection, options: ConnectOptions): Link {
       for (const listener of listeners) listener();
     } else if (status.type === 'close') {
       trouble = `the connection to ${where} is closed`;
+    } else if (status.type === 'error' && status.error instanceof PermissionViolationError) {
+      const { operation, subject } = status.error;
+      if (operation === 'publish') for (const tell of refused) tell(subject, status.error);
     }
   };
   void (async () => {
@@ -135,6 +142,7 @@ function watched(connection: NatsConnection, options: ConnectOptions): Link {
       listeners.add(callback);
       return () => listeners.delete(callback);
     },
+    onForbidden: (callback) => void refused.add(callback),
     problem: () => trouble,
   };
 }

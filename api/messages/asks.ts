@@ -100,12 +100,6 @@ export const failAsk = z.object({
 });
 export const heartbeatAsk = z.object({ ...target, worker: z.string().max(253), free, present });
 
-export const batchAsksMax = 64;
-/** Asks that a worker made at the same moment to one partition, in one message; the answer is `{replies}` in their order. */
-export const batchAsk = z.object({
-  asks: z.array(z.object({ verb: z.string().max(16), ask: z.unknown() })).max(batchAsksMax),
-});
-
 export type TurnAsk = z.infer<typeof turnAsk>;
 export type CompleteAsk = z.infer<typeof completeAsk>;
 export type FailAsk = z.infer<typeof failAsk>;

@@ -12,6 +12,7 @@
 //   task.<ns>.<agent>.<bundle>                       stream TASKS: work queue in memory; a task is a hint, never evidence
 //   ask.<ns>.<agent>.<bundle>.engine.<partition>.<verb>   worker asks the engine   (identity stamped by permissions)
 //   ask.<ns>.<agent>.<bundle>.gateway.<verb>              worker asks the gateway
+//   (in both, `_asks` in the place of a verb: several asks of one moment, each with its verb; adapters/nats/envelope.ts)
 //   start.<ns>.<workflow>                            request: starts a run, answered after the commit
 //   signal.<ns>.<run>.<name>                         request: a signal to a run, answered after the commit, or (`waitMs`) at its end
 //   event.<ns>.<subject…>                            stream EVENTS: bus events
@@ -52,7 +53,7 @@ export const engineVerbs = [
   'project',
 ] as const;
 export type EngineVerb = (typeof engineVerbs)[number];
-export const workerEngineVerbs = ['claim', 'turn', 'complete', 'fail', 'heartbeat', 'batch'] as const;
+export const workerEngineVerbs = ['claim', 'turn', 'complete', 'fail', 'heartbeat'] as const;
 export type WorkerEngineVerb = (typeof workerEngineVerbs)[number];
 export const gatewayVerbs = ['model', 'tool', 'verify'] as const;
 export type GatewayVerb = (typeof gatewayVerbs)[number];
@@ -69,6 +70,13 @@ export const ledgerSubject = (namespace: string, run: string, key: string): stri
 export const deadLetterSubject = (namespace: string, group: string, id: string): string =>
   `deadletter.${namespace || '_'}.${group}.${id}`;
 export const engineSubject = (partition: number, verb: EngineVerb): string => `engine.${partition}.${verb}`;
+
+/** What the owner of a partition subscribes to, and the verb in a subject of it; undefined when there is no such verb. */
+export const engineRequests = (partition: number): string => `engine.${partition}.*`;
+export function engineVerbOf(subject: string): EngineVerb | undefined {
+  const verb = subject.slice(subject.lastIndexOf('.') + 1);
+  return engineVerbs.find((known) => known === verb);
+}
 
 /** First 12 hex digits of a bundle digest (`sha256:<hex>`): the subject token and label of a bundle. */
 export const bundleToken = (digest: string): string => digest.replace(/^sha256:/, '').slice(0, 12);

@@ -21,11 +21,11 @@ const later = ['OVERLOADED', 'FROZEN'] as const;
 const timeoutMs = 5_000;
 
 export class EngineDesk {
-  readonly #bus: Pick<Bus, 'request'>;
+  readonly #bus: Pick<Bus, 'ask'>;
   readonly #partitions: number;
   readonly #answers = new Map<string, Answer>();
 
-  constructor(bus: Pick<Bus, 'request'>, partitions: number) {
+  constructor(bus: Pick<Bus, 'ask'>, partitions: number) {
     this.#bus = bus;
     this.#partitions = partitions;
   }
@@ -61,7 +61,7 @@ export class EngineDesk {
   async #request(run: string, verb: EngineVerb, payload: unknown): Promise<Answer> {
     const subject = engineSubject(partitionOf(run, this.#partitions), verb);
     try {
-      const reply = await this.#bus.request<EngineReply<unknown>>(subject, payload, timeoutMs);
+      const reply = await this.#bus.ask<EngineReply<unknown>>(subject, payload, timeoutMs);
       return reply.ok ? { kind: 'Done' } : refusal(reply);
     } catch (error) {
       if (isSignalboxError(error)) return refusal(error);

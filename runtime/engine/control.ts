@@ -18,7 +18,7 @@ import type {
 } from '../../api/messages/asks.ts';
 import type { HistoryEvent, RunSummary } from '../../api/messages/history.ts';
 import type { SignalRequest } from '../../api/messages/incoming.ts';
-import { type EngineVerb, engineSubject, engineVerbs } from '../../api/messages/subjects.ts';
+import { engineRequests, type EngineVerb, engineVerbOf } from '../../api/messages/subjects.ts';
 import { canonicalJson } from '../../core/canonical/canonical.ts';
 import { byPlace, type Condition, holds, placeOf, readWhere } from '../../core/search/where.ts';
 import { authorizeCall } from '../../core/workflow/authorize.ts';
@@ -99,11 +99,16 @@ export function controlOf(options: ControlOptions): Control {
 }
 
 export function serveControl(bus: Bus, serving: Serving, control: Control): readonly Subscription[] {
-  return engineVerbs.map((verb) =>
-    bus.serve(engineSubject(serving.partition.number, verb), ({ payload }) => control(serving, verb, payload), {
-      maxParallel: verb === 'await' ? waitingMax : parallelMax,
-    }),
+  const subscription = bus.serve(
+    engineRequests(serving.partition.number),
+    async ({ subject, payload }) => {
+      const verb = engineVerbOf(subject);
+      if (verb !== undefined) return control(serving, verb, payload);
+      return { ok: false, code: 'INVALID_INPUT', message: `nothing is served at ${subject}` };
+    },
+    { maxParallel: parallelMax + waitingMax },
   );
+  return [subscription];
 }
 
 interface Asked {

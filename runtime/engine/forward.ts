@@ -57,7 +57,7 @@ async function attempt<T>(bus: EnginePorts['control'], local: Local, ask: Ask): 
   try {
     const here = local(partition, verb, payload);
     if (here !== undefined) return (await here) as EngineReply<T>;
-    return await bus.request<EngineReply<T>>(engineSubject(partition, verb), payload, REQUEST_MS + waitMs);
+    return await bus.ask<EngineReply<T>>(engineSubject(partition, verb), payload, REQUEST_MS + waitMs);
   } catch (error) {
     if (isSignalboxError(error)) return { ok: false, code: error.code, message: error.message };
     throw error;

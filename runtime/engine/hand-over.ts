@@ -1,16 +1,12 @@
 // Owns: what a slot of a worker goes on with at once: the next work comes with the answer to the last report, claimed already.
 //   H1: it is what the stream would have given: the order is the dispatch's (D4), and the claim is checked like any other.
-//   H2: an answer stays far below the largest message, also when it is one of many in a batch.
+//   H2: an answer stays far below the largest message.
 import type { ClaimReply, Work } from '../../api/messages/asks.ts';
 import { taskSubject, type WorkerIdentity } from '../../api/messages/subjects.ts';
 import type { Serving } from './serving.ts';
 
-/** Characters of work that one answer may carry: each may take three bytes, and a message at most 1 MiB. */
-export interface Room {
-  bytes: number;
-}
-
-export const room = (): Room => ({ bytes: 300_000 });
+/** Characters of work that an answer may carry: each may take three bytes, and a message at most 1 MiB. */
+const charactersMax = 262_144;
 
 /** Tasks that turn out to be over already before one gives up. */
 const triesMax = 3;
@@ -20,7 +16,6 @@ export interface Slot {
   readonly identity: WorkerIdentity;
   /** The worker, as claims name it. */
   readonly worker: string;
-  readonly room: Room;
   readonly claim: (task: {
     readonly run: string;
     readonly activity: string;
@@ -31,22 +26,16 @@ export interface Slot {
 export async function handOver(slot: Slot): Promise<Work | undefined> {
   const { serving, identity, worker } = slot;
   const subject = taskSubject(identity.namespace, identity.agent, identity.bundle);
-  for (let tries = 0; tries < triesMax && slot.room.bytes > 0; tries += 1) {
+  for (let tries = 0; tries < triesMax; tries += 1) {
     const task = serving.dispatch.take(subject, worker);
     if (task === undefined) return undefined;
     const { run, activity, attempt } = task;
     const reply = await slot.claim({ run, activity, attempt }).catch(() => undefined);
-    if (reply?.kind === 'Work' && fits(reply, slot.room)) return reply;
+    if (reply?.kind === 'Work' && fits(reply)) return reply;
     serving.dispatch.release(run, worker);
   }
   return undefined;
 }
 
-/** Takes the room that the work needs; false when there is too little left. */
-function fits(work: Work, left: Room): boolean {
-  const { input, facts, turns, goal } = work;
-  const bytes = JSON.stringify([input, facts, turns, goal]).length;
-  if (bytes > left.bytes) return false;
-  left.bytes -= bytes;
-  return true;
-}
+const fits = ({ input, facts, turns, goal }: Work): boolean =>
+  JSON.stringify([input, facts, turns, goal]).length <= charactersMax;

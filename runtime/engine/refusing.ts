@@ -1,6 +1,6 @@
 // Owns: what is answered for a partition whose journal is not trusted or cannot be written: why, to everybody, and never "no such run".
 import type { SignalboxError } from '../../api/errors.ts';
-import { engineAsks, engineSubject, engineVerbs } from '../../api/messages/subjects.ts';
+import { engineAsks, engineRequests } from '../../api/messages/subjects.ts';
 import type { Subscription } from '../../ports/bus.ts';
 import type { EnginePorts } from './ports.ts';
 
@@ -13,7 +13,7 @@ export function serveRefusals(
 ): readonly Subscription[] {
   const refuse = (): Promise<unknown> => Promise.resolve({ ok: false, code, message });
   return [
-    ...engineVerbs.map((verb) => control.serve(engineSubject(partition, verb), refuse, { maxParallel: parallelMax })),
+    control.serve(engineRequests(partition), refuse, { maxParallel: parallelMax }),
     work.serve(engineAsks(partition), () => Promise.resolve({ kind: 'Error', code, message }), {
       maxParallel: parallelMax,
     }),

@@ -5,7 +5,6 @@
 import { z } from 'zod';
 import { isSignalboxError, SignalboxError } from '../../api/errors.ts';
 import {
-  batchAsk,
   claimAsk,
   type ClaimReply,
   completeAsk,
@@ -34,7 +33,7 @@ import { reportTurn } from '../../core/workflow/turn.ts';
 import type { Bus, Subscription } from '../../ports/bus.ts';
 import type { SchemaChecks } from '../json-schema.ts';
 import { isGenuine } from '../receipts.ts';
-import { handOver, room, type Room } from './hand-over.ts';
+import { handOver } from './hand-over.ts';
 import type { EngineMetrics } from './metrics.ts';
 import { type PresenceWatch, workerKey } from './presence.ts';
 import type { Serving } from './serving.ts';
@@ -66,25 +65,14 @@ export function serveWorkers(bus: Bus, serving: Serving, options: WorkerAskOptio
     async ({ subject, payload }) => {
       const asked = parseAsk(subject);
       if (asked === undefined || !isVerb(asked.verb)) return no('INVALID_INPUT', `nothing is served at ${subject}`);
-      const asking = { serving, options, worker: asked.worker, room: room() };
-      return asked.verb === 'batch' ? batch(asking, payload) : timed(asking, asked.verb, payload);
+      return timed({ serving, options, worker: asked.worker }, asked.verb, payload);
     },
     { maxParallel: parallelMax },
   );
   return [subscription];
 }
 
-/** Asks that came in one message are answered in one, when the last of them is. */
-async function batch(asking: Asking, payload: unknown): Promise<{ readonly replies: readonly Reply[] } | ReportReply> {
-  const parsed = batchAsk.safeParse(payload);
-  if (!parsed.success) return no('INVALID_INPUT', z.prettifyError(parsed.error).slice(0, 2_000));
-  const replies = parsed.data.asks.map(async ({ verb, ask }) =>
-    isVerb(verb) && mayShare(verb) ? timed(asking, verb, ask) : no('INVALID_INPUT', `"${verb}" cannot share a message`),
-  );
-  return { replies: await Promise.all(replies) };
-}
-
-async function timed(asking: Asking, verb: SingleVerb, payload: unknown): Promise<Reply> {
+async function timed(asking: Asking, verb: WorkerEngineVerb, payload: unknown): Promise<Reply> {
   const { metrics } = asking.options;
   const started = performance.now();
   failpoint('engine.report.received', verb);
@@ -95,21 +83,15 @@ async function timed(asking: Asking, verb: SingleVerb, payload: unknown): Promis
   return reply;
 }
 
-/** A claim's answer may be as large as a message can be. */
-const mayShare = (verb: WorkerEngineVerb): verb is SingleVerb => verb !== 'batch' && verb !== 'claim';
-
-type SingleVerb = Exclude<WorkerEngineVerb, 'batch'>;
 const isVerb = (verb: string): verb is WorkerEngineVerb => (workerEngineVerbs as readonly string[]).includes(verb);
 
 interface Asking {
   readonly serving: Serving;
   readonly options: WorkerAskOptions;
   readonly worker: WorkerIdentity;
-  /** What the answer may still carry; shared by all asks of a message. */
-  readonly room: Room;
 }
 
-async function answer(asking: Asking, verb: SingleVerb, payload: unknown): Promise<Reply> {
+async function answer(asking: Asking, verb: WorkerEngineVerb, payload: unknown): Promise<Reply> {
   try {
     switch (verb) {
       case 'claim':
@@ -218,13 +200,12 @@ async function complete(asking: Asking, ask: CompleteAsk): Promise<ReportReply> 
     return completeActivity(given, ask, checked.ok ? undefined : checked.message);
   });
   if (reply.kind !== 'Go' || ask.more !== true) return reply;
-  const { serving, worker: identity, room: left } = asking;
+  const { serving, worker: identity } = asking;
   const { worker } = ask;
   const next = await handOver({
     serving,
     identity,
     worker: keyOf(asking, ask),
-    room: left,
     claim: (task) => claim(asking, { ...task, worker }),
   });
   return next === undefined ? reply : { kind: 'Go', next };

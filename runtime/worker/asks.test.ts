@@ -1,17 +1,15 @@
 import { expect, test } from 'vitest';
 import type { ReportReply, Work } from '../../api/messages/asks.ts';
 import { asksOf } from './asks.ts';
-import { Outbox } from './outbox.ts';
 import type { Worker } from './ports.ts';
 
 test('a heartbeat that comes after the result says nothing: what the slot goes on with is in the answer to the result', async () => {
   const answered = Promise.withResolvers<ReportReply>();
   const stop: ReportReply = { kind: 'Stop', message: 'complete' };
-  const request = <T>(subject: string): Promise<T> =>
+  const ask = <T>(subject: string): Promise<T> =>
     (subject.endsWith('.complete') ? answered.promise : Promise.resolve(stop)) as Promise<T>;
   const worker = {
-    bus: { request },
-    outbox: new Outbox({ request }),
+    bus: { ask },
     clock: { now: () => 0, sleep: () => Promise.resolve() },
     identity: { namespace: 'clinic', agent: 'intake', bundle: '0' },
     settings: { name: 'one' },

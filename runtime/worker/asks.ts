@@ -47,11 +47,11 @@ export function claim(
   hint: TaskHint,
   options: { untilMs: number; signal: AbortSignal },
 ): Promise<ClaimReply> {
-  const { outbox, clock, identity } = worker;
+  const { bus, clock, identity } = worker;
   const { run, activity, attempt, partition } = hint;
   return asked<ClaimReply>(
     'claim',
-    { bus: outbox, clock, timeoutMs: engineTimeoutMs, ...options },
+    { bus, clock, timeoutMs: engineTimeoutMs, ...options },
     askEngine(identity, partition, 'claim'),
     { run, activity, attempt, ...standing(worker) },
   );
@@ -83,7 +83,7 @@ export interface AskOptions {
 }
 
 export function asksOf(worker: Worker, hint: TaskHint, options: AskOptions): Asks {
-  const { bus, outbox, clock, identity, settings } = worker;
+  const { bus, clock, identity, settings } = worker;
   let handed: Work | undefined;
   let resultOnItsWay = false;
   const { run, activity, attempt, partition } = hint;
@@ -91,7 +91,7 @@ export function asksOf(worker: Worker, hint: TaskHint, options: AskOptions): Ask
   const report = (verb: WorkerEngineVerb, payload: object, moment: string = verb): Promise<ReportReply> =>
     asked<ReportReply>(
       moment,
-      { bus: outbox, clock, timeoutMs: engineTimeoutMs, ...options },
+      { bus, clock, timeoutMs: engineTimeoutMs, ...options },
       askEngine(identity, partition, verb),
       { ...target, worker: settings.name, ...payload },
     );
@@ -119,7 +119,7 @@ export function asksOf(worker: Worker, hint: TaskHint, options: AskOptions): Ask
         retryable,
       }),
     async heartbeat() {
-      const reply = await outbox.request<ReportReply>(
+      const reply = await bus.ask<ReportReply>(
         askEngine(identity, partition, 'heartbeat'),
         { ...target, ...standing(worker) },
         heartbeatTimeoutMs,

@@ -5,7 +5,7 @@ import type { Bus } from '../../ports/bus.ts';
 import type { Clock } from '../../ports/system.ts';
 
 export interface Asking {
-  readonly bus: Pick<Bus, 'request'>;
+  readonly bus: Pick<Bus, 'ask'>;
   readonly clock: Clock;
   /** Nobody waits for the answer after this. */
   readonly untilMs: number;
@@ -31,7 +31,7 @@ export async function askUntilAnswered<T extends { readonly kind: string }>(
     let problem: Error;
     try {
       const timeout = Math.max(1, Math.min(timeoutMs, untilMs - askedAt));
-      const reply = await unlessAborted(bus.request<T>(subject, payload, timeout), signal);
+      const reply = await unlessAborted(bus.ask<T>(subject, payload, timeout), signal);
       const code = codeOf(reply);
       if (code === undefined || !passingCodes.has(code) || clock.now() >= untilMs) return reply;
       problem = new Error(code);

@@ -4,7 +4,6 @@ import { bundleToken, type WorkerIdentity } from '../../api/messages/subjects.ts
 import type { Bus, Presence } from '../../ports/bus.ts';
 import type { Clock, Log, Metrics } from '../../ports/system.ts';
 import type { SchemaChecks } from '../json-schema.ts';
-import type { Outbox } from './outbox.ts';
 import type { Activity } from './worker.ts';
 
 export interface WorkerPorts {
@@ -31,8 +30,6 @@ export interface Worker extends WorkerPorts {
   readonly identity: WorkerIdentity;
   readonly schemas: SchemaChecks;
   readonly ended: (labels: { end: string }) => void;
-  /** For asks of the engine. */
-  readonly outbox: Outbox;
   readonly activity: Activity;
   /** Slots that have nothing to do. */
   readonly free: () => number;

@@ -10,7 +10,6 @@ import { schemaChecks } from '../json-schema.ts';
 import { type ActivityEnd, runActivity } from './activity.ts';
 import { asksOf, claim } from './asks.ts';
 import { Heartbeats } from './heartbeats.ts';
-import { Outbox } from './outbox.ts';
 import { identityOf, type Worker, type WorkerPorts, type WorkerSettings } from './ports.ts';
 import { failpoint } from '../../ports/failpoint.ts';
 
@@ -44,7 +43,6 @@ export function startWorker(
     schemas: schemaChecks(),
     ended: (labels) => ended(labels),
     activity,
-    outbox: new Outbox(bus),
     free: () => Math.max(0, settings.slots - atWork.size),
   };
   const stopping = new AbortController();

@@ -123,31 +123,6 @@ describe('the happy path', () => {
     expect(seen).toEqual(['true check.1']);
   });
 
-  test('asks in one message are answered in one, each as if it were alone', async () => {
-    await stage.workflow('batched', simple());
-    scripts.set('batched', async (desk) => {
-      const { run, activity, attempt } = desk.work;
-      const ask = { run: run.id, activity, attempt, worker: desk.worker };
-      const asks = [
-        { verb: 'heartbeat', ask },
-        { verb: 'heartbeat', ask: { ...ask, attempt: 7 } },
-        { verb: 'heartbeat', ask: { ...ask, run: '' } },
-        { verb: 'claim', ask },
-        { verb: 'complete', ask: { ...ask, result: {}, verification: { approved: true, rules: [] } } },
-      ];
-      expect(await desk.ask('batch', { asks })).toMatchObject({
-        replies: [
-          { kind: 'Go' },
-          { kind: 'Stop' },
-          { kind: 'Error', code: 'INVALID_INPUT' },
-          { kind: 'Error', code: 'INVALID_INPUT' },
-          { kind: 'Go' },
-        ],
-      });
-    });
-    expect((await stage.closed(await stage.begin('batched', { n: 1 }))).outcome).toBe('success');
-  });
-
   test('a run that no object shows is not projected; it counts for the versions it keeps to, to its end', async () => {
     const held = Promise.withResolvers<void>();
     const version = await stage.workflow('unshown', simple());

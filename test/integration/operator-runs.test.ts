@@ -9,10 +9,11 @@ import type {
   FreezeRequest,
   StartRequest,
 } from '../../api/messages/asks.ts';
+import { SignalboxError } from '../../api/errors.ts';
 import type { EscalationRecord, RunSummary } from '../../api/messages/history.ts';
 import { type EngineVerb, engineSubject } from '../../api/messages/subjects.ts';
 import { partitionOf, runIdFor } from '../../core/workflow/partition.ts';
-import type { Bucket, Request, Subscription } from '../../ports/bus.ts';
+import type { Bucket, Request } from '../../ports/bus.ts';
 import type { KubeObject } from '../../ports/kube.ts';
 import { invalidFixtures, type InvalidFixture, type Manifest, validFixtures } from '../fixtures/load.ts';
 import { digestA, digestB, runSummary } from '../support/objects.ts';
@@ -31,6 +32,7 @@ beforeAll(async () => {
   plane = await startPlane({ crds: true });
   operator = await startOperator(plane);
   bus = await connectNats({ url: plane.nats.natsUrl, ...plane.nats.users.engine, name: 'test-engine' });
+  serveStands();
   runs = await bus.bucket('runs');
   escalations = await bus.bucket('escalations');
   await plane.kubectl([
@@ -67,18 +69,25 @@ const object = (kind: string, name: string, spec: object) => ({
 });
 const applyAs = (user: string, one: object) => plane.kubectl(['--as', user, 'apply', '-f', '-'], JSON.stringify(one));
 
+/** What is answered now; other verbs are as if nobody served them. */
+const stands = new Map<string, (request: Request) => Promise<unknown>>();
+function serveStands(): void {
+  const answer = async (request: Request): Promise<unknown> => {
+    const stand = stands.get(request.subject.split('.').at(-1) ?? '');
+    if (stand === undefined) throw new SignalboxError('BUS_UNREACHABLE', `nobody serves ${request.subject}`);
+    return stand(request);
+  };
+  bus.serve('engine.*.*', answer, { maxParallel: 4 });
+}
+
 /** Answers one verb of all partitions as `answer` says; keeps what was asked. */
 function engine<T>(verb: EngineVerb, answer: (asked: T) => Promise<EngineReply<unknown>>) {
   const asked: { readonly subject: string; readonly payload: T }[] = [];
-  const subscription: Subscription = bus.serve(
-    `engine.*.${verb}`,
-    async ({ subject, payload }: Request) => {
-      asked.push({ subject, payload: payload as T });
-      return answer(payload as T);
-    },
-    { maxParallel: 4 },
-  );
-  return { asked, stop: () => subscription.stop() };
+  stands.set(verb, async ({ subject, payload }) => {
+    asked.push({ subject, payload: payload as T });
+    return answer(payload as T);
+  });
+  return { asked, stop: () => stands.delete(verb) };
 }
 const ok = { ok: true, result: {} } as const;
 
@@ -153,7 +162,7 @@ describe('a run', () => {
     });
     await until('it is asked', async () => (stand.asked.length > 0 ? true : undefined));
     await new Promise((resolve) => setTimeout(resolve, 1_000));
-    await stand.stop();
+    stand.stop();
     expect(stand.asked).toHaveLength(1);
     const [{ subject, payload }] = stand.asked as [{ subject: string; payload: StartRequest }];
     const { uid = '' } = (await get('workflowrun call-1'))?.metadata ?? {};
@@ -200,7 +209,7 @@ describe('a run', () => {
     const stand = engine<StartRequest>('start', async () => ok);
     await operator.start();
     await until('it is asked', async () => (stand.asked.length > 0 ? true : undefined));
-    await stand.stop();
+    stand.stop();
     expect(stand.asked[0]?.payload.run).toBe(run);
   });
 
@@ -216,7 +225,7 @@ describe('a run', () => {
       return found?.reason === 'InputInvalid' ? found : undefined;
     });
     expect(refused.message).toBe('The engine refused to start the run: input.callId must be string');
-    await stand.stop();
+    stand.stop();
     await plane.kubectl(['-n', namespace, 'delete', 'workflowrun', 'call-3', '--timeout=10s']);
   });
 
@@ -233,8 +242,8 @@ describe('a run', () => {
     await says('Running');
     summary = runSummary({ run, namespace, status: 'Closed', outcome: 'success' });
     await says('Closed');
-    await stand.stop();
-    await shows.stop();
+    stand.stop();
+    shows.stop();
     expect(stand.asked.map(({ payload }) => payload.run)).toEqual([run]);
   });
 
@@ -252,7 +261,7 @@ describe('a run', () => {
       );
       return ok;
     };
-    const stands = [engine<FreezeRequest>('freeze', answer(true)), engine<FreezeRequest>('resume', answer(false))];
+    const both = [engine<FreezeRequest>('freeze', answer(true)), engine<FreezeRequest>('resume', answer(false))];
     for (const [suspend, status] of [
       [true, 'Frozen'],
       [false, 'Running'],
@@ -273,7 +282,7 @@ describe('a run', () => {
         (await get('workflowrun call-2'))?.status?.['status'] === status ? true : undefined,
       );
     }
-    for (const stand of stands) await stand.stop();
+    for (const stand of both) stand.stop();
     expect(asked.map(({ source, reason }) => `${source}: ${reason}`)).toEqual(
       [true, false, true, false].map((suspend) => `object: spec.suspend of WorkflowRun call-2 is ${suspend}`),
     );
@@ -288,7 +297,7 @@ describe('a run', () => {
       return ok;
     });
     await plane.kubectl(['-n', namespace, 'delete', 'workflowrun', 'call-2', '--timeout=10s']);
-    await stand.stop();
+    stand.stop();
     expect(stand.asked[0]?.payload).toMatchObject({ run, by: 'ann', reason: 'WorkflowRun call-2 was deleted' });
   });
 });
@@ -357,7 +366,7 @@ describe('an escalation and its answer', () => {
       return one?.status?.['state'] === 'Refused' ? one : undefined;
     });
     expect(condition(refused)?.reason).toBe(reason);
-    await stand.stop();
+    stand.stop();
     expect(stand.asked).toEqual([]);
   });
 
@@ -382,7 +391,7 @@ describe('an escalation and its answer', () => {
       return one?.status?.['state'] === 'Accepted' ? one : undefined;
     });
     await new Promise((resolve) => setTimeout(resolve, 1_500));
-    await stand.stop();
+    stand.stop();
     expect(stand.asked).toHaveLength(1);
     expect(stand.asked[0]?.payload).toEqual({
       namespace,
@@ -414,7 +423,7 @@ describe('an escalation and its answer', () => {
       const one = await get('decision d2');
       return one?.status?.['state'] === 'Refused' ? one : undefined;
     });
-    await stand.stop();
+    stand.stop();
     expect(late.status).toMatchObject({ message: 'Decided by bob before.' });
     expect(condition(late)?.reason).toBe('Superseded');
   });

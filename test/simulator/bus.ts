@@ -50,6 +50,8 @@ export function busOf(network: Network, owner: Process, stored: Stored): NatsBus
   const bus: Bus = {
     request: <T>(subject: string, payload: unknown, timeoutMs: number) =>
       living() ? (network.request(owner, subject, payload, timeoutMs) as Promise<T>) : never<T>(),
+    // A message there carries one ask.
+    ask: <T>(subject: string, payload: unknown, timeoutMs: number) => bus.request<T>(subject, payload, timeoutMs),
     serve(subject, answer, { queue }) {
       const stop = network.serve(owner, subject, queue, (asked, payload) => answer({ subject: asked, payload }));
       return {

@@ -219,7 +219,7 @@ export class EngineStage {
       as.dead()
         ? new Promise<T>(() => undefined)
         : this.#patiently(() =>
-            this.work.request<T>(
+            this.work.ask<T>(
               askEngine(identity, hint.partition, verb),
               { ...target, worker: as.name, ...payload },
               3_000,
@@ -272,7 +272,7 @@ export class EngineStage {
       fail: (code, retryable = true) => ask('fail', { failure: { code, message: `${code} happened` }, retryable }),
       authorize: (request) =>
         this.control
-          .request(
+          .ask(
             engineSubject(partitionOf(run, partitions), 'authorize'),
             {
               run,
@@ -294,7 +294,7 @@ export class EngineStage {
   /** Asks the owner of a run until somebody owns it. */
   ask<T>(run: string, verb: EngineVerb, payload: object): Promise<EngineReply<T>> {
     return this.#patiently(async () => {
-      const reply = await this.control.request<EngineReply<T>>(
+      const reply = await this.control.ask<EngineReply<T>>(
         engineSubject(partitionOf(run, partitions), verb),
         payload,
         3_000,

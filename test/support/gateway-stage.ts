@@ -12,7 +12,7 @@ import {
   buckets,
   bundleToken,
   catalogKeys,
-  engineSubject,
+  engineRequests,
   type GatewayVerb,
 } from '../../api/messages/subjects.ts';
 import type { Permission } from '../../api/v1alpha1/agent.ts';
@@ -134,7 +134,7 @@ export async function startGatewayStage(content: StageContent): Promise<GatewayS
   const processes = new Set<ChildProcess>();
   const worker = { namespace: stageNamespace, agent: stageAgent, bundle: bundleToken(bundle.digest) };
   const ask = async <T>(verb: GatewayVerb, payload: object, timeoutMs: number): Promise<T> => {
-    const reply = await work.request<T>(askGateway(worker, verb), payload, timeoutMs);
+    const reply = await work.ask<T>(askGateway(worker, verb), payload, timeoutMs);
     const { code } = reply as { readonly code?: string };
     return code === 'TIMEOUT' ? ask(verb, payload, timeoutMs) : reply;
   };
@@ -197,7 +197,7 @@ function serveEngine(control: NatsBus, bundle: ResolvedBundle): EngineAnswers {
       ...answers.allowed,
     };
   };
-  control.serve(engineSubject(0, 'authorize'), (request) => answer(request.payload as AuthorizeRequest), {
+  control.serve(engineRequests(0), (request) => answer(request.payload as AuthorizeRequest), {
     maxParallel: 64,
   });
   return answers;

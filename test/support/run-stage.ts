@@ -236,7 +236,7 @@ async function persist<T>(control: NatsBus, asked: Asked): Promise<T> {
   const until = Date.now() + patienceMs;
   for (;;) {
     try {
-      const reply = await control.request<EngineReply<T>>(subject, payload, 2_000);
+      const reply = await control.ask<EngineReply<T>>(subject, payload, 2_000);
       if (reply.ok) return reply.result;
       const passing = reply.code === 'NOT_OWNER' || (reply.code === 'NOT_FOUND' && !acknowledged.has(run));
       if (!passing) throw new Error(`${reply.code}: ${reply.message}`);
