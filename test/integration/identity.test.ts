@@ -4,6 +4,7 @@ import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { natsAuthCallout } from '../../adapters/identity/callout.ts';
 import { connectKube, type KubeConnection } from '../../adapters/kube/kube.ts';
 import { kubeconfigConfig } from '../../adapters/kube/kubeconfig.ts';
+import { connectNats } from '../../adapters/nats/nats.ts';
 import { jsonLog } from '../../adapters/system/log.ts';
 import { inboxPrefix, natsAudience } from '../../api/messages/subjects.ts';
 import { startIdentity } from '../../operator/identity/review.ts';
@@ -101,6 +102,7 @@ describe('a worker that connects with its projected token', () => {
     })();
     const forbidden = [
       'ask.default.sales.0123456789ab.engine.0.claim',
+      'ask.default.sales.0123456789ab.engine.0._asks',
       'task.default.sales.0123456789ab',
       'start.default.pay',
       'event.default.x',
@@ -111,6 +113,24 @@ describe('a worker that connects with its projected token', () => {
     expect(seen.filter((subject) => !subject.startsWith('_INBOX') && !subject.startsWith('$'))).toEqual([
       'ask.default.billing.0123456789ab.engine.0.claim',
     ]);
+  });
+
+  test('is told at once that an ask below another identity goes nowhere', async () => {
+    const token = await podToken('signalbox-agent-billing', 'billing-3', billing);
+    const worker = await connectNats({
+      url: plane.nats.natsUrl,
+      user: 'WORK',
+      token: () => token,
+      name: 'billing-3',
+      inboxPrefix: inboxPrefix('default', 'billing-3'),
+    });
+    const asked = ['claim', 'complete'].map((verb) =>
+      worker.ask(`ask.default.sales.0123456789ab.engine.0.${verb}`, {}, 100_000).catch((error: unknown) => error),
+    );
+    for (const reply of await Promise.all(asked)) {
+      expect(reply).toMatchObject({ code: 'BUS_UNREACHABLE', message: expect.stringMatching(/permissions violation/i) });
+    }
+    await worker.close();
   });
 
   test('may not listen to what others are answered', async () => {
