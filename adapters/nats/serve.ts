@@ -7,7 +7,15 @@
 import { headers, type Msg, type NatsConnection } from '@nats-io/transport-node';
 import { isSignalboxError, SignalboxError } from '../../api/errors.ts';
 import type { Request, Subscription } from '../../ports/bus.ts';
-import { answerText, messageOf, readAsks, refusalFrom, refusalText, sharedCharactersMax, sharedToken } from './envelope.ts';
+import {
+  answerText,
+  messageOf,
+  readAsks,
+  refusalFrom,
+  refusalText,
+  sharedCharactersMax,
+  sharedToken,
+} from './envelope.ts';
 import { decode, encode } from './wire.ts';
 
 const CODE_HEADER = 'Signalbox-Error-Code';

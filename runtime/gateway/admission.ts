@@ -70,7 +70,7 @@ export async function authorize(
   for (;;) {
     try {
       return unwrap(
-        await control.ask<AuthorizeReply | EngineReply<AuthorizeReply>>(subject, request, engineTimeoutMs),
+        await control.request<AuthorizeReply | EngineReply<AuthorizeReply>>(subject, request, engineTimeoutMs),
       );
     } catch (error) {
       if (!isPassing(error) || clock.now() >= until) throw error;

@@ -75,7 +75,9 @@ describe('asks', () => {
   });
 
   test('an answer that no message can hold is refused, and those beside it are answered', async () => {
-    const served = control.serve('engine.2.*', async ({ payload }) => 'z'.repeat(payload as number), { maxParallel: 8 });
+    const served = control.serve('engine.2.*', async ({ payload }) => 'z'.repeat(payload as number), {
+      maxParallel: 8,
+    });
     const replies = [3, 2_000_000, 4].map((size) => asking('engine.2', 'show', size).catch((error: unknown) => error));
     expect(await Promise.all(replies)).toMatchObject(['zzz', { code: 'BUS_UNREACHABLE' }, 'zzzz']);
     await served.stop();
@@ -97,14 +99,22 @@ describe('asks', () => {
 
   test('reach no subject but those below their own, whatever they call themselves', async () => {
     const heard: string[] = [];
-    const served = control.serve('ask.*.*.*.engine.0.*', async ({ subject }) => heard.push(subject), { maxParallel: 8 });
+    const served = control.serve('ask.*.*.*.engine.0.*', async ({ subject }) => heard.push(subject), {
+      maxParallel: 8,
+    });
     const say = (asks: unknown) =>
       control.connection.request('ask.clinic.a.b.engine.0._asks', JSON.stringify(asks), { timeout: 2_000 });
     for (const verb of ['complete.x', '>', '*', '', '../x', '_asks', 7]) {
       const reply = await say([[1, verb, {}]]);
       expect(reply.headers?.get('Signalbox-Error-Code')).toBe('INVALID_INPUT');
     }
-    for (const asks of ['no', { 1: 2 }, [1], [['1', 'complete', {}]], Array.from({ length: 65 }, (_, n) => [n, 'x', 1])]) {
+    for (const asks of [
+      'no',
+      { 1: 2 },
+      [1],
+      [['1', 'complete', {}]],
+      Array.from({ length: 65 }, (_, n) => [n, 'x', 1]),
+    ]) {
       expect((await say(asks)).headers?.get('Signalbox-Error-Code')).toBe('INVALID_INPUT');
     }
     expect(heard).toEqual([]);

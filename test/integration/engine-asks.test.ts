@@ -19,7 +19,14 @@ const oneTask = (agent: string): WorkflowSpec =>
     input: { type: 'object' },
     start: 'work',
     states: {
-      work: { type: 'task', agent, backup: 'none', goal: 'Work.', timeout: '1h', exits: { error: 'failed', timeout: 'failed' } },
+      work: {
+        type: 'task',
+        agent,
+        backup: 'none',
+        goal: 'Work.',
+        timeout: '1h',
+        exits: { error: 'failed', timeout: 'failed' },
+      },
       done: { type: 'terminal', outcome: 'success' },
       failed: { type: 'terminal', outcome: 'failed' },
     },
@@ -38,7 +45,13 @@ async function voice(agent: string, worker = `${agent}-0`): Promise<Voice> {
   return {
     ask: (run, verb, payload = {}) =>
       askUntilAnswered(
-        { bus: stage.work, clock, untilMs: clock.now() + 60_000, timeoutMs: 2_000, signal: new AbortController().signal },
+        {
+          bus: stage.work,
+          clock,
+          untilMs: clock.now() + 60_000,
+          timeoutMs: 2_000,
+          signal: new AbortController().signal,
+        },
         askEngine(identity, partitionOf(run, partitions), verb),
         { run, activity: 'work.1', attempt: 1, worker, ...payload },
       ),
@@ -147,23 +160,26 @@ test.each([
   ['when some are decided', 'engine.report.received/complete@20'],
   ['when their record is on disk and nobody knows', 'engine.append.after'],
   ['when some are answered, in memory', 'engine.report.decided/complete@10'],
-])('the engine is killed in the middle of a message, %s: each ask is made again, and counts once', async (_, moment) => {
-  const clerk = await voice('clerk');
-  await stage.workflow('steps', oneTask('clerk'));
-  const first = stage.engineProcess('engine-a');
-  const runs = await claimed(40, clerk);
-  await first.kill();
-  // It folds what was claimed, and is killed at the moment that only the results pass.
-  const second = stage.engineProcess('engine-b', { SIGNALBOX_FAILPOINT: moment });
-  await expect.poll(() => second.log(), { timeout: 30_000 }).toContain('serving a partition');
-  const { sizes } = listen();
-  const replies = Promise.all(runs.map((run) => clerk.ask(run, 'complete', done)));
-  await expect.poll(() => second.log(), { timeout: 30_000 }).toContain('reached');
-  expect(Math.max(...sizes)).toBe(40);
-  stage.engineProcess('engine-c');
-  expect((await replies).map(({ kind }) => kind)).toEqual(runs.map(() => 'Go'));
-  await expectDoneOnce(runs);
-});
+])(
+  'the engine is killed in the middle of a message, %s: each ask is made again, and counts once',
+  async (_, moment) => {
+    const clerk = await voice('clerk');
+    await stage.workflow('steps', oneTask('clerk'));
+    const first = stage.engineProcess('engine-a');
+    const runs = await claimed(40, clerk);
+    await first.kill();
+    // It folds what was claimed, and is killed at the moment that only the results pass.
+    const second = stage.engineProcess('engine-b', { SIGNALBOX_FAILPOINT: moment });
+    await expect.poll(() => second.log(), { timeout: 30_000 }).toContain('serving a partition');
+    const { sizes } = listen();
+    const replies = Promise.all(runs.map((run) => clerk.ask(run, 'complete', done)));
+    await expect.poll(() => second.log(), { timeout: 30_000 }).toContain('reached');
+    expect(Math.max(...sizes)).toBe(40);
+    stage.engineProcess('engine-c');
+    expect((await replies).map(({ kind }) => kind)).toEqual(runs.map(() => 'Go'));
+    await expectDoneOnce(runs);
+  },
+);
 
 test('the partition moves in the middle of a message: what the old owner does not answer, the new one does', async () => {
   const clerk = await voice('clerk');

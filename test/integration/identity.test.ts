@@ -128,7 +128,10 @@ describe('a worker that connects with its projected token', () => {
       worker.ask(`ask.default.sales.0123456789ab.engine.0.${verb}`, {}, 100_000).catch((error: unknown) => error),
     );
     for (const reply of await Promise.all(asked)) {
-      expect(reply).toMatchObject({ code: 'BUS_UNREACHABLE', message: expect.stringMatching(/permissions violation/i) });
+      expect(reply).toMatchObject({
+        code: 'BUS_UNREACHABLE',
+        message: expect.stringMatching(/permissions violation/i),
+      });
     }
     await worker.close();
   });

@@ -12,7 +12,7 @@ import {
   buckets,
   bundleToken,
   catalogKeys,
-  engineRequests,
+  engineSubject,
   type GatewayVerb,
 } from '../../api/messages/subjects.ts';
 import type { Permission } from '../../api/v1alpha1/agent.ts';
@@ -197,7 +197,7 @@ function serveEngine(control: NatsBus, bundle: ResolvedBundle): EngineAnswers {
       ...answers.allowed,
     };
   };
-  control.serve(engineRequests(0), (request) => answer(request.payload as AuthorizeRequest), {
+  control.serve(engineSubject(0, 'authorize'), (request) => answer(request.payload as AuthorizeRequest), {
     maxParallel: 64,
   });
   return answers;
