@@ -50,9 +50,9 @@ export function readAnswers(payload: unknown, what: string): readonly SharedAnsw
     throw new SignalboxError('BUS_UNREACHABLE', `${what}: the answer is no list of answers. Try again.`);
   }
   return payload.map((entry: unknown) => {
-    const [number, answer, code, message] = entry as readonly unknown[];
-    if (code === undefined) return { number: number as number, payload: answer };
-    return { number: number as number, payload: null, refusal: refusalFrom(String(code), String(message)) };
+    const [number, answer, code, message = ''] = entry as readonly [number, unknown, string?, string?];
+    if (code === undefined) return { number, payload: answer };
+    return { number, payload: null, refusal: refusalFrom(code, message) };
   });
 }
 

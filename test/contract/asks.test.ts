@@ -26,7 +26,7 @@ const codeOf = async (promise: Promise<unknown>): Promise<string> =>
 describe('asks', () => {
   const asking = (prefix: string, verb: string, payload: unknown): Promise<unknown> =>
     control.ask(`${prefix}.${verb}`, payload, 5_000);
-  const watched = (prefix: string): { readonly sizes: number[]; stop(): void } => {
+  const watched = (prefix: string): { readonly sizes: number[]; readonly stop: () => void } => {
     const sizes: number[] = [];
     const watching = control.connection.subscribe(`${prefix}._asks`, {
       callback: (_error, message) => void sizes.push(message.json<readonly unknown[]>().length),
