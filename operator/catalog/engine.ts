@@ -50,7 +50,7 @@ export class EngineDesk {
   async show(namespace: string, run: string): Promise<RunSummary | undefined> {
     const subject = engineSubject(partitionOf(run, this.#partitions), 'show');
     try {
-      const reply = await this.#bus.request<EngineReply<RunSummary>>(subject, { run, namespace }, timeoutMs);
+      const reply = await this.#bus.ask<EngineReply<RunSummary>>(subject, { run, namespace }, timeoutMs);
       return reply.ok ? reply.result : undefined;
     } catch (error) {
       if (isSignalboxError(error)) return undefined;
