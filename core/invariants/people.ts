@@ -2,7 +2,7 @@
 //   I5: open in exactly one queue, decided at most once, never dropped.   I6: an approved effect has its own decision.
 //   I11: what people see is what happened.
 import type { EscalationFacts, HistoryEvent } from '../../api/messages/history.ts';
-import { callDigest } from '../permission/digest.ts';
+import type { Calls } from './calls.ts';
 import type { Checker, FactOf, Report, Rules } from './facts.ts';
 import type { RunTrace } from './trace.ts';
 
@@ -92,7 +92,7 @@ function listed({ escalations }: FactOf<'Listed'>, runs: ReadonlyMap<string, Run
   }
 }
 
-export function approvedByTheEntitled(report: Report, rules: Rules): Checker {
+export function approvedByTheEntitled(report: Report, rules: Rules, calls: Calls): Checker {
   const answers = new Map<string, FactOf<'Answered'>>();
   const granted = new Map<string, Decided>();
   const consumed = new Map<string, string>();
@@ -115,8 +115,7 @@ export function approvedByTheEntitled(report: Report, rules: Rules): Checker {
         event.type === 'TurnProposed' &&
         rules.highRisk?.includes(`${trace.started?.workflow ?? ''}/${trace.state}`)
       ) {
-        for (const { tool, args } of event.turn.calls)
-          risky.add(callDigest({ run, activity: event.activity, tool, args }));
+        for (const call of event.turn.calls) risky.add(calls.digestOf(run, event.activity, call));
       }
       if (event.type !== 'ApprovalConsumed') return;
       const yes = granted.get(`${run} ${event.id}`);

@@ -1,7 +1,7 @@
 // Owns: what must hold of histories as such.
 //   I1: no lost run.   I9: no append by a stale owner.   I10: the same end, whoever folds; no writes at rest.   I7: one bundle.
 import type { RunSummary } from '../../api/messages/history.ts';
-import { digest } from '../canonical/canonical.ts';
+import { canonicalJson, digest } from '../canonical/canonical.ts';
 import { evolve } from '../workflow/evolve.ts';
 import { initialState, type RunState } from '../workflow/state.ts';
 import { summaryOf } from '../workflow/summary.ts';
@@ -193,6 +193,6 @@ function listedOtherwise(
 ): readonly { readonly run: string; readonly state: string }[] {
   return runs.filter((summary) => {
     const state = states.get(summary.run);
-    return state === undefined || digest(summaryOf(state)) !== digest(summary);
+    return state === undefined || canonicalJson(summaryOf(state)) !== canonicalJson(summary);
   });
 }

@@ -153,8 +153,8 @@ const flows: Readonly<Record<string, Flow>> = {
   order: {
     start: 'work',
     states: {
-      work: task('clerk', ['lookup', 'book', 'note'], { backup: 'helper' }),
-      pay: task('payer', ['charge', 'lookup']),
+      work: task('clerk', ['book', 'note'], { backup: 'helper' }),
+      pay: task('payer', ['charge']),
     },
     transitions: [
       { from: 'work', when: 'facts.ok', to: 'pay' },
@@ -168,8 +168,8 @@ const flows: Readonly<Record<string, Flow>> = {
     states: {
       ask: { type: 'approval', queue: 'night', timeout: '30s', exits: { rejected: 'refused', expired: 'late' } },
       work: task('clerk', ['note'], { backup: 'helper' }),
-      wait: { type: 'wait', for: { event: 'go', by: 'input.id' }, timeout: '20s', exits: { timeout: 'late' } },
-      more: { type: 'wait', for: { event: 'go', by: 'input.id' }, timeout: '6s', exits: { timeout: 'done' } },
+      wait: { type: 'wait', for: { event: 'go', by: 'input.id' }, timeout: '12s', exits: { timeout: 'late' } },
+      more: { type: 'wait', for: { event: 'go', by: 'input.id' }, timeout: '2s', exits: { timeout: 'done' } },
     },
     transitions: [
       { from: 'ask', to: 'work' },
@@ -196,7 +196,7 @@ const flows: Readonly<Record<string, Flow>> = {
   risky: {
     start: 'work',
     states: {
-      work: task('clerk', ['note', 'lookup'], { highRisk: true, override: 'emergency' }),
+      work: task('clerk', ['note'], { highRisk: true, override: 'emergency' }),
       look: task('helper', ['book'], { readOnly: true }),
     },
     transitions: [
@@ -206,7 +206,7 @@ const flows: Readonly<Record<string, Flow>> = {
   },
   pause: {
     start: 'rest',
-    states: { rest: { type: 'wait', for: { duration: '5s' } }, choose: { type: 'decision' } },
+    states: { rest: { type: 'wait', for: { duration: '2s' } }, choose: { type: 'decision' } },
     transitions: [
       { from: 'rest', to: 'choose' },
       { from: 'choose', when: 'input.amount > 5', to: 'refused' },

@@ -13,6 +13,8 @@ const { simulate } = await import('./simulation.ts');
 const { expected } = await import('./expected.ts');
 
 const batchSize = 100;
+/** A world's garbage is collected with the world. */
+const youngMb = 64;
 const shownFailuresMax = 3;
 /** From here on, what never occurred makes the run vacuous. */
 const seedsEnough = 10_000;
@@ -43,7 +45,10 @@ async function playAll(batches: readonly Batch[], threads: number, playing: Play
   const played: Played[] = [];
   const one = (): Promise<void> =>
     new Promise((resolve, reject) => {
-      const worker = new Worker(new URL('./batch.ts', import.meta.url), { workerData: playing });
+      const worker = new Worker(new URL('./batch.ts', import.meta.url), {
+        workerData: playing,
+        resourceLimits: { maxYoungGenerationSizeMb: youngMb },
+      });
       const next = (): void => {
         const batch = waiting.shift();
         if (batch === undefined) void worker.terminate().then(() => resolve());

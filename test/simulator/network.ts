@@ -45,7 +45,7 @@ interface Table {
   revision: number;
 }
 
-const lateMs = [20, 400, 2_500, 8_000] as const;
+const lateMs = [20, 400, 2_500, 4_500] as const;
 const memoryTables: readonly string[] = [
   buckets.owners,
   buckets.runs,

@@ -61,7 +61,7 @@ export class People {
   /** Plans the runs of this world; returns them. */
   begin(withinMs: number): readonly Planned[] {
     const { choices } = this.world;
-    const planned = Array.from({ length: 1 + choices.rarely([250, 120], 'more runs') }, (_, index): Planned => {
+    const planned = Array.from({ length: 1 + choices.rarely([200, 40], 'more runs') }, (_, index): Planned => {
       const workflow = startable[choices.below(startable.length, 'workflow')] ?? 'order';
       const key = `case-${index}`;
       return { workflow, key, run: runIdFor(namespace, workflow, key) };
@@ -76,16 +76,16 @@ export class People {
     const { choices } = this.world;
     const flagged = choices.chance(60, 'red flag');
     const input = { id: plan.key, amount: choices.below(10, 'amount'), ...(flagged ? { text: 'chest pain' } : {}) };
-    const begin = this.world.jitter.below(3_000);
+    const begin = this.world.jitter.below(1_500);
     this.#at(begin, () => this.#start(plan, input));
     if (choices.chance(150, 'started twice'))
       this.#at(begin + this.world.jitter.below(200), () => this.#start(plan, input));
     if (choices.chance(120, 'cancelled')) this.#at(choices.below(withinMs, 'cancelled when'), () => this.#cancel(plan));
     if (plan.workflow === 'visit' && !choices.chance(150, 'no event')) {
-      const at = 3_000 + choices.below(withinMs, 'event when');
+      const at = 1_000 + choices.below(withinMs, 'event when');
       this.#at(at, () => this.#event('go', plan.key, { ok: true }));
       if (choices.chance(300, 'event twice'))
-        this.#at(at + choices.below(5_000, 'event again'), () => this.#event('go', plan.key, { ok: true }));
+        this.#at(at + choices.below(3_000, 'event again'), () => this.#event('go', plan.key, { ok: true }));
     }
   }
 

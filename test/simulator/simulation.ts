@@ -34,9 +34,9 @@ export interface Options {
   readonly trace?: boolean;
 }
 
-const chaosMs = 15_000;
+const chaosMs = 8_000;
 const healMs = 240_000;
-const restMs = 4_000;
+const restMs = 2_500;
 const stepsMax = 60_000;
 
 export function simulate(seed: number, options: Options = {}): Outcome {
@@ -109,7 +109,7 @@ class Simulation {
     const settled = (): boolean => broken() || (this.#started && this.#open.size === 0 && this.people.idle);
     world.run(from + chaosMs, settled);
     if (broken()) return this.#end(false);
-    const straysMs = this.network.rates.late + this.network.rates.doubled > 0 ? 9_000 : 1_500;
+    const straysMs = this.network.rates.late + this.network.rates.doubled > 0 ? 5_000 : 1_000;
     this.faults.heal();
     this.people.sensible = true;
     const until = from + chaosMs + healMs;
