@@ -47,7 +47,11 @@ export class Calls {
     if (fact.kind === 'Applied' && fact.effect !== 'read') this.#call(fact.identity, fact.run).applied += 1;
   }
 
-  digestOf(run: string, activity: string, { tool, args }: { readonly tool: string; readonly args: JsonObject }): string {
+  digestOf(
+    run: string,
+    activity: string,
+    { tool, args }: { readonly tool: string; readonly args: JsonObject },
+  ): string {
     const key = `${run} ${activity} ${tool} ${JSON.stringify(args)}`;
     const known = this.#digests.get(key) ?? callDigest({ run, activity, tool, args });
     this.#digests.set(key, known);

@@ -45,12 +45,25 @@ export function escalationsAreKept(report: Report): Checker {
   };
 }
 
+/** What a person stopped does nothing: no step, call, timer or answer. */
+const stopped: readonly HistoryEvent['type'][] = [
+  'StateEntered',
+  'ActivityScheduled',
+  'ActivityCompleted',
+  'TurnProposed',
+  'ApprovalConsumed',
+  'WaitElapsed',
+  'EscalationDecided',
+  'EscalationExpired',
+];
 const goesOn: readonly HistoryEvent['type'][] = ['StateEntered', 'ActivityScheduled', 'ActivityCompleted'];
 /** Who cancels or runs out of time need not wait for people. */
 const endsAnyway: readonly string[] = ['cancelled', 'timedOut'];
 
 /** What is wrong with an event where it stands, undefined when nothing. */
-function misplaced({ openEscalation, escalations }: RunTrace, event: HistoryEvent): string | undefined {
+function misplaced({ openEscalation, escalations, holds }: RunTrace, event: HistoryEvent): string | undefined {
+  if (holds.size > 0 && stopped.includes(event.type))
+    return `${event.type} while ${[...holds].join(', ')} had it frozen`;
   if (event.type === 'EscalationOpened') {
     const { id, queue } = event.escalation;
     if (openEscalation !== undefined) return `escalation ${id} was opened while ${openEscalation} was open`;

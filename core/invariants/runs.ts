@@ -25,6 +25,9 @@ export function noLostRun(report: Report): Checker {
       if ((event.type === 'RunStarted') !== (trace.started === undefined))
         lost(run, `event ${event.seq} is ${event.type}`);
       if (trace.closed !== undefined) lost(run, `${event.type} after the run was closed`);
+      const startAt = trace.started?.startAt ?? 0;
+      if (event.type === 'StateEntered' && event.at < startAt)
+        lost(run, `began at ${event.at}, before its time ${startAt}`);
       causes.add(`${run} ${event.cause}`);
       if (event.type === 'TurnProposed' || event.type === 'TurnCompleted') {
         causes.add(`${run} turn/${event.activity}/${event.attempt}/${event.turn.turn}`);

@@ -3,7 +3,7 @@ import { Calls } from './calls.ts';
 import { effectsAreGranted, effectsHappenOnce, intentThenOutcome } from './effects.ts';
 import type { Checker, Fact, Report, Rules, Violation } from './facts.ts';
 import { approvedByTheEntitled, escalationsAreKept } from './people.ts';
-import { budgetHolds, nothingUnverified, secretsStayAway } from './results.ts';
+import { budgetHolds, nothingUnverified, onlyTheCurrentAttempt, secretsStayAway } from './results.ts';
 import { noLostRun, onlyTheOwnerWrites, oneBundle, routesOnce, sameEverywhere } from './runs.ts';
 import { follow, newTrace, type RunTrace } from './trace.ts';
 
@@ -19,6 +19,7 @@ const checkers: readonly ((report: Report, rules: Rules, calls: Calls) => Checke
   escalationsAreKept,
   approvedByTheEntitled,
   nothingUnverified,
+  onlyTheCurrentAttempt,
   budgetHolds,
   secretsStayAway,
 ];

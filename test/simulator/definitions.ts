@@ -9,6 +9,7 @@ import type { ToolSpec } from '../../api/v1alpha1/tool.ts';
 import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
 import type { WorkflowState } from '../../api/v1alpha1/workflow-state.ts';
 import { digest } from '../../core/canonical/canonical.ts';
+import { dueRun } from '../../core/schedule/plan.ts';
 import type { Rules } from '../../core/invariants/facts.ts';
 
 export const namespace = 'ns';
@@ -215,6 +216,17 @@ const flows: Readonly<Record<string, Flow>> = {
     triggers: [{ event: { subject: 'order.new' } }],
     key: 'input.id',
   },
+  letters: {
+    start: 'pay',
+    states: {
+      pay: { type: 'wait', for: { signal: 'paid' }, timeout: '9s', exits: { timeout: 'late' } },
+      ship: { type: 'wait', for: { signal: 'shipped' }, timeout: '9s', exits: { timeout: 'late' } },
+    },
+    transitions: [
+      { from: 'pay', to: 'ship' },
+      { from: 'ship', to: 'done' },
+    ],
+  },
   cheap: {
     start: 'work',
     states: { work: task('clerk', ['lookup', 'book'], { backup: 'helper', retry: { max: 2, backoff: '500ms' } }) },
@@ -282,7 +294,21 @@ export const workflows: Readonly<Record<string, ResolvedWorkflow>> = Object.from
   Object.entries(flows).map(([name, flow]) => [name, workflowOf(name, flow)]),
 );
 /** Those that people start. */
-export const startable = ['order', 'visit', 'rounds', 'refunds', 'risky', 'pause', 'cheap', 'trip'] as const;
+export const startable = ['order', 'visit', 'rounds', 'refunds', 'risky', 'pause', 'cheap', 'trip', 'letters'] as const;
+
+/** The clock starts this one, 4 s after the beginning of the world; only some worlds know it. */
+export const dueAt = 1_004_000;
+const nightly = workflowOf('nightly', {
+  start: 'rest',
+  states: { rest: { type: 'wait', for: { duration: '1s' } } },
+  transitions: [{ from: 'rest', to: 'done' }],
+  triggers: [{ schedule: { cron: '44 16 0 * * *' } }],
+});
+export const scheduledRun = dueRun({ namespace, workflow: 'nightly', name: 'default' }, dueAt);
+export const timetable: readonly (readonly [string, unknown])[] = [
+  [catalogKeys.workflow(namespace, 'nightly'), nightly],
+  [catalogKeys.workflowAt(nightly.digest), nightly],
+];
 
 /** The catalog bucket as the operator has written it. */
 export const catalog: readonly (readonly [string, unknown])[] = [

@@ -8,7 +8,7 @@ import { type Coverage, cover, noCoverage } from '../../core/invariants/vacuity.
 import { Watch } from '../../core/invariants/watch.ts';
 import { armFailpoints } from '../../ports/failpoint.ts';
 import { Choices } from './choices.ts';
-import { bundles, catalog, namespace, rules } from './definitions.ts';
+import { bundles, catalog, dueAt, namespace, rules, scheduledRun, timetable } from './definitions.ts';
 import { Faults } from './faults.ts';
 import { Network } from './network.ts';
 import { Outside } from './outside.ts';
@@ -84,9 +84,17 @@ class Simulation {
     this.outside = new Outside(world, (applied) => this.#see({ kind: 'Applied', ...applied }), fault);
     const stored = (subject: string, seq: number, bytes: Uint8Array): void => this.#stored(subject, seq, bytes);
     const host: Host = { network: this.network, outside: this.outside, stored };
-    this.people = new People(this.network, stored, { see: (fact) => this.#see(fact), fault });
+    this.people = new People(this.network, stored, {
+      see: (fact) => this.#see(fact),
+      fault,
+      enginesSleep: (ms) => this.faults.enginesSleep(ms),
+      areLate: () => this.faults.latePeople,
+    });
     const table = this.network.table(buckets.catalog);
-    for (const [key, value] of catalog) table.rows.set(key, { value, revision: 1, deleted: false, at: 0 });
+    const scheduled = world.choices.chance(40, 'schedule');
+    if (scheduled) world.after(dueAt - 300 - world.now, 'due soon', undefined, () => this.#dueSoon());
+    for (const [key, value] of scheduled ? [...catalog, ...timetable] : catalog)
+      table.rows.set(key, { value, revision: 1, deleted: false, at: 0 });
     this.faults = new Faults(this.network, this.outside, {
       fault,
       recovered: (after) => this.#see({ kind: 'Recovered', after }),
@@ -98,6 +106,13 @@ class Simulation {
       const names = agent === 'clerk' ? ['clerk1', 'clerk2'] : [agent];
       for (const name of names) this.#process(name, 'worker', (owner) => worker(host, owner, agent));
     }
+  }
+
+  /** What an engine knew of before it was due must be started. */
+  #dueSoon(): void {
+    if (this.network.table(buckets.schedules).rows.size === 0) return;
+    this.#open.add(scheduledRun);
+    this.#see({ kind: 'Acknowledged', what: 'start', run: scheduledRun, seq: 0 });
   }
 
   run(): void {
