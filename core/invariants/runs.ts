@@ -127,6 +127,11 @@ export function sameEverywhere(report: Report): Checker {
           report({ invariant: 'I10', run, sentence: `took bus event ${event.id} twice` });
         taken.add(`${run} ${event.id}`);
       }
+      if (event.type === 'SignalReceived') {
+        if (taken.has(`${run} signal ${event.id}`))
+          report({ invariant: 'I10', run, sentence: `took signal ${event.id} twice` });
+        taken.add(`${run} signal ${event.id}`);
+      }
       states.set(run, evolve(states.get(run) ?? initialState(run), event));
       digests.delete(run);
     },
