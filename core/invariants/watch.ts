@@ -5,6 +5,7 @@ import type { Checker, Fact, Report, Rules, Violation } from './facts.ts';
 import { approvedByTheEntitled, escalationsAreKept } from './people.ts';
 import { budgetHolds, nothingUnverified, onlyTheCurrentAttempt, secretsStayAway } from './results.ts';
 import { noLostRun, onlyTheOwnerWrites, oneBundle, routesOnce, sameEverywhere } from './runs.ts';
+import { noOrphans, rollbackCompletes, tenantsApart } from './tenants.ts';
 import { follow, newTrace, type RunTrace } from './trace.ts';
 
 const checkers: readonly ((report: Report, rules: Rules, calls: Calls) => Checker)[] = [
@@ -22,6 +23,9 @@ const checkers: readonly ((report: Report, rules: Rules, calls: Calls) => Checke
   onlyTheCurrentAttempt,
   budgetHolds,
   secretsStayAway,
+  rollbackCompletes,
+  noOrphans,
+  tenantsApart,
 ];
 
 /** Facts that a violation report holds at most: the first ones tell the story. */

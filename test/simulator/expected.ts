@@ -18,8 +18,7 @@ const processes = ['engine', 'worker', 'gateway'].flatMap((role) => [
 ]);
 
 /** Moments of the operator, and of what these worlds do not have. */
-const absent =
-  /^operator\.|^engine\.(?:http|blob)|\/(?:hook|list|show|history)$/;
+const absent = /^operator\.|^engine\.(?:http|blob)|\/(?:hook|list|show|history)$/;
 
 /** Those that any thousand worlds have. */
 const events = [

@@ -124,7 +124,8 @@ class Simulation {
     const settled = (): boolean => broken() || (this.#started && this.#open.size === 0 && this.people.idle);
     world.run(from + chaosMs, settled);
     if (broken()) return this.#end(false);
-    const straysMs = this.network.rates.late + this.network.rates.doubled > 0 ? 5_000 : 1_000;
+    const { lost, late, doubled } = this.network.rates;
+    const straysMs = lost + late + doubled > 0 ? 6_000 : 1_000;
     this.faults.heal();
     this.people.sensible = true;
     const until = from + chaosMs + healMs;
