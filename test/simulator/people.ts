@@ -41,6 +41,8 @@ export interface Told {
 /** How long a request is repeated before whoever asked gives up. */
 const triesMax = 12;
 
+const hold = (run: string): FreezeRequest => ({ namespace, run, source: 'person', by: 'ann', reason: 'wait' });
+
 export class People {
   readonly world: World;
   readonly #network: Network;
@@ -100,17 +102,19 @@ export class People {
     }
   }
 
-  /** Whoever freezes a run resumes it. */
   #planFreeze({ run }: Planned): void {
-    const { choices } = this.world;
-    const request: FreezeRequest = { namespace, run, source: 'person', by: 'ann', reason: 'wait' };
-    this.#at(500 + choices.below(5_000, 'frozen when'), () => {
-      void this.#persist(run, 'freeze', request).then((done) => {
+    this.#at(500 + this.world.choices.below(5_000, 'frozen when'), () => {
+      void this.#persist(run, 'freeze', hold(run)).then((done) => {
         if (done === undefined) return;
         this.#tell.see({ kind: 'Acknowledged', what: 'event', run, seq: 1, cause: 'freeze/person/ann' });
-        this.#at(500 + choices.below(4_000, 'frozen for'), () => void this.#persist(run, 'resume', request));
       });
     });
+  }
+
+  /** Whoever freezes a run resumes it, also one that a late copy of the request has frozen again. */
+  frozen(run: string): void {
+    const after = 500 + this.world.choices.below(4_000, 'frozen for');
+    this.#at(after, () => void this.#persist(run, 'resume', hold(run)));
   }
 
   #planReadOnly({ run }: Planned): void {

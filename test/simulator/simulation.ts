@@ -211,6 +211,7 @@ class Simulation {
     // Whoever takes over is under way before it has begun.
     if (event.type === 'FallbackRequested') this.#open.add(event.run);
     if (event.type === 'RunClosed') this.#open.delete(run);
+    if (event.type === 'RunFrozen' && event.source === 'person') this.people.frozen(run);
     if (event.type === 'EscalationOpened') this.people.asked(run, event.escalation);
     if (event.type !== 'TurnProposed' && event.type !== 'TurnCompleted') return;
     for (const call of event.turn.calls) {
