@@ -39,7 +39,9 @@ export class Calls {
   }
 
   follow(trace: RunTrace, event: HistoryEvent): void {
-    if (event.type === 'TurnProposed' || event.type === 'TurnCompleted') this.#turn(trace, event.turn);
+    if (event.type === 'TurnProposed' || event.type === 'TurnCompleted') {
+      this.#turn(trace, event.turn, event.type === 'TurnProposed');
+    }
   }
 
   see(fact: Fact): void {
@@ -58,12 +60,14 @@ export class Calls {
     return known;
   }
 
-  #turn({ run, activity, readOnly }: RunTrace, turn: Turn): void {
+  /** What a call may do is settled when it is proposed, not when it is reported. */
+  #turn({ run, activity, readOnly }: RunTrace, turn: Turn, anew: boolean): void {
     if (activity === undefined) return;
     const { activity: id, agent, state } = activity;
     for (const call of turn.calls) {
       const known = this.#call(this.digestOf(run, id, call), run);
-      known.proposed = { tool: call.tool, agent, state, activity: id, readOnly };
+      if (anew || known.proposed === undefined)
+        known.proposed = { tool: call.tool, agent, state, activity: id, readOnly };
     }
     for (const call of turn.results) this.#call(this.digestOf(run, id, call), run).told.add(call.outcome);
   }

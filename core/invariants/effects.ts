@@ -119,7 +119,9 @@ function toldFalsely(turn: Turn, calls: Calls): readonly string[] {
 
 /** Why an entry may not follow the one before, undefined when it may. */
 function outOfOrder(before: LedgerEntryFact | undefined, entry: LedgerEntryFact, skewMs: number): string | undefined {
-  if (before === undefined) return entry.state === 'open' ? undefined : `a ledger entry began as ${entry.state}`;
+  // One that is denied before it began is refused at once.
+  const mayBegin = entry.state === 'open' || entry.state === 'refused';
+  if (before === undefined) return mayBegin ? undefined : `a ledger entry began as ${entry.state}`;
   if (before.state === 'done') return `a ledger entry that was done became ${entry.state}`;
   if (before.state === 'ambiguous') return `an ambiguous ledger entry became ${entry.state}: it may act again`;
   if (before.state !== 'open' || entry.state !== 'open') return undefined;

@@ -24,7 +24,7 @@ export function escalationsAreKept(report: Report): Checker {
   return {
     event(trace, event) {
       runs.set(trace.run, trace);
-      const sentence = misplaced(trace, event);
+      const sentence = thoughFrozen(trace, event) ?? misplaced(trace, event);
       if (sentence !== undefined) wrong(trace.run, sentence);
       if (event.type === 'EscalationExpired') end(trace, event.id, 'expired');
       if (event.type !== 'EscalationDecided') return;
@@ -60,10 +60,12 @@ const goesOn: readonly HistoryEvent['type'][] = ['StateEntered', 'ActivitySchedu
 /** Who cancels or runs out of time need not wait for people. */
 const endsAnyway: readonly string[] = ['cancelled', 'timedOut'];
 
+function thoughFrozen({ holds }: RunTrace, { type }: HistoryEvent): string | undefined {
+  return holds.size > 0 && stopped.includes(type) ? `${type} while ${[...holds].join(', ')} had it frozen` : undefined;
+}
+
 /** What is wrong with an event where it stands, undefined when nothing. */
-function misplaced({ openEscalation, escalations, holds }: RunTrace, event: HistoryEvent): string | undefined {
-  if (holds.size > 0 && stopped.includes(event.type))
-    return `${event.type} while ${[...holds].join(', ')} had it frozen`;
+function misplaced({ openEscalation, escalations }: RunTrace, event: HistoryEvent): string | undefined {
   if (event.type === 'EscalationOpened') {
     const { id, queue } = event.escalation;
     if (openEscalation !== undefined) return `escalation ${id} was opened while ${openEscalation} was open`;

@@ -1,6 +1,6 @@
 // Owns: what must hold of histories as such.
 //   I1: no lost run.   I9: no append by a stale owner.   I10: the same end, whoever folds; no writes at rest.   I7: one bundle.
-import type { RunSummary } from '../../api/messages/history.ts';
+import type { HistoryEvent, RunSummary } from '../../api/messages/history.ts';
 import { canonicalJson, digest } from '../canonical/canonical.ts';
 import { evolve } from '../workflow/evolve.ts';
 import { initialState, type RunState } from '../workflow/state.ts';
@@ -25,9 +25,7 @@ export function noLostRun(report: Report): Checker {
       if ((event.type === 'RunStarted') !== (trace.started === undefined))
         lost(run, `event ${event.seq} is ${event.type}`);
       if (trace.closed !== undefined) lost(run, `${event.type} after the run was closed`);
-      const startAt = trace.started?.startAt ?? 0;
-      if (event.type === 'StateEntered' && event.at < startAt)
-        lost(run, `began at ${event.at}, before its time ${startAt}`);
+      for (const sentence of beganEarly(trace, event)) lost(run, sentence);
       causes.add(`${run} ${event.cause}`);
       if (event.type === 'TurnProposed' || event.type === 'TurnCompleted') {
         causes.add(`${run} turn/${event.activity}/${event.attempt}/${event.turn.turn}`);
@@ -62,6 +60,11 @@ export function noLostRun(report: Report): Checker {
         if (!runs.has(run)) lost(run, `was to take over from ${by}, and never started`);
     },
   };
+}
+
+function beganEarly({ started }: RunTrace, { type, at }: HistoryEvent): readonly string[] {
+  const startAt = started?.startAt ?? 0;
+  return type === 'StateEntered' && at < startAt ? [`began at ${at}, before its time ${startAt}`] : [];
 }
 
 /** What is missing from a run when everything has had its time. */

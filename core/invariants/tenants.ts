@@ -1,5 +1,6 @@
 // Owns: what must hold of what the control plane does, and between tenants.
 //   I8: a rollback completes from any crash point.   I12: no orphans after delete.   I15: no tenant reads, writes or starves another.
+import type { HistoryEvent } from '../../api/messages/history.ts';
 import type { Checker, FactOf, Report, Rules } from './facts.ts';
 import type { RunTrace } from './trace.ts';
 
@@ -69,6 +70,9 @@ interface Waiting {
   overtaken: number;
 }
 
+/** Whoever waits for people, or is over, waits for no worker. */
+const noWorker: readonly HistoryEvent['type'][] = ['EscalationOpened', 'RunFrozen', 'RunClosed'];
+
 /** Nothing of one namespace reaches another, and none waits while the others go on and on. */
 export function tenantsApart(report: Report, rules: Rules): Checker {
   const runs = new Map<string, RunTrace>();
@@ -98,9 +102,7 @@ export function tenantsApart(report: Report, rules: Rules): Checker {
         waiting.set(run, { namespace: trace.started?.namespace ?? '', activity, overtaken: 0 });
       }
       if (event.type === 'TurnProposed' || event.type === 'TurnCompleted') begun(trace);
-      // Whoever waits for people, or is over, waits for no worker.
-      if (event.type === 'EscalationOpened' || event.type === 'RunFrozen' || event.type === 'RunClosed')
-        waiting.delete(run);
+      if (noWorker.includes(event.type)) waiting.delete(run);
     },
     see(fact) {
       if (fact.kind === 'Crossed' && fact.let) {
