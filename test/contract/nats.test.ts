@@ -1,4 +1,4 @@
-import { StorageType } from '@nats-io/jetstream';
+import { DiscardPolicy, StorageType } from '@nats-io/jetstream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isSignalboxError } from '../../api/errors.ts';
 import { textOf } from '../../core/journal/record-text.ts';
@@ -177,6 +177,21 @@ describe('requests', () => {
     await Promise.all(Array.from({ length: 12 }, () => control.request('engine.0.history', {}, 2_000)));
     expect(most).toBe(3);
     await served.stop();
+  });
+});
+
+describe('publishing', () => {
+  test('what no stream stores, or a full one, is refused; what has an id is stored once', async () => {
+    expect(await codeOf(control.publish('few.nobody', {}))).toBe('BUS_UNREACHABLE');
+    const limits = { max_msgs: 2, discard: DiscardPolicy.New };
+    await control.manager.streams.add({ name: 'FEW', subjects: ['few'], storage: StorageType.Memory, ...limits });
+    await control.publish('few', { n: 1 }, { id: 'one' });
+    await control.publish('few', { n: 1 }, { id: 'one' });
+    await control.publish('few', { n: 2 });
+    const { state } = await control.manager.streams.info('FEW');
+    expect(state.messages).toBe(2);
+    await expect(control.publish('few', { n: 3 })).rejects.toThrow(/publish few: .*maximum messages exceeded/);
+    await control.manager.streams.delete('FEW');
   });
 });
 
