@@ -25,6 +25,7 @@ import { decisionController } from './decision/controller.ts';
 import { escalationController } from './escalation/controller.ts';
 import { escalationPolicyController } from './escalationpolicy/controller.ts';
 import { gatewayController } from './gateway/controller.ts';
+import { namespaceController } from './namespace/controller.ts';
 import { modelController } from './model/controller.ts';
 import { toolController } from './tool/controller.ts';
 import { workflowController } from './workflow/controller.ts';
@@ -104,6 +105,7 @@ export function assemble(systems: Systems, pods: PodSettings): Assembled {
       bundleController(versions, perform),
       agentController(pods, versions, perform),
       gatewayController(pods),
+      namespaceController(perform),
       workflowController(versions, perform),
       workflowRunController(desk),
       escalationController(),

@@ -351,6 +351,13 @@ export interface AwaitRequest {
 export type AwaitedRun = RunSummary & { readonly facts?: JsonObject };
 /** Every engine verb answers with a result or a coded error. */
 export type EngineReply<T> =
-  { readonly ok: true; readonly result: T } | { readonly ok: false; readonly code: string; readonly message: string };
+  | { readonly ok: true; readonly result: T }
+  | {
+      readonly ok: false;
+      readonly code: string;
+      readonly message: string;
+      /** When it is worth asking again. */
+      readonly retryAfterMs?: number;
+    };
 
 export type { AgentSnapshot };

@@ -51,6 +51,8 @@ export const engineVerbs = [
   'child',
   'child-closed',
   'project',
+  'tenant',
+  'status',
 ] as const;
 export type EngineVerb = (typeof engineVerbs)[number];
 export const workerEngineVerbs = ['claim', 'turn', 'complete', 'fail', 'heartbeat'] as const;
@@ -121,6 +123,7 @@ export const catalogKeys = {
   agent: (namespace: string, name: string): string => `agent.${namespace}.${name}`,
   bundle: (digest: string): string => `bundle.${digest.replace(/^sha256:/, '')}`,
   workflow: (namespace: string, name: string): string => `workflow.${namespace}.${name}`,
+  tenant: (namespace: string): string => `tenant.${namespace}`,
   workflowAt: (digest: string): string => `workflow-at.${digest.replace(/^sha256:/, '')}`,
 } as const;
 

@@ -76,3 +76,35 @@ test('status of a stopped instance says how to start it', () => {
   expect(text).toContain('not running');
   expect(text).toContain('next: signalbox up');
 });
+
+const partition = (number: number, engine: string, over = {}) => ({
+  partition: number,
+  engine,
+  runs: { Running: 2, Waiting: 5, Frozen: 1, Closed: 40 },
+  parked: 0,
+  tasks: { waiting: 3, claimed: 2 },
+  fullness: 0.124,
+  tenants: [],
+  ...over,
+});
+
+test('status of the work at 80 columns: who serves what, and what is wrong in sentences', async () => {
+  const work = {
+    partitions: [
+      partition(0, 'signalbox-engine-7f9c6d5b8-k8x2p'),
+      partition(1, 'signalbox-engine-7f9c6d5b8-zz9zz', { parked: 2, fullness: 0.83 }),
+      { partition: 2, code: 'JOURNAL_NEWER', message: 'JOURNAL_2 record 9 has version 2' },
+    ],
+    deadLetters: [{ namespace: 'clinic', reason: 'poison', open: 2 }],
+    limits: [],
+    says: [
+      'Partition 2 is not served: JOURNAL_2 record 9 has version 2.',
+      '2 dead letters wait for a person in namespace clinic (2 poison); see signalbox deadletters list -n clinic.',
+    ],
+  };
+  const text = `${statusText(running, { columns: 80 }, work)}\n`;
+  for (const line of text.split('\n')) expect(widthOf(line), line).toBeLessThanOrEqual(80);
+  await expect(text).toMatchFileSnapshot('../golden/status.work.80.txt');
+  const silent = statusText(running, { columns: 80 }, { problem: 'no ready pod' });
+  expect(silent).toContain('The engine says nothing: no ready pod');
+});

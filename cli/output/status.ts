@@ -1,5 +1,7 @@
 // Owns: how the local control plane looks to people.
 import type { LocalStatus, PodLine, ServerLine } from '../local-plane.ts';
+import type { Work } from '../engine/system-status.ts';
+import { workText } from './work.ts';
 import { mebibytes, span } from './quantity.ts';
 import { oneLine, type Paint, plain } from './style.ts';
 import { type Column, table } from './table.ts';
@@ -49,13 +51,15 @@ const podColumns: readonly Column<PodLine>[] = [
   },
 ];
 
-export function statusText(status: LocalStatus, options: StatusOptions): string {
+/** `work`: what the engine says of itself. */
+export function statusText(status: LocalStatus, options: StatusOptions, work?: Work): string {
   const paint = options.paint ?? plain;
   if (!status.running) return stopped(status);
   const sections = [
     heading(status, paint),
     table(status.servers, serverColumns, options).join('\n'),
     status.pods.length === 0 ? 'No pods run yet.' : table(status.pods, podColumns, options).join('\n'),
+    ...(work === undefined ? [] : [workText(work, options)]),
     facts(status, paint, options.columns),
     next(status),
   ];

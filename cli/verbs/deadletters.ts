@@ -51,7 +51,7 @@ function listVerb(host: Host): Command {
     .summary('list them')
     .description('Lists letters that wait for a decision, the newest first.')
     .addOption(new Option('--reason <reason>', 'only of this reason').choices(Object.keys(deadLetterReasons)))
-    .option('--group <group>', 'only of this group: the same reason, origin and code')
+    .option('--group <id>', 'only of this group: the same reason, origin and code; its id is in `show` and in -o wide')
     .option('--all', 'also those that were tried again or dropped in the last seven days')
     .addOption(new Option('--limit <number>', 'at most so many').argParser(positiveArgument).default(100));
   withEngine(withOutput(command));
@@ -77,6 +77,10 @@ async function list(host: Host, options: ListOptions): Promise<void> {
   await printList(host.screen, letters, { columns, name: ({ id }) => id, empty }, { format: options.output });
   const first = letters.find(({ state }) => state === 'Open');
   if (first !== undefined && ['table', 'wide'].includes(options.output)) {
+    const alike = letters.filter((letter) => letter.group === first.group).length;
+    if (group === undefined && alike > 1) {
+      host.screen.note(`next: signalbox deadletters list --group ${first.group}${engine.again}, ${alike} of one cause`);
+    }
     host.screen.note(`next: signalbox deadletters show ${first.id}${engine.again}`);
   }
   noteMore(host.screen, letters.length, { ...options, max: limitMax });

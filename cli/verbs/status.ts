@@ -1,4 +1,5 @@
 import { Command } from 'commander';
+import { workOf } from '../engine/system-status.ts';
 import { Ended, exitCodes } from '../failure.ts';
 import type { Host } from '../host.ts';
 import type { LocalStatus } from '../local-plane.ts';
@@ -19,8 +20,9 @@ export function statusVerb(host: Host): Command {
         new Command('status')
           .summary('its servers and pods, and what to type next')
           .description(
-            'Shows each server and pod of the local instance with process, memory, ports and restarts, whether NATS ' +
-              'really writes to disk before it acknowledges, and what to type next. Ends with 3 when it is not running.',
+            'Shows each server and pod of the local instance with process, memory, ports and restarts; which engine serves ' +
+              'which partition, what stands still, what was given up, which limits are near; whether NATS really writes to ' +
+              'disk before it acknowledges, and what to type next. Ends with 3 when it is not running.',
           ),
       ),
       ['table', 'wide', 'json', 'yaml'],
@@ -40,9 +42,11 @@ async function status(host: Host, options: Options): Promise<void> {
   let last: LocalStatus | undefined;
   const shown = async (): Promise<string> => {
     last = await plane.status(options);
-    if (isDocument(options.output)) return documentText(last, options.output);
+    const work = last.running ? await workOf(host, options) : undefined;
+    const whole = work === undefined ? last : { ...last, work };
+    if (isDocument(options.output)) return documentText(whole, options.output);
     const { columns, paint } = host.screen;
-    return `${statusText(last, { columns, wide: options.output === 'wide', paint })}\n`;
+    return `${statusText(last, { columns, wide: options.output === 'wide', paint }, work)}\n`;
   };
   if (options.watch === true) return watched(host, shown);
   host.screen.raw(await shown());

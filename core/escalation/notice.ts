@@ -57,7 +57,7 @@ export function lettersNotice(group: readonly DeadLetter[]): EscalationRecord | 
     escalation: notice({
       id: lettersRun(first.group),
       signal: 'deadLetter',
-      question: `Given up (${reason}), ${what}: ${cause.message}. Approve: try every letter of the group again. Reject: drop them. Look first: signalbox deadletters list --group ${first.group}`,
+      question: `Given up (${reason}), ${what}: ${cause.message}. Approve: try every letter of the group again. Reject: drop them. Look first: signalbox deadletters list -n ${namespace} --group ${first.group}`,
       evidence: [
         deadLetterReasons[reason],
         ...open

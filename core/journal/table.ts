@@ -186,9 +186,12 @@ export class RunTable {
       .map((slot) => this.#names[slot] ?? '');
   }
 
-  counts(): Readonly<Record<RunStatus, number>> {
+  /** Of all runs, or of those of a namespace. */
+  counts(namespace?: string): Readonly<Record<RunStatus, number>> {
+    const groups = namespace === undefined ? undefined : this.#groups.fitting(namespace, undefined);
     const counted = statuses.map(() => 0);
     for (const slot of this.#slots.values()) {
+      if (groups?.has(this.#columns.group[slot] ?? 0) === false) continue;
       const status = this.#columns.status[slot] ?? 0;
       counted[status] = (counted[status] ?? 0) + 1;
     }

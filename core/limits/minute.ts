@@ -37,3 +37,10 @@ export function grantCalls(
   const same = recent.find((known) => known.slot === slot)?.calls ?? 0;
   return { granted, next: { slots: [...before, { slot, calls: same + granted }] } };
 }
+
+/** Calls that may be within the minute before now. */
+export function callsOfMinute(count: MinuteCount | undefined, now: number): number {
+  const slot = Math.floor(now / slotMs);
+  const recent = (count?.slots ?? []).filter((known) => known.slot > slot - slotsOfAMinute);
+  return recent.reduce((sum, known) => sum + known.calls, 0);
+}

@@ -3,9 +3,17 @@ import { SignalboxError } from '../../api/errors.ts';
 import type { AgentSnapshot, ResolvedBundle, ResolvedWorkflow } from '../../api/messages/catalog.ts';
 import { buckets, catalogKeys } from '../../api/messages/subjects.ts';
 import { type Definition, unknownStates } from '../../core/workflow/definition.ts';
+import type { TenantBounds } from '../../core/tenant/bounds.ts';
 import type { Schedule } from '../../core/schedule/plan.ts';
 import type { Bucket, Bus } from '../../ports/bus.ts';
 import type { Log } from '../../ports/system.ts';
+
+export interface CallLimit {
+  readonly namespace: string;
+  readonly kind: 'tool' | 'model';
+  readonly name: string;
+  readonly perMinute: number;
+}
 
 const RETRY_MS = 1_000;
 
@@ -97,6 +105,24 @@ export class Catalog {
   /** The current version. */
   workflow(namespace: string, name: string): ResolvedWorkflow | undefined {
     return this.#entries.get(catalogKeys.workflow(namespace, name)) as ResolvedWorkflow | undefined;
+  }
+
+  /** What its platform team has declared. */
+  tenant(namespace: string): TenantBounds | undefined {
+    return this.#entries.get(catalogKeys.tenant(namespace)) as TenantBounds | undefined;
+  }
+
+  /** Tools and models that bundles use, with a bound per minute; each once. */
+  callLimits(): readonly CallLimit[] {
+    const found = new Map<string, CallLimit>();
+    for (const { namespace, tools, models } of this.#bundles.values()) {
+      const add = (kind: CallLimit['kind'], name: string, perMinute: number | undefined): void => {
+        if (perMinute !== undefined) found.set(`${namespace}.${kind}.${name}`, { namespace, kind, name, perMinute });
+      };
+      for (const [name, { spec }] of Object.entries(tools)) add('tool', name, spec.limits?.perMinute);
+      for (const [name, { spec }] of Object.entries(models)) add('model', name, spec.limits?.requestsPerMinute);
+    }
+    return [...found.values()];
   }
 
   /** Current workflows of a namespace. */

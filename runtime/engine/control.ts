@@ -35,9 +35,12 @@ import type { SchemaChecks } from '../json-schema.ts';
 import type { Catalog } from './catalog.ts';
 import { waitMsMax } from './endings.ts';
 import type { DiskWatch } from './disk-watch.ts';
+import { refused } from './forward.ts';
 import type { EngineMetrics } from './metrics.ts';
 import type { Serving } from './serving.ts';
 import { takeSignal } from './signals.ts';
+import { partitionStatus } from './system-status.ts';
+import type { Admitted, Tenants } from './tenants.ts';
 import { assertFreeKey, checkInput, currentWorkflow } from './start.ts';
 import { saysNo } from './says-no.ts';
 import { failpoint } from '../../ports/failpoint.ts';
@@ -47,6 +50,9 @@ export interface ControlOptions {
   readonly checks: SchemaChecks;
   readonly metrics: EngineMetrics;
   readonly disk: DiskWatch;
+  readonly tenants: Tenants;
+  /** Its name. */
+  readonly engine: string;
   readonly now: () => number;
   /** The answer to a question about dead letters; undefined when it is about a run. */
   readonly decideGroup: (request: DecideRequest) => Promise<EngineReply<unknown> | undefined>;
@@ -131,7 +137,7 @@ async function decided(decide: () => Promise<EngineReply<unknown>>): Promise<Eng
   try {
     return await decide();
   } catch (error) {
-    if (isSignalboxError(error)) return { ok: false, code: error.code, message: error.message };
+    if (isSignalboxError(error)) return refused(error);
     if (error instanceof z.ZodError) return { ok: false, code: 'INVALID_INPUT', message: z.prettifyError(error) };
     throw error;
   }
@@ -175,11 +181,24 @@ function handlersOf(options: ControlOptions): Readonly<Record<EngineVerb, Handle
       const request = payload as AuthorizeRequest;
       return { ok: true, result: await serving.act(request.run, (given) => authorizeCall(given, request)) };
     },
-    signal: (serving, payload) => takeSignal(serving, payload as SignalRequest, options.checks),
+    signal: async (serving, payload) => {
+      serving.room.assertWork();
+      return takeSignal(serving, payload as SignalRequest, options.checks);
+    },
     deliver: async (serving, payload) => {
       options.catalog.assertSynced();
+      serving.room.assertWork();
       return { ok: true, result: await deliver(serving, payload as DeliverRequest) };
     },
+    ...readersOf(options),
+  };
+}
+
+type Reads = 'show' | 'history' | 'list' | 'project' | 'tenant' | 'status' | 'await';
+
+/** What changes no run. */
+function readersOf({ tenants, engine }: ControlOptions): Readonly<Record<Reads, Handler>> {
+  return {
     show: async (serving, payload) => {
       const { run, namespace } = runOnly.parse(payload);
       return { ok: true, result: await serving.look(run, (state) => summaryOf(inside({ state }, namespace).state)) };
@@ -192,6 +211,8 @@ function handlersOf(options: ControlOptions): Readonly<Record<EngineVerb, Handle
       serving.projections.touch([run]);
       return { ok: true, result: { run } };
     },
+    tenant: (serving, payload) => tenants.answer(serving, payload),
+    status: async (serving) => ({ ok: true, result: await partitionStatus(serving, tenants, engine) }),
     await: async (serving, payload) => ({ ok: true, result: await waitFor(serving, payload as AwaitRequest) }),
   };
 }
@@ -209,33 +230,45 @@ async function start(
   request: StartRequest,
   options: ControlOptions,
 ): Promise<EngineReply<RunSummary>> {
-  const { catalog, checks, now } = options;
-  const known = serving.partition.state(request.run);
-  if (known === undefined) {
-    if (fromOutside.has(request.source)) assertFreeKey(request.key);
-    serving.assertRoom();
-    options.disk.assertWritable();
-    await catalog.prepare(request.namespace, request.workflow);
-    // A branch has the input of its parent, which was checked when that was started.
-    if (request.branch === undefined) {
-      checkInput(checks, currentWorkflow(catalog, request.namespace, request.workflow), request.input);
-    }
+  const known = serving.partition.state(request.run) !== undefined;
+  const admitted = known ? undefined : await admit(serving, request, options);
+  let started = false;
+  try {
+    const reply = await serving.partition.submit(request.run, (state) => {
+      if (state !== undefined) return { events: [], reply: otherInput(state, request) ?? { ok: true as const } };
+      started = true;
+      return begin(request, options);
+    });
+    if (!reply.ok) return reply;
+  } finally {
+    admitted?.done(started);
   }
-  const reply = await serving.partition.submit(request.run, (state) => {
-    if (state !== undefined) return { events: [], reply: otherInput(state, request) ?? { ok: true as const } };
-    const digest =
-      request.branch?.workflowDigest ?? currentWorkflow(catalog, request.namespace, request.workflow).digest;
-    const definition = catalog.definition(digest);
-    if (definition === undefined) {
-      const unknown = catalog.unknownIn(digest);
-      throw new SignalboxError('NOT_OWNER', unknown ?? 'the catalog is still being read; ask again');
-    }
-    const agents = (name: string) => catalog.agent(request.namespace, name);
-    return startRun({ definition, now: now(), request, agents });
-  });
-  if (!reply.ok) return reply;
   // What happened since is told only when it is on disk, too.
   return { ok: true, result: await serving.look(request.run, summaryOf) };
+}
+
+/** Whether a new run may come: there is room, its input fits, and its namespace may start one. */
+async function admit(serving: Serving, request: StartRequest, options: ControlOptions): Promise<Admitted | undefined> {
+  const { catalog, checks, disk, tenants } = options;
+  const { namespace, workflow, source, branch, input } = request;
+  if (fromOutside.has(source)) assertFreeKey(request.key);
+  serving.room.assertStarts();
+  disk.assertWritable();
+  await catalog.prepare(namespace, workflow);
+  // A branch has the input of its parent, which was checked when that was started.
+  if (branch === undefined) checkInput(checks, currentWorkflow(catalog, namespace, workflow), input);
+  return tenants.admit(serving, namespace, source);
+}
+
+function begin(request: StartRequest, { catalog, now }: ControlOptions): ReturnType<typeof startRun> {
+  const { namespace, workflow, branch } = request;
+  const digest = branch?.workflowDigest ?? currentWorkflow(catalog, namespace, workflow).digest;
+  const definition = catalog.definition(digest);
+  if (definition === undefined) {
+    const unknown = catalog.unknownIn(digest);
+    throw new SignalboxError('NOT_OWNER', unknown ?? 'the catalog is still being read; ask again');
+  }
+  return startRun({ definition, now: now(), request, agents: (name) => catalog.agent(namespace, name) });
 }
 
 /** People and programs that start with a key get the run of that key, never silently one with another input. */

@@ -10,7 +10,7 @@ import { consumeEvents } from './bus-events.ts';
 import { Catalog } from './catalog.ts';
 import { controlOf, serveControl } from './control.ts';
 import { waitMsMax } from './endings.ts';
-import { type Owners, owners as ownersOf, resultOf } from './forward.ts';
+import { type Owners, owners as ownersOf, refused, resultOf } from './forward.ts';
 import { DiskWatch } from './disk-watch.ts';
 import { decideGroup, LetterDesk, type LetterOptions } from './dead-letters.ts';
 import { engineMetrics, type EngineMetrics } from './metrics.ts';
@@ -22,6 +22,7 @@ import type { Fallback } from './fallbacks.ts';
 import type { Family } from './children.ts';
 import type { Serving } from './serving.ts';
 import { serveSignals } from './signals.ts';
+import { Tenants } from './tenants.ts';
 import { start, startOptions, whenOf } from './start.ts';
 import { Witnesses } from './witnesses.ts';
 import { serveWorkers } from './worker-asks.ts';
@@ -54,17 +55,17 @@ export function startEngine(ports: EnginePorts, settings: EngineSettings): Engin
   const metrics = engineMetrics(ports.metrics);
   const witnesses = new Witnesses(ports.control, ports.log);
   const checks = schemaChecks();
-  const catalog = new Catalog(() => {
-    for (const { serving } of partitions) serving?.catalogChanged();
-  });
+  const catalog = new Catalog(() => served().forEach((serving) => serving.catalogChanged()));
   const disk = new DiskWatch(ports.journal, ports.log);
-  const answering = { catalog, checks, metrics, disk, now: () => ports.clock.now() };
+  const tenants = tenantsOf(ports, settings, { catalog, metrics, owners: () => owners });
+  const answering = { catalog, checks, metrics, disk, tenants, engine: settings.name, now: () => ports.clock.now() };
   const control = controlOf({ ...answering, decideGroup: (request) => decideGroup(starting(), request) });
   const owners = ownersOf(ports, settings, (partition, verb, payload) => {
     const serving = partitions[partition]?.serving;
     return serving === undefined ? undefined : control(serving, verb, payload);
   });
-  const presence = watchPresence(ports, () => partitions.flatMap(({ serving }) => serving ?? []));
+  const served = (): readonly Serving[] => partitions.flatMap(({ serving }) => serving ?? []);
+  const presence = watchPresence(ports, served);
   const starting = (): LetterOptions => ({ ports, catalog, owners, checks });
   const desk = new LetterDesk(ports, () => partitions[0]?.serving !== undefined);
   const workers = { checks, receiptKey: ports.receiptKey, metrics, presence };
@@ -108,6 +109,22 @@ export function startEngine(ports: EnginePorts, settings: EngineSettings): Engin
       await Promise.all([watching, hearing]);
     },
   };
+}
+
+function tenantsOf(
+  { clock, ids }: EnginePorts,
+  { partitions, tenants: defaults = {} }: EngineSettings,
+  parts: { readonly catalog: Catalog; readonly metrics: EngineMetrics; readonly owners: () => Owners },
+): Tenants {
+  return new Tenants({
+    catalog: parts.catalog,
+    partitions,
+    defaults,
+    now: () => clock.now(),
+    newId: () => ids.random(),
+    ask: (partition, payload) => parts.owners().askPartition(partition, 'tenant', payload),
+    refused: (bound) => parts.metrics.refused(bound),
+  });
 }
 
 const partitionOwners = ({ partitions }: EngineSettings, options: OwnerOptions): readonly PartitionOwner[] =>
@@ -223,7 +240,7 @@ function serveStarts(
         if (waitMs === undefined) return { ok: true, result: started };
         return await starting.owners.await({ run: started.run, namespace, waitMs });
       } catch (error) {
-        if (isSignalboxError(error)) return { ok: false, code: error.code, message: error.message };
+        if (isSignalboxError(error)) return refused(error);
         throw error;
       }
     },

@@ -59,7 +59,7 @@ async function attempt<T>(bus: EnginePorts['control'], local: Local, ask: Ask): 
     if (here !== undefined) return (await here) as EngineReply<T>;
     return await bus.ask<EngineReply<T>>(engineSubject(partition, verb), payload, REQUEST_MS + waitMs);
   } catch (error) {
-    if (isSignalboxError(error)) return { ok: false, code: error.code, message: error.message };
+    if (isSignalboxError(error)) return refused(error);
     throw error;
   }
 }
@@ -67,9 +67,13 @@ async function attempt<T>(bus: EnginePorts['control'], local: Local, ask: Ask): 
 /** The result, or the refusal as an error. */
 export function resultOf<T>(reply: EngineReply<T>): T {
   if (reply.ok) return reply.result;
-  throw refusal(reply.code, reply.message);
+  throw new SignalboxError(reply.code as SignalboxError['code'], reply.message, {
+    fields: reply.retryAfterMs === undefined ? {} : { retryAfterMs: reply.retryAfterMs },
+  });
 }
 
-export function refusal(code: string, message: string): SignalboxError {
-  return new SignalboxError(code as SignalboxError['code'], message);
+/** An error as an answer. */
+export function refused({ code, message, fields }: SignalboxError): Extract<EngineReply<never>, { ok: false }> {
+  const { retryAfterMs } = fields;
+  return { ok: false, code, message, ...(typeof retryAfterMs === 'number' ? { retryAfterMs } : {}) };
 }

@@ -25,7 +25,7 @@ import { startEngine } from './engine.ts';
 import { type CallerKube, kubeCallers } from './http/access.ts';
 import { engineApi } from './http/api.ts';
 import type { EnginePorts } from './ports.ts';
-import { storageOf } from './storage-settings.ts';
+import { storageOf, tenantsOf } from './storage-settings.ts';
 
 const { env } = process;
 const log = jsonLog({ name: 'engine' });
@@ -103,7 +103,7 @@ try {
   };
   const partitions = integer(env, 'SIGNALBOX_PARTITIONS', defaultPartitions);
   // A container that starts again in its pod has its predecessor's lease at once; compare-and-set keeps them apart.
-  const engine = startEngine(ports, { name, partitions, storage: storageOf(env) });
+  const engine = startEngine(ports, { name, partitions, storage: storageOf(env), tenants: tenantsOf(env) });
   problem = () => engine.problem();
   note = () => engine.refused();
   if (env['KUBERNETES_SERVICE_HOST'] === undefined) log.warn('no API server is known: the HTTP API is off');

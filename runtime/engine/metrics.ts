@@ -14,6 +14,8 @@ export interface EngineMetrics {
   dispatch(counts: readonly Counts[]): void;
   schedules(count: number): void;
   scheduled(outcome: 'started' | 'retried' | 'refused'): void;
+  /** Starts that a namespace's bound has refused. */
+  refused(bound: string): void;
   /** 1 while the partition's journal is not trusted. */
   untrusted(partition: number, stopped: boolean): void;
   /** 1 while only a newer engine can read the partition's journal. */
@@ -44,18 +46,13 @@ export function engineMetrics(metrics: Metrics): EngineMetrics {
   const runs = metrics.gauge('signalbox_engine_runs', 'Runs of the served partitions by status.', ['status']);
   const tasks = metrics.gauge('signalbox_engine_tasks', 'Activities that wait for or are at a worker.', ['phase']);
   const children = metrics.gauge('signalbox_engine_children', 'Children that runs of the served partitions wait for.');
-  const untrusted = metrics.gauge(
-    'signalbox_engine_journal_untrusted',
-    'Partitions that are not served because their journal is damaged or an older copy.',
-    ['partition'],
-  );
-  const parked = metrics.gauge(
-    'signalbox_engine_partitions_parked',
-    'Partitions that are not served because a newer engine has written on: bring every engine to its release.',
-    ['partition'],
-  );
   const schedules = metrics.gauge('signalbox_engine_schedules', 'Schedules this engine looks after.');
   const scheduled = metrics.counter('signalbox_engine_schedule_starts_total', 'Starts of schedules.', ['outcome']);
+  const refused = metrics.counter(
+    'signalbox_engine_starts_refused_total',
+    'Times a bound of a namespace has refused a start.',
+    ['bound'],
+  );
   const dispatch = metrics.gauge('signalbox_engine_dispatch_tasks', 'Tasks by priority and how far they are.', [
     'priority',
     'phase',
@@ -71,9 +68,9 @@ export function engineMetrics(metrics: Metrics): EngineMetrics {
     },
     schedules: (count) => schedules(count),
     scheduled: (outcome) => scheduled({ outcome }),
+    refused: (bound) => refused({ bound }),
     ...storageMetrics(metrics),
-    untrusted: (partition, stopped) => untrusted(stopped ? 1 : 0, { partition: String(partition) }),
-    parked: (partition, stopped) => parked(stopped ? 1 : 0, { partition: String(partition) }),
+    ...stopMetrics(metrics),
     committed(count) {
       commits();
       events({}, count);
@@ -89,6 +86,23 @@ export function engineMetrics(metrics: Metrics): EngineMetrics {
       tasks(waiting, { phase: 'waiting' });
       tasks(claimed, { phase: 'claimed' });
     },
+  };
+}
+
+function stopMetrics(metrics: Metrics): Pick<EngineMetrics, 'untrusted' | 'parked'> {
+  const untrusted = metrics.gauge(
+    'signalbox_engine_journal_untrusted',
+    'Partitions that are not served because their journal is damaged or an older copy.',
+    ['partition'],
+  );
+  const parked = metrics.gauge(
+    'signalbox_engine_partitions_parked',
+    'Partitions that are not served because a newer engine has written on: bring every engine to its release.',
+    ['partition'],
+  );
+  return {
+    untrusted: (partition, stopped) => untrusted(stopped ? 1 : 0, { partition: String(partition) }),
+    parked: (partition, stopped) => parked(stopped ? 1 : 0, { partition: String(partition) }),
   };
 }
 

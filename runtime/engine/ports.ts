@@ -3,6 +3,7 @@ import type { Bus, Presence } from '../../ports/bus.ts';
 import type { DeadLetters } from '../../ports/dead-letters.ts';
 import { checkpointPolicy, type CheckpointPolicy } from '../../core/journal/checkpoint.ts';
 import type { StatePacking } from '../../core/journal/entries.ts';
+import type { TenantBounds } from '../../core/tenant/bounds.ts';
 import type { Journal, LedgerSweep, Ownership } from '../../ports/journal.ts';
 import type { Clock, Ids, Log, Metrics } from '../../ports/system.ts';
 
@@ -33,6 +34,8 @@ export interface EngineSettings {
   /** Fixed at install. */
   readonly partitions: number;
   readonly storage?: StorageSettings;
+  /** What a namespace may have and do where it declares nothing; default: no bound but the journal's. */
+  readonly tenants?: TenantBounds;
 }
 
 export interface StorageSettings {

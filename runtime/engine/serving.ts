@@ -78,7 +78,7 @@ export class Serving {
   /** Runs whose workflow is not in the catalog yet. */
   readonly #undefined = new Set<string>();
   readonly #fallbacks: Fallbacks;
-  readonly #room: Room;
+  readonly room: Room;
   #measures = 0;
   readonly #clocks: NodeJS.Timeout[] = [];
   #checkpointer: Checkpointer | undefined;
@@ -133,7 +133,7 @@ export class Serving {
     this.#versions = new VersionReports({ bus: control, log: about, partition: this.partition, catalog });
     this.children = this.#askChildren(about);
     this.#lateWaits = new LateWaits(ports, about, this);
-    this.#room = new Room(journal);
+    this.room = new Room(journal);
     this.#fallbacks = new Fallbacks({
       clock,
       log: about,
@@ -165,11 +165,6 @@ export class Serving {
     );
     this.#openProjections([...table.unprojected(), ...loaded.changed]);
     this.#versions.touch();
-  }
-
-  /** Rejects with JOURNAL_FULL while only what ends runs may still be written. */
-  assertRoom(): void {
-    this.#room.assert();
   }
 
   /** NATS is back: what lives in memory there may be gone. */
@@ -230,7 +225,7 @@ export class Serving {
   async #measure(): Promise<void> {
     await this.#pack();
     try {
-      this.#checkpointer?.measured(await this.#room.measure());
+      this.#checkpointer?.measured(await this.room.measure());
       this.#measures += 1;
       if (this.#measures % noticeEvery === 0) await this.partition.notice();
     } catch {

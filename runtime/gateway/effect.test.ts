@@ -13,7 +13,7 @@ class Stage {
   /** Before each write of this gateway. */
   meanwhile: (entry: LedgerEntry) => void = () => undefined;
 
-  async call(effect: 'idempotentWrite' | 'write', replies: readonly ToolReply[], denied?: string) {
+  async call(effect: 'idempotentWrite' | 'write', replies: readonly ToolReply[]) {
     const spec = { effect, description: 'x', input: {}, limits: { timeout: '2s' } } as unknown as EffectCall['spec'];
     const gateway = {
       settings: { namespace: 'ns', opener: 'g1', partitionOf: () => 0 },
@@ -46,8 +46,7 @@ class Stage {
       allowed: { deadline: 60_000, run: { id: 'r' }, input: {} },
       bundle: { tools: {} },
     } as unknown as Admitted;
-    const call = { name: 'book', spec, args: {}, idempotencyKey: 'k', digest: 'sha256:k' };
-    return callEffect(gateway, admitted, denied === undefined ? call : { ...call, denied });
+    return callEffect(gateway, admitted, { name: 'book', spec, args: {}, idempotencyKey: 'k', digest: 'sha256:k' });
   }
 }
 
@@ -114,42 +113,4 @@ test('the same ask after a refusal is refused without a call; a later turn makes
   expect(stage.calls).toBe(0);
   stage.entries.push({ ...refused, turn: 2 });
   expect(await stage.call('write', [{ kind: 'Done', result: 'mine' }])).toMatchObject({ kind: 'Ok' });
-});
-
-test('denied now, but made when it was permitted: what it came to is the answer', async () => {
-  const stage = new Stage();
-  stage.entries.push(openedByOther, doneByOther);
-  expect(await stage.call('write', [], 'read-only')).toMatchObject({ kind: 'Ok', result: 'theirs' });
-  expect(stage.calls).toBe(0);
-});
-
-test('denied before it began: the ledger says so first, and a copy of the ask that was permitted makes no call', async () => {
-  const stage = new Stage();
-  expect(await stage.call('write', [], 'read-only')).toEqual({ kind: 'Denied', message: 'read-only' });
-  expect(stage.entries.map(({ state }) => state)).toEqual(['refused']);
-  expect(await stage.call('write', [{ kind: 'Done', result: 'mine' }])).toEqual({ kind: 'Error', error: 'read-only' });
-  expect(await stage.call('write', [], 'read-only')).toEqual({ kind: 'Denied', message: 'read-only' });
-  expect(stage.calls).toBe(0);
-});
-
-test('denied while a copy of the ask opens the entry: nobody is told no', async () => {
-  const stage = new Stage();
-  let once = true;
-  stage.meanwhile = ({ state }) => {
-    if (state === 'refused' && once) stage.entries.push(openedByOther, doneByOther);
-    once = false;
-  };
-  expect(await stage.call('write', [], 'read-only')).toMatchObject({ kind: 'Ok', result: 'theirs' });
-});
-
-test('denied after a call that may have acted: it is settled as any other, by a repeat or by people', async () => {
-  const repeated = new Stage();
-  repeated.entries.push(openedByOther);
-  expect(await repeated.call('idempotentWrite', [{ kind: 'Done', result: 'same' }], 'no')).toMatchObject({
-    kind: 'Ok',
-  });
-  const asked = new Stage();
-  asked.entries.push(openedByOther);
-  expect(await asked.call('write', [], 'no')).toMatchObject({ kind: 'Ambiguous' });
-  expect(asked.calls).toBe(0);
 });

@@ -4,6 +4,7 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { connectKube } from '../../adapters/kube/kube.ts';
 import { kubeCallers } from '../../runtime/engine/http/access.ts';
+import type { Engine } from '../../runtime/engine/engine.ts';
 import { engineApi } from '../../runtime/engine/http/api.ts';
 import { EngineStage } from './engine-stage.ts';
 import { startPlane, type TestPlane } from './plane.ts';
@@ -29,13 +30,17 @@ export interface TestApi {
   readonly tokens: Readonly<Record<string, string>>;
   /** `path` below `/v1/namespaces/`. */
   call(method: string, path: string, options?: CallOptions): Promise<Answer>;
+  /** The engine that answers. */
+  readonly engine: Engine;
+  /** Another engine instead of that one. */
+  restart(): Promise<void>;
   stop(): Promise<void>;
 }
 
 export async function startApi(): Promise<TestApi> {
   const [plane, stage] = await Promise.all([startPlane(), EngineStage.start()]);
   const tokens = await people(plane);
-  const { engine, ports } = await stage.engine();
+  let running = await stage.engine();
   const { server: url, caPem: ca } = plane.kube;
   const callers = kubeCallers(
     (token) =>
@@ -45,7 +50,8 @@ export async function startApi(): Promise<TestApi> {
       }),
     Date.now,
   );
-  const server = createServer(engineApi({ engine, ports, callers }));
+  let answers = engineApi({ ...running, callers });
+  const server = createServer((request, response) => answers(request, response));
   await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
   const base = `http://127.0.0.1:${(server.address() as AddressInfo).port}/v1/namespaces/`;
   return {
@@ -53,6 +59,14 @@ export async function startApi(): Promise<TestApi> {
     stage,
     base,
     tokens,
+    get engine() {
+      return running.engine;
+    },
+    async restart() {
+      await running.engine.stop();
+      running = await stage.engine('another');
+      answers = engineApi({ ...running, callers });
+    },
     async call(method, path, options = {}) {
       const token = options.token ?? tokens[options.as ?? 'starter'];
       const authorization = token === '' ? {} : { authorization: `Bearer ${token}` };

@@ -2,21 +2,8 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { dirname, join } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import {
-  connectNats,
-  natsBusAdmin,
-  type NatsBus,
-  natsDeadLetters,
-  natsJournal,
-  natsLedgerSweep,
-  natsOwnership,
-  natsPresence,
-} from '../../adapters/nats/nats.ts';
-import { systemClock } from '../../adapters/system/clock.ts';
+import { connectNats, natsBusAdmin, type NatsBus } from '../../adapters/nats/nats.ts';
 import { systemIds } from '../../adapters/system/ids.ts';
-import { jsonLog } from '../../adapters/system/log.ts';
-import { promMetrics } from '../../adapters/system/metrics.ts';
-import { statePacking } from '../../adapters/system/packing.ts';
 import type {
   AuthorizeReply,
   AuthorizeRequest,
@@ -51,6 +38,7 @@ import type { Subscription, Task } from '../../ports/bus.ts';
 import { type Engine, startEngine } from '../../runtime/engine/engine.ts';
 import type { EnginePorts, StorageSettings } from '../../runtime/engine/ports.ts';
 import { loadReceiptKey, signReceipt } from '../../runtime/receipts.ts';
+import { enginePorts } from './engine-ports.ts';
 import { startNats, type TestNats } from './nats.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
@@ -166,7 +154,12 @@ export class EngineStage {
     return bundle;
   }
 
-  async workflow(name: string, spec: WorkflowSpec, policy?: EscalationPolicySpec): Promise<ResolvedWorkflow> {
+  async workflow(
+    name: string,
+    spec: WorkflowSpec,
+    policy?: EscalationPolicySpec,
+    of = namespace,
+  ): Promise<ResolvedWorkflow> {
     const agents = new Set<string>();
     for (const state of Object.values(spec.states)) {
       if (state.agent !== undefined) agents.add(state.agent);
@@ -175,11 +168,11 @@ export class EngineStage {
     for (const rule of policy?.rules ?? []) if (rule.agent !== undefined) agents.add(rule.agent);
     const resolvedPolicy: ResolvedPolicy | undefined =
       policy === undefined ? undefined : { name: 'policy', spec: policy };
-    const content = { namespace, name, spec, ...(resolvedPolicy === undefined ? {} : { policy: resolvedPolicy }) };
+    const content = { namespace: of, name, spec, ...(resolvedPolicy === undefined ? {} : { policy: resolvedPolicy }) };
     const workflow: ResolvedWorkflow = { ...content, digest: digest(content), agents: [...agents] };
     const catalog = await this.control.bucket(buckets.catalog);
     await catalog.put(catalogKeys.workflowAt(workflow.digest), workflow);
-    await catalog.put(catalogKeys.workflow(namespace, name), workflow);
+    await catalog.put(catalogKeys.workflow(of, name), workflow);
     return workflow;
   }
 
@@ -389,21 +382,7 @@ export class EngineStage {
     const { url } = this.nats;
     const control = await connectNats({ url, ...this.nats.control, name });
     const work = await connectNats({ url, ...this.nats.work, name });
-    const ports: EnginePorts = {
-      control,
-      work,
-      journal: natsJournal(control, { appendTimeoutMs: 1_000, ...written }),
-      ownership: await natsOwnership(control),
-      presence: natsPresence(work),
-      ledger: natsLedgerSweep(control),
-      packing: statePacking,
-      deadLetters: natsDeadLetters(control, () => systemClock().now()),
-      clock: systemClock(),
-      ids: systemIds(),
-      log: jsonLog({ name, level: process.env['LOG_LEVEL'] ?? 'silent' }),
-      metrics: promMetrics({ processMetrics: false }),
-      receiptKey: this.#key,
-    };
+    const ports = await enginePorts({ control, work }, { name, receiptKey: this.#key, ...written });
     const engine = startEngine(ports, { name, partitions, ...(storage === undefined ? {} : { storage }) });
     this.#stops.push(async () => {
       await engine.stop();

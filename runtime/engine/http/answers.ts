@@ -22,7 +22,7 @@ const statuses: Partial<Readonly<Record<ErrorCode, number>>> = {
   TIMEOUT: 504,
 };
 
-const retryAfterSeconds = '1';
+const retryAfterSeconds = 1;
 
 export const notFound: RequestHandler = (request, _response, next) => {
   next(new SignalboxError('NOT_FOUND', `nothing is served at ${request.method} ${request.path}`));
@@ -38,9 +38,15 @@ export function errorAnswers(log: Log): ErrorRequestHandler {
     if (known === undefined) log.error('a request failed', { error });
     const code = known?.code ?? 'BUS_UNREACHABLE';
     const status = known === undefined ? 500 : (statuses[known.code] ?? 500);
-    if (status === 429 || status === 503) response.setHeader('retry-after', retryAfterSeconds);
+    if (status === 429 || status === 503) response.setHeader('retry-after', secondsUntil(known));
     response.status(status).json({ code, message: known?.message ?? 'an internal error; see the engine’s log' });
   };
+}
+
+/** As whoever refused it says, in whole seconds; else a second. */
+function secondsUntil(error: SignalboxError | undefined): string {
+  const ms = error?.fields['retryAfterMs'];
+  return String(typeof ms === 'number' ? Math.max(1, Math.ceil(ms / 1_000)) : retryAfterSeconds);
 }
 
 function asKnown(error: unknown): SignalboxError | undefined {

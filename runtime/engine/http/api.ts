@@ -1,4 +1,4 @@
-// Owns: the engine's HTTP API below /v1/namespaces/NAMESPACE. Each request is allowed by what its caller may do with
+// Owns: the engine's HTTP API below /v1/namespaces/NAMESPACE, and /v1/status for who may list the runs of all. Each request is allowed by what its caller may do with
 // WorkflowRuns there; any engine takes any request.
 import express, { type Express, type Request, type Response } from 'express';
 import { z } from 'zod';
@@ -13,6 +13,7 @@ import type { Engine } from '../engine.ts';
 import { resultOf } from '../forward.ts';
 import type { EnginePorts } from '../ports.ts';
 import { signalBody, signalName } from '../signals.ts';
+import { systemStatus } from '../system-status.ts';
 import { start, startOptions, whenOf } from '../start.ts';
 import type { Callers } from './access.ts';
 import { listSchedules, pause, trigger } from './schedules.ts';
@@ -69,6 +70,10 @@ export function engineApi(options: ApiOptions): Express {
     const { status, body } = await action({ request, namespace, user });
     response.status(status).json(body);
   };
+  app.get('/v1/status', async (request: Request, response: Response) => {
+    await options.callers.admit(bearer(request), '', 'list');
+    response.json(await systemStatus({ ...options.engine, ports: options.ports }));
+  });
   app.post(`${root}/workflows/:workflow/runs`, route('create', startRun(options)));
   app.get(`${root}/runs`, route('list', listRuns(options)));
   app.get(`${root}/runs/:run`, route('get', showRun(options)));

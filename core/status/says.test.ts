@@ -1,0 +1,48 @@
+import { expect, test } from 'vitest';
+import type { PartitionStatus, SystemStatus } from '../../api/messages/status.ts';
+import { limitUse, says } from './says.ts';
+
+const partition = (number: number, differing: Partial<PartitionStatus> = {}): PartitionStatus => ({
+  partition: number,
+  engine: 'engine-a',
+  runs: { Running: 1, Waiting: 2, Frozen: 0, Closed: 9 },
+  parked: 0,
+  tasks: { waiting: 0, claimed: 1 },
+  fullness: 0.1,
+  tenants: [],
+  ...differing,
+});
+const status = (differing: Partial<SystemStatus> = {}): Omit<SystemStatus, 'says'> => ({
+  partitions: [partition(0), partition(1, { engine: 'engine-b' })],
+  deadLetters: [],
+  limits: [],
+  ...differing,
+});
+const limit = (name: string, of: string, used: number, bound: number) =>
+  limitUse({ limit: name, of, used, bound, unit: 'runs' });
+
+test('nothing to say is one sentence with the figures', () => {
+  expect(says(status({ limits: [limit('openRuns', 'Namespace clinic', 79, 100)] }))).toEqual([
+    'All is well: 2 partitions on 2 engines, 6 runs open, nothing given up, no bound near.',
+  ]);
+});
+
+test('the most pressing first: not served, parked, given up, reached, near', () => {
+  const told = says(
+    status({
+      partitions: [partition(0, { parked: 1 }), { partition: 1, code: 'NOT_OWNER', message: 'nobody answers' }],
+      deadLetters: [
+        { namespace: 'clinic', reason: 'poison', open: 2 },
+        { namespace: 'clinic', reason: 'malformed', open: 1 },
+      ],
+      limits: [limit('openRuns', 'Namespace a', 80, 100), limit('openRuns', 'Namespace b', 100, 100)],
+    }),
+  );
+  expect(told).toEqual([
+    'Partition 1 is not served: nobody answers.',
+    '1 run stands still until a newer engine comes; see signalbox escalations -A.',
+    '3 dead letters wait for a person in namespace clinic (2 poison, 1 malformed); see signalbox deadletters list -n clinic.',
+    'Namespace b: 100 of 100 runs: new runs are refused until some have ended, or the annotation of the Namespace is raised.',
+    'Namespace a: 80 of 100 runs, which is near.',
+  ]);
+});
