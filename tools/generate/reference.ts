@@ -3,6 +3,7 @@ import { conditionTypes, reasons } from '../../api/conditions.ts';
 import { errorCodes } from '../../api/errors.ts';
 import { apiVersion, type KindDefinition } from '../../api/schema.ts';
 import { staticChecks } from '../../core/admission/finding.ts';
+import { limitRows } from './limits.ts';
 import { generatedNotice, objectSchema, rulesOf } from './crds.ts';
 import type { Schema } from './structural.ts';
 
@@ -130,6 +131,13 @@ function conditionsPage(): string {
   ]);
 }
 
+function limitsPage(): string {
+  return page('Limits', [
+    'Every queue, list, wait and retry has a bound. These are the ones that somebody may meet; the values are read from the code. `signalbox status` says which of them are near.',
+    table(['Name', 'Value', 'Unit', 'At the bound', 'Metric', 'What to do'], limitRows()),
+  ]);
+}
+
 /** File name → content. */
 export function referencePages(kinds: readonly KindDefinition[]): ReadonlyMap<string, string> {
   const index = page('Reference', [
@@ -138,13 +146,14 @@ export function referencePages(kinds: readonly KindDefinition[]): ReadonlyMap<st
       ['Kind', 'What it declares'],
       kinds.map(({ kind, singular, description }) => [`[${kind}](${singular}.md)`, description]),
     ),
-    `Registries: [error codes](errors.md), [conditions and reasons](conditions.md), [static checks](checks.md).`,
+    `Registries: [error codes](errors.md), [conditions and reasons](conditions.md), [static checks](checks.md), [limits](limits.md).`,
   ]);
   return new Map([
     ['README.md', index],
     ...kinds.map((kind) => [`${kind.singular}.md`, kindPage(kind)] as const),
     ...registryPages.map((entry) => [`${entry[0]}.md`, registryPage(entry)] as const),
     ['conditions.md', conditionsPage()],
+    ['limits.md', limitsPage()],
   ]);
 }
 
