@@ -14,6 +14,8 @@ describe('engine, gateway and worker', () => {
     'engine.ask.decided/decide kill approval',
     'engine.append.before@3 kill wire',
     'engine.append.after@3 kill wire',
+    'engine.blob.written nats large',
+    'engine.letter.noted kill letter',
     'engine.timer.fired kill timer',
     'engine.child.joined kill fork',
     'gateway.ledger.opened kill pay-plain',
