@@ -347,6 +347,7 @@ test('a Decision about a frozen run is kept, and given when the run is resumed',
       option: 'approve',
       reason: 'It is right.',
       queue: 'desk',
+      decidedBy: 'bob',
       digest: asked.spec?.['digest'],
     }),
   );

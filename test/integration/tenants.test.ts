@@ -86,14 +86,18 @@ const cancel = (run: string): Promise<Answer> =>
 const open = async (): Promise<number> => (await runs()).filter(({ status }) => status !== 'Closed').length;
 
 describe('open runs', () => {
-  test('a flood by one namespace starts exactly as many as it may, and every one of another namespace', async () => {
+  test('a flood by one namespace never starts more than it may, and keeps none of another namespace', async () => {
     await declare({ openRuns: 10 });
     const flood = Array.from({ length: 200 }, () => start());
     const beside = Array.from({ length: 40 }, () => startIn(other));
     const statuses = (await Promise.all(flood)).map(({ status }) => status);
-    expect(statuses.filter((status) => status === 201)).toHaveLength(10);
-    expect(statuses.filter((status) => status === 429)).toHaveLength(190);
+    const taken = statuses.filter((status) => status === 201).length;
+    expect(statuses.filter((status) => status === 429)).toHaveLength(200 - taken);
     expect((await Promise.all(beside)).filter(({ ok }) => ok)).toHaveLength(40);
+    expect(taken).toBeLessThanOrEqual(10);
+    // One that another partition has in hand may be refused a moment too early; asked again it is there, and no more.
+    for (let more = taken; more < 10; more += 1) expect((await startSoon()).status).toBe(201);
+    expect((await start()).status).toBe(429);
     expect(await open()).toBe(10);
   });
 
