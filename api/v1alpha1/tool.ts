@@ -57,7 +57,11 @@ export const toolSpecSchema = z
       .optional()
       .describe('A tool of an MCP server (streamable HTTP).'),
     input: anyObject().describe('JSON Schema of the arguments; type object.'),
-    output: anyObject().optional().describe('JSON Schema of the result.'),
+    output: anyObject()
+      .optional()
+      .describe(
+        'JSON Schema of the result: part of the contract that bundles pin. Results are not checked against it.',
+      ),
     effect: z.enum(effects).describe('What a call does to the world. Never taken from a server’s hints.'),
     idempotency: z
       .object({
@@ -115,7 +119,7 @@ export const toolSpecSchema = z
     limits: z
       .object({
         timeout: duration().optional().describe('One call. Default 10s.'),
-        maxResultBytes: count(1_048_576, 256).optional().describe('Default 65536.'),
+        maxResultBytes: count(65_536, 256).optional().describe('Of a result; default and most 65536.'),
         perMinute: count(1_000_000, 1)
           .optional()
           .describe('Calls in any 60 seconds, over all gateways of the namespace; more of them wait.'),

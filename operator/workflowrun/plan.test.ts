@@ -160,7 +160,7 @@ describe('suspend', () => {
     expect(planRun(observed({ root: root(true), summary: runSummary() }), now).commands).toMatchObject([
       {
         kind: 'freeze',
-        request: { source: 'object', by: 'kubectl', reason: 'spec.suspend of WorkflowRun call-1 is true' },
+        request: { source: 'object', by: 'workflowrun/call-1', reason: 'spec.suspend is true' },
       },
     ]);
   });

@@ -167,6 +167,9 @@ function startRequest({ metadata, spec }: WorkflowRunObject, run: string): Start
 const requesterOf = ({ metadata }: Pick<WorkflowRunObject, 'metadata'>): string =>
   metadata.annotations?.[annotation.requestedBy] ?? 'kubectl';
 
+/** Who changed or deleted the object is in the audit log of the API server, not in the object: nobody is named for it. */
+const nameOf = ({ metadata }: Pick<WorkflowRunObject, 'metadata'>): string => `workflowrun/${metadata.name}`;
+
 /** Asks for the cancel until an engine has taken it; the journal then closes the run. */
 function planCancel({ root, cancelled }: RunObserved, summary: RunSummary, now: Instant): RunPlan {
   const asked = cancelled?.kind === 'Done' || cancelled?.kind === 'Refused';
@@ -187,7 +190,7 @@ function planRemoval({ root, summary, answer, cancelled }: RunObserved, closed: 
   }
   if (cancelled?.kind === 'Done') return { commands: [], requeueAfterMs: PROJECTION_MS };
   return {
-    commands: [cancel(root, run, `WorkflowRun ${root.metadata.name} was deleted`)],
+    commands: [cancel(root, run, 'it was deleted')],
     requeueAfterMs: cancelled === undefined ? LOOK_MS : ASK_AGAIN_MS,
   };
 }
@@ -195,7 +198,7 @@ function planRemoval({ root, summary, answer, cancelled }: RunObserved, closed: 
 const cancel = (root: WorkflowRunObject, run: string, reason: string): RunCommand => ({
   kind: 'cancel',
   uid: cancelKey(root),
-  request: { namespace: root.metadata.namespace ?? '', run, by: requesterOf(root), reason },
+  request: { namespace: root.metadata.namespace ?? '', run, by: nameOf(root), reason },
 });
 
 const pause = (root: WorkflowRunObject, run: string, wanted: boolean): RunCommand => ({
@@ -205,8 +208,8 @@ const pause = (root: WorkflowRunObject, run: string, wanted: boolean): RunComman
     namespace: root.metadata.namespace ?? '',
     run,
     source: 'object',
-    by: requesterOf(root),
-    reason: `spec.suspend of WorkflowRun ${root.metadata.name} is ${wanted}`,
+    by: nameOf(root),
+    reason: `spec.suspend is ${wanted}`,
   },
 });
 

@@ -284,7 +284,7 @@ describe('a run', () => {
     }
     for (const stand of both) stand.stop();
     expect(asked.map(({ source, reason }) => `${source}: ${reason}`)).toEqual(
-      [true, false, true, false].map((suspend) => `object: spec.suspend of WorkflowRun call-2 is ${suspend}`),
+      [true, false, true, false].map((suspend) => `object: spec.suspend is ${suspend}`),
     );
   });
 
@@ -298,7 +298,7 @@ describe('a run', () => {
     });
     await plane.kubectl(['-n', namespace, 'delete', 'workflowrun', 'call-2', '--timeout=10s']);
     stand.stop();
-    expect(stand.asked[0]?.payload).toMatchObject({ run, by: 'ann', reason: 'WorkflowRun call-2 was deleted' });
+    expect(stand.asked[0]?.payload).toMatchObject({ run, by: 'workflowrun/call-2', reason: 'it was deleted' });
   });
 });
 

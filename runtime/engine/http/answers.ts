@@ -16,6 +16,7 @@ const statuses: Partial<Readonly<Record<ErrorCode, number>>> = {
   JOURNAL_ROLLED_BACK: 500,
   JOURNAL_UNWRITABLE: 503,
   JOURNAL_NEWER: 503,
+  JOURNAL_FENCED: 503,
   NOT_OWNER: 503,
   BUS_UNREACHABLE: 503,
   KUBE_UNREACHABLE: 503,

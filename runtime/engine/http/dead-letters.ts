@@ -2,6 +2,7 @@
 import type { Express } from 'express';
 import { z } from 'zod';
 import { type DeadLetterReason, deadLetterReasons } from '../../../api/messages/dead-letter.ts';
+import { lettersMax } from '../../../core/dead-letter/letter.ts';
 import { decideLetter, type LetterDecision, type LetterOptions, readLetter } from '../dead-letters.ts';
 import { parse, type Route, type RouteOf } from './route.ts';
 
@@ -27,7 +28,7 @@ const list =
   ({ ports }: LetterOptions): Route =>
   async ({ request, namespace }) => {
     const { reason, group, all, limit } = parse(query, request.query, 'query');
-    const found = await ports.deadLetters.list({ namespace, ...(reason === undefined ? {} : { reason }) }, Infinity);
+    const found = await ports.deadLetters.list({ namespace, ...(reason === undefined ? {} : { reason }) }, lettersMax);
     const items = found
       .filter((letter) => all === 'true' || letter.state === 'Open')
       .filter((letter) => group === undefined || letter.group === group)
