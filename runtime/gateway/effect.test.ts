@@ -10,11 +10,18 @@ class Stage {
   readonly entries: LedgerEntry[] = [];
   now = 1_000;
   calls = 0;
+  /** Places that were asked for, and those under whose limit there is none. */
+  readonly entered: string[] = [];
+  readonly full = new Set<string>();
+  /** The tool can be asked whether it acted. */
+  queried = false;
   /** Before each write of this gateway. */
   meanwhile: (entry: LedgerEntry) => void = () => undefined;
 
   async call(effect: 'idempotentWrite' | 'write', replies: readonly ToolReply[]) {
-    const spec = { effect, description: 'x', input: {}, limits: { timeout: '2s' } } as unknown as EffectCall['spec'];
+    const asked = this.queried ? { onAmbiguous: { query: { tool: 'status', by: 'arguments' } } } : {};
+    const limits = { timeout: '2s' };
+    const spec = { effect, description: 'x', input: {}, limits, ...asked } as unknown as EffectCall['spec'];
     const gateway = {
       settings: { namespace: 'ns', opener: 'g1', partitionOf: () => 0 },
       clock: {
@@ -26,7 +33,12 @@ class Stage {
       },
       ids: { random: () => 'id' },
       log: { warn: () => undefined },
-      limits: { enter: () => Promise.resolve(() => undefined) },
+      limits: {
+        enter: (name: string) => {
+          this.entered.push(name);
+          return Promise.resolve(this.full.has(name) ? undefined : () => undefined);
+        },
+      },
       ledger: {
         read: () =>
           Promise.resolve({
@@ -44,7 +56,7 @@ class Stage {
     const admitted = {
       target: { run: 'r', activity: 'a.1', attempt: 1, turn: 1 },
       allowed: { deadline: 60_000, run: { id: 'r' }, input: {} },
-      bundle: { tools: {} },
+      bundle: { tools: { status: { spec: { effect: 'read', description: 'x', input: {} } } } },
     } as unknown as Admitted;
     return callEffect(gateway, admitted, { name: 'book', spec, args: {}, idempotencyKey: 'k', digest: 'sha256:k' });
   }
@@ -113,4 +125,20 @@ test('the same ask after a refusal is refused without a call; a later turn makes
   expect(stage.calls).toBe(0);
   stage.entries.push({ ...refused, turn: 2 });
   expect(await stage.call('write', [{ kind: 'Done', result: 'mine' }])).toMatchObject({ kind: 'Ok' });
+});
+
+test('a query is made under the limit of its tool; where there is no place, nobody knows and a person looks', async () => {
+  const asked = new Stage();
+  asked.queried = true;
+  const replies: ToolReply[] = [
+    { kind: 'Unknown', error: 'reset' },
+    { kind: 'Done', result: { id: 'x1' } },
+  ];
+  expect(await asked.call('write', replies)).toMatchObject({ kind: 'Ok', note: expect.stringContaining('confirmed') });
+  expect(asked.entered).toEqual(['tool/book', 'tool/status']);
+  const full = new Stage();
+  full.queried = true;
+  full.full.add('tool/status');
+  expect(await full.call('write', replies)).toMatchObject({ kind: 'Ambiguous' });
+  expect(full.calls).toBe(1);
 });

@@ -236,8 +236,11 @@ async function askWhether(
   let last: Finding = 'unknown';
   for (const delayMs of queryDelaysMs) {
     await gateway.clock.sleep(delayMs);
+    const release = await enterTool(gateway, query.tool, spec, admitted.allowed.deadline);
+    if (release === undefined) return { finding: 'unknown', result: null };
     const deadline = gateway.clock.now() + toolTimeoutMs(spec);
-    const reply = await requestTool(gateway, admitted, { ...call, name: query.tool, spec, args, deadline });
+    const target = { ...call, name: query.tool, spec, args, deadline };
+    const reply = await requestTool(gateway, admitted, target).finally(release);
     if (reply.kind === 'Done') {
       last = reply.truncatedBytes === undefined ? readFinding({ kind: 'Done', result: reply.result }) : 'found';
       if (last === 'found') return { finding: 'found', result: reply.result };
