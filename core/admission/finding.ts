@@ -38,7 +38,7 @@ export const staticChecks = {
   toolOutsideCeiling: 'A tool of the bundle is in the permissions of its agent; another one is left out.',
   toolUnknown: 'A tool that is named exists.',
   transitionShadowed: 'No transition stands behind one without a guard.',
-  urlInvalid: 'A URL of a tool has only known {placeholders}, and none in its host.',
+  urlInvalid: 'A URL holds no credentials; that of a tool has only known {placeholders}, and none in its host.',
   verifierIsExecutor: 'The verifier is not the model that did the work, unless rules check the result too.',
   workflowCycle: 'A workflow does not run itself, directly or through others.',
   workflowUnknown: 'A workflow that is named exists.',

@@ -1,11 +1,15 @@
-// Owns: the static checks of a Model: the script of a scripted one.
+// Owns: the static checks of a Model: the host of an endpoint, the script of a scripted one.
 import type { ModelSpec, ScriptedReply } from '../../api/v1alpha1/model.ts';
 import { checkExpression, checkTemplates, untyped, variables } from './expressions.ts';
 import { type Finding, finding } from './finding.ts';
+import { checkHost } from './host.ts';
 
 export function checkModel(_name: string, spec: ModelSpec): readonly Finding[] {
   const replies = spec.scripted?.replies ?? [];
+  const { endpoint } = spec;
+  const host = 'a host and port without credentials: those come from secretRef';
   return [
+    ...(endpoint === undefined ? [] : checkHost('spec.endpoint.baseURL', endpoint.baseURL, host)),
     ...replies.slice(0, -1).flatMap(({ when }, index) =>
       when === undefined
         ? [

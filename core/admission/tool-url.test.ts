@@ -1,5 +1,6 @@
 import { expect, test } from 'vitest';
 import type { ToolSpec } from '../../api/v1alpha1/tool.ts';
+import { checkModel } from './model.ts';
 import { checkTool } from './tool.ts';
 
 const tool = (url: string, kind: 'http' | 'mcp' = 'http'): ToolSpec => ({
@@ -25,4 +26,13 @@ test.each([
   ['any in the host', tool('http://{args.orderId}/orders')],
 ])('%s may not', (_what, spec) => {
   expect(refusals(spec).join()).toContain('spec.');
+});
+
+test('a password in the URL of a model or tool is refused, and not said again', () => {
+  const url = 'https://user:a-password@models.example.com/v1';
+  const model = checkModel('small', { endpoint: { baseURL: url, model: 'm' } });
+  for (const said of [JSON.stringify(model), refusals(tool(url)).join()]) {
+    expect(said).toContain('without credentials');
+    expect(said).not.toContain('a-password');
+  }
 });

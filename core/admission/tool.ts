@@ -1,6 +1,7 @@
 // Owns: the static checks of a Tool.
 import type { ToolSpec } from '../../api/v1alpha1/tool.ts';
 import { type Finding, finding, quote } from './finding.ts';
+import { checkHost } from './host.ts';
 import { checkObjectSchema } from './json-schema.ts';
 
 const runFields = ['run.id', 'run.namespace', 'run.workflow', 'run.key'];
@@ -40,12 +41,8 @@ function checkUrl(field: string, url: string | undefined, args: readonly string[
       finding('urlInvalid', field, { found: `a single brace in ${quote(url)}`, allowed: allowedPlaceholders }),
     );
   }
-  const host = /^https?:\/\/([^/?#]*)/.exec(url)?.[1] ?? '';
-  if (!/^[A-Za-z0-9._-]+(:[0-9]{1,5})?$|^\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?$/.test(host)) {
-    const allowed = 'a fixed host and port without credentials; placeholders only in path and query';
-    findings.push(finding('urlInvalid', field, { found: `the host ${quote(host)}`, allowed }));
-  }
-  return findings;
+  const host = 'a fixed host and port without credentials; placeholders only in path and query';
+  return [...findings, ...checkHost(field, url, host)];
 }
 
 function queriesItself(name: string, spec: ToolSpec): readonly Finding[] {
