@@ -121,7 +121,7 @@ const folders: Folders = {
     ...state,
     approvals: state.approvals.map((known) => (known.id === event.id ? { ...known, consumed: true } : known)),
   }),
-  ReadOnlySet: (state, event) => ({ ...settleRule(state, event.rule), readOnly: true }),
+  ReadOnlySet: (state, { rule }) => ({ ...settleRule(state, rule), readOnly: true, readOnlyRule: rule }),
   CancelRequested: (state) => state,
   FallbackRequested: (state, event) => ({
     ...state,

@@ -22,7 +22,7 @@ export const pauseFolders: Folders = {
     if (holds.length > 0) return { ...state, frozen: { ...state.frozen, holds } };
     return thawed(state, Math.max(0, at - state.frozen.since));
   },
-  ReadOnlyChanged: (state, { readOnly }) => ({ ...state, readOnly }),
+  ReadOnlyChanged: ({ readOnlyRule: _rule, ...state }, { readOnly }) => ({ ...state, readOnly }),
   HistoryContinued: (state, { seq, folded }) => ({
     ...initialState(state.run),
     ...(folded as unknown as Partial<RunState>),

@@ -178,3 +178,17 @@ test('read-only: set and lifted by people, told to worker and gateway', () => {
   expect(play.authorize('pay', {})).toMatchObject({ kind: 'Allowed', readOnly: false });
   expect(play.types().filter((type) => type === 'ReadOnlyChanged')).toHaveLength(2);
 });
+
+test('what a rule made read-only, somebody other than who asked for the run lifts', () => {
+  const play = started(simple({ rules: [rule({ signal: 'loop', atLeast: 1, action: 'readOnly' })] }));
+  play.turn(play.called(1, 'find', 'ok'));
+  expect(play.state.readOnly).toBe(true);
+  const denied = { ok: false, code: 'DENIED', message: expect.stringContaining('started it and may not lift that') };
+  expect(play.readOnly(false, 'ann')).toMatchObject(denied);
+  // Said again, it is still the rule's.
+  expect(play.readOnly(true, 'ann')).toMatchObject({ ok: true });
+  expect(play.readOnly(false, 'ann')).toMatchObject(denied);
+  expect(play.authorize('pay', {})).toMatchObject({ readOnly: true });
+  expect(play.readOnly(false, 'bob')).toMatchObject({ ok: true });
+  expect(play.authorize('pay', {})).toMatchObject({ readOnly: false });
+});

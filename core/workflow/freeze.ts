@@ -52,12 +52,21 @@ const howToLift = {
 const how = ({ source, by, reason }: Omit<FreezeRequest, 'namespace' | 'run'>): string =>
   `by ${by} (${reason}): ${howToLift[source]}`;
 
+/** What a rule has set is not for who asked for the run to lift, as its escalations are not for them to decide. */
+function notTheirs({ readOnlyRule: rule, requestedBy }: RunState, by: string): Reaction<Told> | undefined {
+  if (rule === undefined || by !== requestedBy) return undefined;
+  const message = `rule ${rule} made the run read-only, and ${by} started it and may not lift that: ask somebody else`;
+  return { events: [], reply: { ok: false, code: 'DENIED', message } };
+}
+
 export function setReadOnly(given: Given, { readOnly, by, reason }: ReadOnlyRequest): Reaction<Told> {
   const { state } = given;
   if (state.parked !== undefined) return stale(state.parked);
   if (state.status === 'Closed') return stale(`run ${state.run} is closed: ${state.outcome ?? ''}`);
   const now = readOnly ? 'read-only: calls with an effect are denied' : 'calls with an effect are allowed';
   if (state.readOnly === readOnly) return told(`already ${now}`);
+  const refused = notTheirs(state, by);
+  if (refused !== undefined) return refused;
   const draft = new Draft(given, `readonly/${by}`);
   draft.add({ type: 'ReadOnlyChanged', readOnly, by, reason });
   return draft.reaction({ ok: true, result: { message: now } });

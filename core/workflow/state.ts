@@ -160,6 +160,8 @@ export interface RunState {
   /** `rule` or `rule@activity` of rules that have had their say. */
   readonly settledRules: readonly string[];
   readonly readOnly: boolean;
+  /** The rule that made it so; absent where people did. */
+  readonly readOnlyRule?: string;
   /** By people or a frozen parent; `since` the first of them. */
   readonly frozen?: { readonly since: number; readonly holds: readonly Freeze[] };
   /** Open ones, and the newest that are closed. */

@@ -159,8 +159,8 @@ export class Play {
     return this.#react((given) => resumeRun(given, { namespace: 'ns', run, source, by, reason: 'go on' }));
   }
 
-  readOnly(readOnly: boolean) {
-    return this.#react((given) => setReadOnly(given, { namespace: 'ns', run, readOnly, by: 'ann', reason: 'careful' }));
+  readOnly(readOnly: boolean, by = 'ann') {
+    return this.#react((given) => setReadOnly(given, { namespace: 'ns', run, readOnly, by, reason: 'careful' }));
   }
 
   /** The child of the current visit with this name ends. */
