@@ -235,6 +235,8 @@ export type AuthorizeReply =
       readonly spentMicros?: number;
       readonly deadline: number;
       readonly approval: 'notNeeded' | 'consumed' | 'absent';
+      /** The journal has the effect of exactly this call. Absent: it has not. */
+      readonly acted?: boolean;
       readonly turns: readonly Turn[];
     }
   | { readonly kind: 'Refused'; readonly code: string; readonly message: string };

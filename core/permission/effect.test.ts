@@ -15,7 +15,15 @@ describe('what the ledger entry says', () => {
     ['open by another, after deadline and skew: recover', open, 1_500, false, 'Recover'],
     ['opened here, and no answer came: recover at once', open, 10, true, 'Recover'],
   ])('%s', (_words, entry, now, mine, kind) => {
-    expect(planEffect(entry, now, mine).kind).toBe(kind);
+    expect(planEffect(entry, now, { mine, acted: false }).kind).toBe(kind);
+  });
+
+  it.each([
+    ['gone', undefined, 'Lost'],
+    ['older than the call', { state: 'refused' as const, error: 'no' }, 'Lost'],
+    ['there', { state: 'done' as const, result: 1 }, 'Return'],
+  ])('E3: the journal has the effect, and the entry is %s', (_words, entry, kind) => {
+    expect(planEffect(entry, 0, { mine: false, acted: true }).kind).toBe(kind);
   });
 });
 

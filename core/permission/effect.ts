@@ -2,6 +2,7 @@
 // done nobody knows, and only a tool that recognises repeats, or that can be asked, resolves it. Otherwise a person must.
 //   E1: a call is made only after an open entry was written by compare-and-set; each repeat writes a new one first.
 //   E2: an open entry of another caller is left alone until its deadline, when that caller can no longer be sending.
+//   E3: an effect that the journal knows is not made once more because its ledger entry is gone.
 import type { ToolSpec } from '../../api/v1alpha1/tool.ts';
 
 /** The members of a ledger entry that decide (`LedgerEntry` of the journal port). */
@@ -16,17 +17,29 @@ export type EffectStep =
   | { readonly kind: 'Return'; readonly result: unknown }
   | { readonly kind: 'Wait'; readonly untilMs: number }
   | { readonly kind: 'Recover' }
+  /** The ledger has lost what it had: nobody can say what the call answered, and it must not be made again. */
+  | { readonly kind: 'Lost'; readonly reason: string }
   | { readonly kind: 'Ambiguous'; readonly reason: string };
+
+const lostReason =
+  'the journal has this effect and the ledger has not: the ledger has lost entries; the call is not made once more';
 
 /** Clocks of two gateways may differ by this much. */
 const skewMs = 500;
 
-/** What the ledger entry says. `mine`: this caller opened the entry and has its call's answer, which was none. */
-export function planEffect(entry: EffectEntry | undefined, now: number, mine: boolean): EffectStep {
+/**
+ * What the ledger entry says. `mine`: this caller opened the entry and has its call's answer, which was none. `acted`: the
+ * journal has the effect of this call.
+ */
+export function planEffect(
+  entry: EffectEntry | undefined,
+  now: number,
+  { mine, acted }: { readonly mine: boolean; readonly acted: boolean },
+): EffectStep {
   switch (entry?.state) {
     case undefined:
     case 'refused':
-      return { kind: 'Open' };
+      return acted ? { kind: 'Lost', reason: lostReason } : { kind: 'Open' };
     case 'done':
       return { kind: 'Return', result: entry.result };
     case 'ambiguous':

@@ -10,6 +10,8 @@ import { Draft, type Reaction } from './draft.ts';
 import { goalOf, outputOf } from './schedule.ts';
 import type { ActivityState, RunState } from './state.ts';
 
+type Allowed = Extract<AuthorizeReply, { readonly kind: 'Allowed' }>;
+
 export function authorizeCall(given: Given, request: AuthorizeRequest): Reaction<AuthorizeReply> {
   const { state, now } = given;
   const found = current(state, request);
@@ -29,7 +31,8 @@ export function authorizeCall(given: Given, request: AuthorizeRequest): Reaction
   }
   const draft = new Draft(given, `authorize/${request.digest ?? request.turn}`);
   const approval = consume(draft, request);
-  return draft.reaction(allowed(draft, activity, approval));
+  const acted = request.digest !== undefined && state.effectDigests.includes(request.digest);
+  return draft.reaction({ ...allowed(draft, activity, approval), ...(acted ? { acted } : {}) });
 }
 
 const refused = (code: string, message: string): Reaction<AuthorizeReply> => ({
@@ -55,7 +58,7 @@ function consume(draft: Draft, request: AuthorizeRequest): 'notNeeded' | 'consum
   return 'consumed';
 }
 
-function allowed(draft: Draft, activity: ActivityState, approval: 'notNeeded' | 'consumed' | 'absent'): AuthorizeReply {
+function allowed(draft: Draft, activity: ActivityState, approval: 'notNeeded' | 'consumed' | 'absent'): Allowed {
   const { state } = draft;
   const spec = stateOf(draft.definition, state.state) ?? { type: 'task' as const };
   const budgetLeftMicros = budgetLeft(draft);

@@ -10,6 +10,8 @@ class Stage {
   readonly entries: LedgerEntry[] = [];
   now = 1_000;
   calls = 0;
+  /** The journal has the effect. */
+  acted = false;
   /** Places that were asked for, and those under whose limit there is none. */
   readonly entered: string[] = [];
   readonly full = new Set<string>();
@@ -32,7 +34,7 @@ class Stage {
         },
       },
       ids: { random: () => 'id' },
-      log: { warn: () => undefined },
+      log: { warn: () => undefined, error: () => undefined },
       limits: {
         enter: (name: string) => {
           this.entered.push(name);
@@ -55,7 +57,7 @@ class Stage {
     } as unknown as Gateway;
     const admitted = {
       target: { run: 'r', activity: 'a.1', attempt: 1, turn: 1 },
-      allowed: { deadline: 60_000, run: { id: 'r' }, input: {} },
+      allowed: { deadline: 60_000, run: { id: 'r' }, input: {}, acted: this.acted },
       bundle: { tools: { status: { spec: { effect: 'read', description: 'x', input: {} } } } },
     } as unknown as Admitted;
     return callEffect(gateway, admitted, { name: 'book', spec, args: {}, idempotencyKey: 'k', digest: 'sha256:k' });
@@ -141,4 +143,12 @@ test('a query is made under the limit of its tool; where there is no place, nobo
   full.full.add('tool/status');
   expect(await full.call('write', replies)).toMatchObject({ kind: 'Ambiguous' });
   expect(full.calls).toBe(1);
+});
+
+test('a ledger that has lost the entry of an effect that the journal has makes no second call: a person is asked', async () => {
+  const stage = new Stage();
+  stage.acted = true;
+  const lost = await stage.call('write', [{ kind: 'Done', result: 'again' }]);
+  expect(lost).toMatchObject({ kind: 'Ambiguous', reason: expect.stringContaining('lost entries') as string });
+  expect([stage.calls, stage.entries.map(({ state }) => state)]).toEqual([0, ['ambiguous']]);
 });

@@ -4,7 +4,14 @@
 //   G2: an answer from the tool is written to the ledger before the worker hears of it, however long NATS is away.
 import type { Json } from '../../api/messages/history.ts';
 import { isSignalboxError } from '../../api/errors.ts';
-import { planEffect, planRecovery, queryDelaysMs, readFinding, type Finding } from '../../core/permission/effect.ts';
+import {
+  type EffectStep,
+  planEffect,
+  planRecovery,
+  queryDelaysMs,
+  readFinding,
+  type Finding,
+} from '../../core/permission/effect.ts';
 import type { LedgerEntry, LedgerKey } from '../../ports/journal.ts';
 import type { Admitted } from './admission.ts';
 import type { Gateway } from './ports.ts';
@@ -48,7 +55,7 @@ export async function callEffect(gateway: Gateway, admitted: Admitted, call: Eff
     const { revision, entry } = await persist(effect, () => gateway.ledger.read(effect.key));
     const same = known(effect, entry);
     if (same !== undefined) return same;
-    const step = planEffect(entry, now, revision === state.opened);
+    const step = planEffect(entry, now, { mine: revision === state.opened, acted: admitted.allowed.acted === true });
     if (step.kind === 'Return') return stored(effect, step.result as Stored);
     if (step.kind === 'Ambiguous') return { kind: 'Ambiguous', reason: step.reason };
     if (step.kind === 'Wait') {
@@ -57,13 +64,24 @@ export async function callEffect(gateway: Gateway, admitted: Admitted, call: Eff
       continue;
     }
     if (step.kind === 'Open') state.doubted = false;
-    const go = step.kind === 'Open' ? ('call' as const) : await recover(effect, revision, state);
+    const go = step.kind === 'Open' ? ('call' as const) : await settleDoubt(effect, revision, { step, state });
     if (typeof go === 'object') return go;
     if (go === 'again') continue;
     const done = await openAndCall(effect, revision, state);
     if (done !== undefined) return done;
   }
   return { kind: 'Unavailable', code: 'TIMEOUT', message: 'the effect could not be settled; ask again' };
+}
+
+/** An earlier call may have acted, or has, and the ledger does not say what came of it. */
+async function settleDoubt(
+  effect: Effect,
+  revision: number,
+  { step, state }: { readonly step: Extract<EffectStep, { kind: 'Recover' | 'Lost' }>; readonly state: Progress },
+): Promise<ToolOutcome | 'call' | 'again'> {
+  if (step.kind === 'Recover') return recover(effect, revision, state);
+  effect.gateway.log.error('the effect ledger has lost an entry', { ...effect.key, tool: effect.call.name });
+  return giveUp(effect, revision, step.reason);
 }
 
 const timedOut: ToolOutcome = {
