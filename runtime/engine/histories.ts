@@ -17,6 +17,8 @@ interface Link {
   readonly last: number;
 }
 
+/** Records that are asked for at the same time. */
+const readAhead = 16;
 /** Chains of runs that were read lately: the next page needs not walk them again. */
 const chainsMax = 32;
 
@@ -46,10 +48,12 @@ export class Histories {
     }
     const from = await recordWith(records, after, async (seq) => (await this.#recorded(run, seq))?.[0]?.seq);
     if (from === undefined) return undefined;
-    for (const seq of records.slice(from)) {
-      const events = await this.#recorded(run, seq);
-      if (events === undefined) return undefined;
-      for (const event of events) if (!page.add(event)) return page.cut();
+    for (let at = from; at < records.length; at += readAhead) {
+      const portion = records.slice(at, at + readAhead);
+      for (const events of await Promise.all(portion.map((seq) => this.#recorded(run, seq)))) {
+        if (events === undefined) return undefined;
+        for (const event of events) if (!page.add(event)) return page.cut();
+      }
     }
     return { events: page.events, more: false };
   }
