@@ -9,7 +9,7 @@ import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
 import { runIdFor } from '../../core/workflow/partition.ts';
 import { type EngineStage, namespace } from '../../test/support/engine-stage.ts';
 import { type Spawned, start } from '../runtime/spawned.ts';
-import { many, type MeasuredEngine, patiently, quantile, startMeasured } from './stage.ts';
+import { many, type MeasuredEngine, patiently, quantile, startAgainMs, startMeasured } from './stage.ts';
 
 export interface Concurrent {
   readonly runs: number;
@@ -36,6 +36,7 @@ const slots = 100;
 /** As docs/how-to/size-the-engine.md says for runs at work. */
 const heapMiB = 512;
 const inFlight = 1_000;
+const limitMs = 600_000;
 const sampled = 500;
 const keyOf = (index: number): string => `concurrent-${index}`;
 const runOf = (index: number): string => runIdFor(namespace, workflow, keyOf(index));
@@ -57,7 +58,7 @@ function spec(): WorkflowSpec {
 }
 
 export async function measureConcurrent(runs: number, say: (line: string) => void): Promise<Concurrent> {
-  const measured = await startMeasured(heapMiB);
+  const measured = await startMeasured(heapMiB, say);
   const spawned: Spawned[] = [];
   try {
     const { stage } = measured;
@@ -107,14 +108,18 @@ async function startAll(stage: EngineStage, runs: number): Promise<number> {
   const from = performance.now();
   await many(runs, inFlight, async (index) => {
     const request = { input: {}, key: keyOf(index) };
-    await patiently(async () => {
-      const reply = await stage.work.request<EngineReply<RunSummary>>(
-        startSubject(namespace, workflow),
-        request,
-        30_000,
-      );
-      if (!reply.ok) throw new Error(reply.message);
-    });
+    await patiently(
+      async () => {
+        const reply = await stage.work.request<EngineReply<RunSummary>>(
+          startSubject(namespace, workflow),
+          request,
+          30_000,
+        );
+        if (!reply.ok) throw new Error(reply.message);
+      },
+      limitMs,
+      startAgainMs,
+    );
   });
   return (runs * 1_000) / (performance.now() - from);
 }

@@ -58,7 +58,7 @@ const spec = {
 } as unknown as WorkflowSpec;
 
 export async function measureLong(events: number, say: (line: string) => void): Promise<Long> {
-  const measured = await startMeasured(heapMiB);
+  const measured = await startMeasured(heapMiB, say);
   try {
     const { stage } = measured;
     const visits = Math.ceil(events / eventsOfVisit);

@@ -26,9 +26,10 @@ export const numbers: readonly number[] = Array.from({ length: partitions }, (_,
 const readyMs = 600_000;
 
 /** `heapMiB`: bound of the engine's heap; everything else is as in deploy/engine.yaml. */
-export async function startMeasured(heapMiB: number): Promise<Measured> {
+export async function startMeasured(heapMiB: number, say: (line: string) => void): Promise<Measured> {
   const nats = await startNats({ fileStoreMax: '64GB', memoryStoreMax: '2GB' });
   const stage = await EngineStage.start({ nats, journalBytesMax: 2 * 1_024 ** 3 });
+  const telling: NodeJS.Timeout[] = [];
   return {
     stage,
     async engine(name) {
@@ -40,6 +41,7 @@ export async function startMeasured(heapMiB: number): Promise<Measured> {
         () => Promise.resolve(/"port":(\d+),"message":"serving"/.exec(spawned.log())?.[1]),
         readyMs,
       );
+      telling.push(tellLog(spawned, (line) => say(`${name}: ${line}`)));
       const url = `http://127.0.0.1:${port}`;
       await until(`${name} to be ready`, async () => (await fetch(`${url}/readyz`)).ok || undefined, readyMs);
       return {
@@ -58,8 +60,23 @@ export async function startMeasured(heapMiB: number): Promise<Measured> {
       const jsz = (await (await fetch(`${nats.monitorUrl}/jsz`)).json()) as { storage: number; memory: number };
       return { diskMiB: jsz.storage / 1_024 ** 2, memoryMiB: jsz.memory / 1_024 ** 2 };
     },
-    stop: () => stage.stop(),
+    async stop() {
+      for (const timer of telling) clearInterval(timer);
+      await stage.stop();
+    },
   };
+}
+
+const told = /"level":"(?:warn|error)"|a checkpoint is complete|serving a partition/;
+
+/** Says what the engine has said and matters here. */
+function tellLog({ log }: EngineProcess, say: (line: string) => void): NodeJS.Timeout {
+  let seen = 0;
+  return setInterval(() => {
+    const lines = log().split('\n');
+    for (const line of lines.slice(seen, -1)) if (told.test(line)) say(line);
+    seen = lines.length - 1;
+  }, 1_000);
 }
 
 /** Runs `each` for 0 … count − 1, `inFlight` at a time; what it took each time, in ms, in order. */
@@ -80,6 +97,9 @@ export async function many(
   await Promise.all(Array.from({ length: Math.min(inFlight, count) }, lane));
   return [...took];
 }
+
+/** Between two tries of a start that was not taken: a thousand that ask without a pause are a load of their own. */
+export const startAgainMs = 500;
 
 /** Asks again until it is answered. */
 export async function patiently<T>(action: () => Promise<T>, limitMs = 120_000, pauseMs = 5): Promise<T> {

@@ -6,7 +6,16 @@ import { engineSubject, startSubject } from '../../api/messages/subjects.ts';
 import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
 import { partitionOf, runIdFor } from '../../core/workflow/partition.ts';
 import { type EngineStage, namespace, partitions } from '../../test/support/engine-stage.ts';
-import { many, type Measured, type MeasuredEngine, numbers, patiently, quantile, startMeasured } from './stage.ts';
+import {
+  many,
+  type Measured,
+  type MeasuredEngine,
+  numbers,
+  patiently,
+  quantile,
+  startAgainMs,
+  startMeasured,
+} from './stage.ts';
 
 export interface Waiting {
   readonly runs: number;
@@ -56,6 +65,7 @@ const checkpointTimes = 'signalbox_engine_checkpoint_seconds';
 /** As docs/how-to/size-the-engine.md says. */
 const heapMiBFor = (runs: number): number => 160 + Math.ceil((runs * 600) / 1_000_000);
 const inFlight = 1_000;
+const limitMs = 1_200_000;
 const settleMs = 15_000;
 const sampled = 1_000;
 const woken = 100;
@@ -63,7 +73,7 @@ const idOf = (index: number): string => `waiting-${index}`;
 const runOf = (index: number): string => runIdFor(namespace, workflow, idOf(index));
 
 export async function measureWaiting(runs: number, say: (line: string) => void): Promise<Waiting> {
-  const measured = await startMeasured(heapMiBFor(runs));
+  const measured = await startMeasured(heapMiBFor(runs), say);
   try {
     const { stage } = measured;
     await stage.workflow(workflow, spec);
@@ -91,16 +101,20 @@ async function startAll(stage: EngineStage, runs: number, say: (line: string) =>
   let refusal = '';
   const took = await many(runs, inFlight, async (index) => {
     const request = { input: { id: idOf(index) }, key: idOf(index) };
-    await patiently(async () => {
-      const reply = await stage.work.request<EngineReply<RunSummary>>(
-        startSubject(namespace, workflow),
-        request,
-        30_000,
-      );
-      if (reply.ok) return;
-      if (reply.message !== refusal) say(`refused: ${(refusal = reply.message)}`);
-      throw new Error(reply.message);
-    });
+    await patiently(
+      async () => {
+        const reply = await stage.work.request<EngineReply<RunSummary>>(
+          startSubject(namespace, workflow),
+          request,
+          30_000,
+        );
+        if (reply.ok) return;
+        if (reply.message !== refusal) say(`refused: ${(refusal = reply.message)}`);
+        throw new Error(reply.message);
+      },
+      limitMs,
+      startAgainMs,
+    );
     if ((index + 1) % tenth !== 0) return;
     const seconds = (performance.now() - from) / 1_000;
     say(`${index + 1} started, ${Math.round((index + 1) / seconds)}/s`);
@@ -153,7 +167,7 @@ async function takeover(measured: Measured, first: MeasuredEngine, runs: number)
   const killed = performance.now();
   await first.spawned.kill();
   const answers = oneOfEach(runs).map(async (run) => {
-    await patiently(() => show(measured.stage, run), 1_200_000);
+    await patiently(() => show(measured.stage, run), limitMs);
     return performance.now() - killed;
   });
   const times = await Promise.all(answers);
