@@ -25,7 +25,7 @@ const duration = (ms: number): string => (ms >= 1_000 ? shown(ms / 1_000, 's') :
 const waitingRows = (of: Waiting): Rows => [
   ['starts per second', shown(of.startsPerSecond)],
   ['… over the last tenth', shown(of.startsPerSecondLast)],
-  ['one start of 1,000 at once, p50 / p99', `${duration(of.startP50Ms)} / ${duration(of.startP99Ms)}`],
+  ['one start of 256 at once, p50 / p99', `${duration(of.startP50Ms)} / ${duration(of.startP99Ms)}`],
   ['engine, before and with all waiting', `${shown(of.engineMiBBefore, 'MiB')}, ${shown(of.engineMiB, 'MiB')}`],
   ['… bytes per waiting run', shown(of.engineBytesPerRun)],
   ['nats-server, before and with all waiting', `${shown(of.natsMiBBefore, 'MiB')}, ${shown(of.natsMiB, 'MiB')}`],

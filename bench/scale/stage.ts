@@ -70,10 +70,10 @@ export async function startMeasured(heapMiB: number, say: (line: string) => void
 const told = /"level":"(?:warn|error)"|a checkpoint is complete|serving a partition/;
 
 /** Says what the engine has said and matters here. */
-function tellLog({ log }: EngineProcess, say: (line: string) => void): NodeJS.Timeout {
+function tellLog(engine: EngineProcess, say: (line: string) => void): NodeJS.Timeout {
   let seen = 0;
   return setInterval(() => {
-    const lines = log().split('\n');
+    const lines = engine.log().split('\n');
     for (const line of lines.slice(seen, -1)) if (told.test(line)) say(line);
     seen = lines.length - 1;
   }, 1_000);

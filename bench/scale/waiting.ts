@@ -64,7 +64,8 @@ const spec = {
 const checkpointTimes = 'signalbox_engine_checkpoint_seconds';
 /** As docs/how-to/size-the-engine.md says. */
 const heapMiBFor = (runs: number): number => 160 + Math.ceil((runs * 600) / 1_000_000);
-const inFlight = 1_000;
+/** More would wait in line for longer than a lease is trusted when the machine is busy. */
+const inFlight = 256;
 const limitMs = 1_200_000;
 const settleMs = 15_000;
 const sampled = 1_000;
