@@ -50,6 +50,16 @@ describe('rest', () => {
     expect(table.resident).toBe(2);
   });
 
+  test('while a partition is read, runs of which nothing is known are packed, too, and looked at afterwards', () => {
+    const table = new RunTable(packing);
+    table.set('a', state('a', { facts: { x: 1 } }));
+    restAll(table);
+    expect(table.resident).toBe(1);
+    for (let tick = 0; tick < 4; tick += 1) table.rest(1_000, { all: true });
+    expect([table.resident, table.unsettled()]).toEqual([0, ['a']]);
+    expect(table.get('a')).toEqual(state('a', { facts: { x: 1 } }));
+  });
+
   test('memory that was given back is used again', () => {
     const table = new RunTable(packing);
     for (let round = 0; round < 40; round += 1) {

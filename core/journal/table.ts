@@ -198,8 +198,11 @@ export class RunTable {
     return Object.fromEntries(statuses.map((status, at) => [status, counted[at] ?? 0])) as Record<RunStatus, number>;
   }
 
-  /** Time has passed: packs at most `limit` runs that wait and that nobody has touched lately. `again`: at the same time. */
-  rest(limit: number, { again = false } = {}): number {
+  /**
+   * Time has passed: packs at most `limit` runs that wait and that nobody has touched lately. `again`: at the same time; `all`:
+   * also those of which it is not known whether they wait, while a partition is brought into memory.
+   */
+  rest(limit: number, { again = false, all = false } = {}): number {
     if (!again) this.#tick += 1;
     const packing = this.#packing;
     if (packing === undefined) return 0;
@@ -207,7 +210,7 @@ export class RunTable {
     for (const [slot, state] of this.#hot) {
       if (packed >= limit) break;
       const untouched = this.#tick - (this.#columns.touched[slot] ?? 0) > restTicks;
-      if (!untouched || ((this.#columns.flags[slot] ?? 0) & (flagQuiet | flagRests)) === 0) continue;
+      if (!untouched || (!all && ((this.#columns.flags[slot] ?? 0) & (flagQuiet | flagRests)) === 0)) continue;
       this.#pack(slot, packing.pack(state));
       this.#hot.delete(slot);
       packed += 1;

@@ -18,6 +18,9 @@ export interface Loaded {
   readonly changed: ReadonlySet<string>;
 }
 
+/** Runs that are objects while the journal is read. */
+const residentMax = 10_000;
+
 /** @throws SignalboxError JOURNAL_CORRUPT or JOURNAL_ROLLED_BACK when the store is not what was written. */
 export async function loadPartition(
   writer: PartitionWriter,
@@ -39,6 +42,8 @@ export async function loadPartition(
     if (stored.seq <= start.seq) continue;
     writer.fold(stored.seq, stored.record, stored.digest);
     for (const { run } of stored.record.runs) changed.add(run);
+    // Unpacked, what a long journal has would need several times the memory of a partition at work.
+    if (writer.table.resident > residentMax) writer.table.rest(residentMax, { all: true });
   }
   assertReaches(journal.partition, writer.end, lastSeq);
   writer.serve();

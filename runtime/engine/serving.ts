@@ -57,6 +57,8 @@ const noticeEvery = 4;
 const HORIZON_MS = 60_000;
 /** Runs that are packed before others have their turn: some milliseconds. */
 const restMax = 100;
+/** Runs that are looked at after a takeover before others have their turn. */
+const takeUpPortion = 256;
 /** Portions every MEASURE_MS: starts that wait are packed as fast as they come. */
 const restPortions = 20;
 
@@ -156,8 +158,8 @@ export class Serving {
       loaded,
     );
     await this.#measure();
+    await this.#takeUp([...new Set([...table.unsettled(), ...loaded.changed])]);
     void this.#lateWaits.takenOver(({ namespace, subject, key }) => table.awaiting(namespace, subject, key));
-    this.#arrange([...new Set([...table.unsettled(), ...loaded.changed])], graceMs);
     this.#wake();
     this.#clocks.push(
       setInterval(() => void this.#measure(), MEASURE_MS),
@@ -259,6 +261,15 @@ export class Serving {
     }
   }
 
+  /** What the owner before has left, a few at a time: meanwhile the other partitions and the leases have their turn. */
+  async #takeUp(runs: readonly string[]): Promise<void> {
+    for (let at = 0; at < runs.length && !this.#stopped; at += takeUpPortion) {
+      if (at > 0) await this.#options.ports.clock.sleep(1);
+      this.#arrange(runs.slice(at, at + takeUpPortion), graceMs);
+      this.partition.table.rest(2 * takeUpPortion);
+    }
+  }
+
   /** Recomputes the commands of these runs. */
   #arrange(runs: readonly string[], graceMsNow = 0): void {
     for (const run of runs) {
@@ -300,7 +311,8 @@ export class Serving {
     this.timers.set(state.run, soon ? wakeAt : undefined);
     if (!dispatched) this.dispatch.forget(state.run);
     this.children.want(state.run, children);
-    this.#lateWaits.committed(state, definition);
+    // Whoever has just taken over compares the whole inbox with all that waits.
+    if (graceMsNow === 0) this.#lateWaits.committed(state, definition);
   }
 
   #askChildren(log: Log): Children {
