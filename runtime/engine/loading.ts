@@ -3,6 +3,7 @@ import { assertReaches, chainStart, corrupt } from '../../core/journal/chain.ts'
 import { EntryReader } from '../../core/journal/checkpoint.ts';
 import { flagShown } from '../../core/journal/columns.ts';
 import { facetsVersion } from '../../core/journal/facets.ts';
+import type { RunTable } from '../../core/journal/table.ts';
 import { assertNotBehind, assertSame, type Witness } from '../../core/journal/witness.ts';
 import type { PartitionWriter } from '../../core/journal/writer.ts';
 import type { PartitionJournal, StoredCheckpoint } from '../../ports/journal.ts';
@@ -42,8 +43,7 @@ export async function loadPartition(
     if (stored.seq <= start.seq) continue;
     writer.fold(stored.seq, stored.record, stored.digest);
     for (const { run } of stored.record.runs) changed.add(run);
-    // Unpacked, what a long journal has would need several times the memory of a partition at work.
-    if (writer.table.resident > residentMax) writer.table.rest(residentMax, { all: true });
+    packSome(writer.table);
   }
   assertReaches(journal.partition, writer.end, lastSeq);
   writer.serve();
@@ -54,6 +54,11 @@ export async function loadPartition(
     archivedTo: checkpoint?.head.archivedTo ?? 0,
     changed,
   };
+}
+
+/** Unpacked, what a long journal has would need several times the memory of a partition at work. */
+function packSome(table: RunTable): void {
+  if (table.resident > residentMax) table.rest(residentMax, { all: true });
 }
 
 /** What a checkpoint covers is not read, but a witness may know of a record there. */
