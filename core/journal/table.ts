@@ -198,10 +198,7 @@ export class RunTable {
     return Object.fromEntries(statuses.map((status, at) => [status, counted[at] ?? 0])) as Record<RunStatus, number>;
   }
 
-  /**
-   * Time has passed: packs at most `limit` runs that wait and that nobody has touched lately. `again`: at the same time; `all`:
-   * also those of which it is not known whether they wait, while a partition is brought into memory.
-   */
+  /** Packs at most `limit` runs that wait and are not touched. `again`: no time has passed; `all`: also others, while loading. */
   rest(limit: number, { again = false, all = false } = {}): number {
     if (!again) this.#tick += 1;
     const packing = this.#packing;

@@ -20,7 +20,7 @@ export interface Loaded {
 }
 
 /** Runs that are objects while the journal is read. */
-const residentMax = 10_000;
+const residentMax = 20_000;
 
 /** @throws SignalboxError JOURNAL_CORRUPT or JOURNAL_ROLLED_BACK when the store is not what was written. */
 export async function loadPartition(
