@@ -1,8 +1,10 @@
 // The simulator in the size of a unit test: some worlds, each twice. All of it: `make simulate`; with bugs: `make simulate-bugs`.
 import { execFile } from 'node:child_process';
+import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
+import { infect } from './simulator/bugs/bug.ts';
 import { bugs } from './simulator/bugs/bugs.ts';
 
 const run = promisify(execFile);
@@ -26,4 +28,21 @@ test(
 test('there are enough seeded bugs, each with a name of its own', () => {
   expect(bugs.length).toBeGreaterThanOrEqual(25);
   expect(new Set(bugs.map(({ name }) => name)).size).toBe(bugs.length);
+});
+
+test.each(bugs.map((bug) => [bug.name, bug] as const))(
+  'the seeded bug %s still fits the source',
+  async (_name, bug) => {
+    for (const edit of bug.edits) {
+      const source = await readFile(join(import.meta.dirname, '..', edit.file), 'utf8');
+      expect(infect(source, edit)).not.toBe(source);
+    }
+  },
+);
+
+test('a seeded bug whose text is gone from the source, or stands there twice, is an error', () => {
+  const edit = { file: 'x.ts', find: 'a', replace: 'b' };
+  expect(() => infect('c', edit)).toThrow('found 0 times');
+  expect(() => infect('aa', edit)).toThrow('found 2 times');
+  expect(infect('xay', edit)).toBe('xby');
 });

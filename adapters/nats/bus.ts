@@ -1,6 +1,13 @@
 // Owns: the bus over one connection: requests, streams, buckets, blobs.
-import { jetstream, type JetStreamClient, type JetStreamManager, jetstreamManager } from '@nats-io/jetstream';
-import type { NatsConnection } from '@nats-io/transport-node';
+import {
+  jetstream,
+  JetStreamApiError,
+  type JetStreamClient,
+  type JetStreamManager,
+  jetstreamManager,
+  type PubAck,
+} from '@nats-io/jetstream';
+import { headers, type MsgHdrs, type NatsConnection } from '@nats-io/transport-node';
 import type { Blobs, Bus } from '../../ports/bus.ts';
 import { natsBlobs } from './blobs.ts';
 import { natsBucket } from './bucket.ts';
@@ -9,7 +16,6 @@ import { consume } from './consume.ts';
 import { busFailure } from './failure.ts';
 import { Requests } from './requests.ts';
 import { Answers, serve } from './serve.ts';
-import { encode } from './wire.ts';
 
 /** What the other parts of this adapter build on. */
 export interface NatsBus extends Bus {
@@ -22,6 +28,15 @@ export interface NatsBus extends Bus {
 }
 
 const PUBLISH_TIMEOUT_MS = 5_000;
+
+type ApiFailure = { readonly error: ConstructorParameters<typeof JetStreamApiError>[0] };
+
+function headersWith(id: string | undefined): MsgHdrs | undefined {
+  if (id === undefined) return undefined;
+  const fields = headers();
+  fields.set('Nats-Msg-Id', id);
+  return fields;
+}
 
 /** Connects to one account; rejects with BUS_UNREACHABLE when that does not work within the time allowed. */
 export async function connectNats(options: ConnectOptions): Promise<NatsBus> {
@@ -43,10 +58,11 @@ export async function connectNats(options: ConnectOptions): Promise<NatsBus> {
     ask: (subject, payload, timeoutMs) => requests.ask(subject, payload, timeoutMs),
     serve: (subject, answer, served) => serve({ connection, answers, subject, answer, ...served }),
     async publish(subject, payload, { id } = {}) {
-      const limits = { timeout: PUBLISH_TIMEOUT_MS, ...(id === undefined ? {} : { msgID: id }) };
-      await unlessReconnected(link, js.publish(subject, encode(payload), limits)).catch((error: unknown) =>
+      const asked = requests.request<PubAck | ApiFailure>(subject, payload, PUBLISH_TIMEOUT_MS, headersWith(id));
+      const ack = await unlessReconnected(link, asked).catch((error: unknown) =>
         Promise.reject(busFailure(error, `publish ${subject}`)),
       );
+      if ('error' in ack) throw busFailure(new JetStreamApiError(ack.error), `publish ${subject}`);
     },
     consume: (stream, consumer, slots, work) =>
       consume({ link, inboxPrefix: options.inboxPrefix, stream, consumer, slots, work }),

@@ -35,6 +35,7 @@ class Puller {
   #asked = 0;
   #active = 0;
   #stopped = false;
+  #pulling = false;
   #heardAt = 0;
   #pausedUntil = 0;
   #timer: NodeJS.Timeout | undefined;
@@ -79,6 +80,16 @@ class Puller {
     else this.#pull();
   }
 
+  /** Slots that become free at one moment are one pull. */
+  #pullSoon(): void {
+    if (this.#pulling) return;
+    this.#pulling = true;
+    setImmediate(() => {
+      this.#pulling = false;
+      this.#pull();
+    });
+  }
+
   #pull(): void {
     const free = this.#options.slots - this.#active - this.#asked;
     if (this.#stopped || free <= 0 || performance.now() < this.#pausedUntil) return;
@@ -113,7 +124,7 @@ class Puller {
     void this.#work(message).finally(() => {
       this.#active -= 1;
       if (this.#active === 0) this.#idle?.();
-      this.#pull();
+      this.#pullSoon();
     });
   }
 

@@ -2,7 +2,7 @@
 //   R1: asks of one moment whose subjects differ in the last token only share a message; each has an answer of its own, and
 //       none waits for another's.
 //   R2: nothing is given up silently: an answer, a refusal, nobody there, a forbidden subject, a closed connection, or TIMEOUT.
-import { createInbox, type Msg, NoRespondersError, TimeoutError } from '@nats-io/transport-node';
+import { createInbox, type Msg, type MsgHdrs, NoRespondersError, TimeoutError } from '@nats-io/transport-node';
 import { SignalboxError } from '../../api/errors.ts';
 import type { Link } from './connection.ts';
 import {
@@ -62,11 +62,13 @@ export class Requests {
     void link.connection.closed().then(() => this.#rejectAll(() => true, new Error('the connection is closed')));
   }
 
-  /** One request in a message of its own. */
-  request<T>(subject: string, payload: unknown, timeoutMs: number): Promise<T> {
-    return this.#waitFor<T>({ subject, sentTo: subject }, timeoutMs, (number) =>
-      this.#link.connection.publish(subject, encode(payload), { reply: `${this.#inbox}.${number}` }),
-    );
+  /** One request in a message of its own, with headers for whoever reads those. */
+  request<T>(subject: string, payload: unknown, timeoutMs: number, headers?: MsgHdrs): Promise<T> {
+    return this.#waitFor<T>({ subject, sentTo: subject }, timeoutMs, (number) => {
+      const reply = `${this.#inbox}.${number}`;
+      const options = headers === undefined ? { reply } : { reply, headers };
+      this.#link.connection.publish(subject, encode(payload), options);
+    });
   }
 
   /** R1. */

@@ -148,7 +148,9 @@ flight: a closed loop, warmed under the same concurrency. CPU: server, worker an
 file streams of nats-server, which fsyncs each. Recovery: from \`kill -9\` of the worker in a step of one second to the end of
 the run, less that second; another worker starts at once. Memory: proportional set size of server and worker with that many
 runs waiting for an event, the lower of two looks. Every figure is the median of the rounds; the order rotates. Driver, worker
-and server share the machine. No peer was tuned. DBOS has no server: its application runs in the worker and is asked over HTTP.
-Temporal is its development server; slow engines do fewer runs in the same time.
+and server share the machine, which has to be quiet: with others on it every figure is worse, and the ratios move, since our
+engine is one thread. Our engine and worker have the heaps of their manifests and pods. No peer was tuned. DBOS has no server:
+its application runs in the worker and is asked over HTTP. Temporal is its development server; slow engines do fewer runs in
+the same time. Where a goal is not met, the profile that shows why is in docs/adr/0002-durable-runtime.md, Performance.
 `;
 }

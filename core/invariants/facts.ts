@@ -29,6 +29,8 @@ export interface Rules {
   readonly callsInFlight?: number;
   /** May this person answer in this queue? */
   readonly entitled?: (person: string, queue: string) => boolean;
+  /** Activities of other namespaces that may begin while one of this namespace waits for the same agents' workers. */
+  readonly overtakenMax?: number;
   /** Clocks of two processes differ by at most this much; default 500 ms. */
   readonly skewMs?: number;
   /** Texts that were planted and may appear nowhere. */
@@ -92,6 +94,26 @@ export type Fact = { readonly at: number } & (
       readonly escalations: readonly EscalationRecord[];
       readonly runs?: readonly RunSummary[];
     }
+  /** An agent was sent back to an earlier bundle: somebody asked for it, or was told that it is done. */
+  | {
+      readonly kind: 'RolledBack';
+      readonly namespace: string;
+      readonly agent: string;
+      readonly digest: string;
+      readonly done: boolean;
+    }
+  /** An object is gone, with everything that belongs to it; `object` is `<kind>/<namespace>/<name>`. */
+  | { readonly kind: 'Deleted'; readonly object: string }
+  /** What is there at the end: Kubernetes objects, streams, consumers, processes, each with the object that it belongs to. */
+  | { readonly kind: 'Present'; readonly things: readonly { readonly thing: string; readonly of: string }[] }
+  /** Somebody of one namespace asked for something of another. */
+  | {
+      readonly kind: 'Crossed';
+      readonly from: string;
+      readonly to: string;
+      readonly what: string;
+      readonly let: boolean;
+    }
   | { readonly kind: 'Faulted'; readonly fault: string }
   /** Somebody took over, came back, or did again what was cut off. */
   | { readonly kind: 'Recovered'; readonly after: string }
@@ -100,7 +122,8 @@ export type Fact = { readonly at: number } & (
 );
 export type FactOf<K extends Fact['kind']> = Extract<Fact, { readonly kind: K }>;
 
-export type Invariant = 'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7' | 'I9' | 'I10' | 'I11' | 'I13' | 'I14' | 'I16';
+export type Invariant =
+  'I1' | 'I2' | 'I3' | 'I4' | 'I5' | 'I6' | 'I7' | 'I8' | 'I9' | 'I10' | 'I11' | 'I12' | 'I13' | 'I14' | 'I15' | 'I16';
 
 export interface Violation {
   readonly invariant: Invariant;

@@ -2,7 +2,7 @@
 //   I5: open in exactly one queue, decided at most once, never dropped.   I6: an approved effect has its own decision.
 //   I11: what people see is what happened.
 import type { EscalationFacts, HistoryEvent } from '../../api/messages/history.ts';
-import { callDigest } from '../permission/digest.ts';
+import type { Calls } from './calls.ts';
 import type { Checker, FactOf, Report, Rules } from './facts.ts';
 import type { RunTrace } from './trace.ts';
 
@@ -24,7 +24,7 @@ export function escalationsAreKept(report: Report): Checker {
   return {
     event(trace, event) {
       runs.set(trace.run, trace);
-      const sentence = misplaced(trace, event);
+      const sentence = thoughFrozen(trace, event) ?? misplaced(trace, event);
       if (sentence !== undefined) wrong(trace.run, sentence);
       if (event.type === 'EscalationExpired') end(trace, event.id, 'expired');
       if (event.type !== 'EscalationDecided') return;
@@ -45,9 +45,24 @@ export function escalationsAreKept(report: Report): Checker {
   };
 }
 
+/** What a person stopped does nothing: no step, call, timer or answer. */
+const stopped: readonly HistoryEvent['type'][] = [
+  'StateEntered',
+  'ActivityScheduled',
+  'ActivityCompleted',
+  'TurnProposed',
+  'ApprovalConsumed',
+  'WaitElapsed',
+  'EscalationDecided',
+  'EscalationExpired',
+];
 const goesOn: readonly HistoryEvent['type'][] = ['StateEntered', 'ActivityScheduled', 'ActivityCompleted'];
 /** Who cancels or runs out of time need not wait for people. */
 const endsAnyway: readonly string[] = ['cancelled', 'timedOut'];
+
+function thoughFrozen({ holds }: RunTrace, { type }: HistoryEvent): string | undefined {
+  return holds.size > 0 && stopped.includes(type) ? `${type} while ${[...holds].join(', ')} had it frozen` : undefined;
+}
 
 /** What is wrong with an event where it stands, undefined when nothing. */
 function misplaced({ openEscalation, escalations }: RunTrace, event: HistoryEvent): string | undefined {
@@ -92,7 +107,7 @@ function listed({ escalations }: FactOf<'Listed'>, runs: ReadonlyMap<string, Run
   }
 }
 
-export function approvedByTheEntitled(report: Report, rules: Rules): Checker {
+export function approvedByTheEntitled(report: Report, rules: Rules, calls: Calls): Checker {
   const answers = new Map<string, FactOf<'Answered'>>();
   const granted = new Map<string, Decided>();
   const consumed = new Map<string, string>();
@@ -115,8 +130,7 @@ export function approvedByTheEntitled(report: Report, rules: Rules): Checker {
         event.type === 'TurnProposed' &&
         rules.highRisk?.includes(`${trace.started?.workflow ?? ''}/${trace.state}`)
       ) {
-        for (const { tool, args } of event.turn.calls)
-          risky.add(callDigest({ run, activity: event.activity, tool, args }));
+        for (const call of event.turn.calls) risky.add(calls.digestOf(run, event.activity, call));
       }
       if (event.type !== 'ApprovalConsumed') return;
       const yes = granted.get(`${run} ${event.id}`);

@@ -44,6 +44,19 @@ function notApprovedByModel(
   return kind === 'verify' && outcome === 'ok' && about ? [] : ['the verifier approved something else'];
 }
 
+/** What is told of an attempt that is over counts for nothing. */
+export function onlyTheCurrentAttempt(report: Report): Checker {
+  return {
+    event({ run, activity }, event) {
+      if (event.type !== 'TurnProposed' && event.type !== 'TurnCompleted') return;
+      if (activity?.activity === event.activity && activity.attempt === event.attempt) return;
+      const now = activity === undefined ? 'none' : `${activity.activity}, attempt ${activity.attempt}`;
+      const sentence = `turn ${event.turn.turn} of ${event.activity}, attempt ${event.attempt}, was committed; current is ${now}`;
+      report({ invariant: 'I3', run, sentence });
+    },
+  };
+}
+
 /** Once the budget is spent no call begins; those in flight may end. */
 export function budgetHolds(report: Report, rules: Rules): Checker {
   const over = new Map<string, number>();

@@ -1,7 +1,7 @@
 // Owns: what must hold of histories as such.
 //   I1: no lost run.   I9: no append by a stale owner.   I10: the same end, whoever folds; no writes at rest.   I7: one bundle.
-import type { RunSummary } from '../../api/messages/history.ts';
-import { digest } from '../canonical/canonical.ts';
+import type { HistoryEvent, RunSummary } from '../../api/messages/history.ts';
+import { canonicalJson, digest } from '../canonical/canonical.ts';
 import { evolve } from '../workflow/evolve.ts';
 import { initialState, type RunState } from '../workflow/state.ts';
 import { summaryOf } from '../workflow/summary.ts';
@@ -25,6 +25,7 @@ export function noLostRun(report: Report): Checker {
       if ((event.type === 'RunStarted') !== (trace.started === undefined))
         lost(run, `event ${event.seq} is ${event.type}`);
       if (trace.closed !== undefined) lost(run, `${event.type} after the run was closed`);
+      for (const sentence of beganEarly(trace, event)) lost(run, sentence);
       causes.add(`${run} ${event.cause}`);
       if (event.type === 'TurnProposed' || event.type === 'TurnCompleted') {
         causes.add(`${run} turn/${event.activity}/${event.attempt}/${event.turn.turn}`);
@@ -59,6 +60,11 @@ export function noLostRun(report: Report): Checker {
         if (!runs.has(run)) lost(run, `was to take over from ${by}, and never started`);
     },
   };
+}
+
+function beganEarly({ started }: RunTrace, { type, at }: HistoryEvent): readonly string[] {
+  const startAt = started?.startAt ?? 0;
+  return type === 'StateEntered' && at < startAt ? [`began at ${at}, before its time ${startAt}`] : [];
 }
 
 /** What is missing from a run when everything has had its time. */
@@ -123,6 +129,11 @@ export function sameEverywhere(report: Report): Checker {
         if (taken.has(`${run} ${event.id}`))
           report({ invariant: 'I10', run, sentence: `took bus event ${event.id} twice` });
         taken.add(`${run} ${event.id}`);
+      }
+      if (event.type === 'SignalReceived') {
+        if (taken.has(`${run} signal ${event.id}`))
+          report({ invariant: 'I10', run, sentence: `took signal ${event.id} twice` });
+        taken.add(`${run} signal ${event.id}`);
       }
       states.set(run, evolve(states.get(run) ?? initialState(run), event));
       digests.delete(run);
@@ -193,6 +204,6 @@ function listedOtherwise(
 ): readonly { readonly run: string; readonly state: string }[] {
   return runs.filter((summary) => {
     const state = states.get(summary.run);
-    return state === undefined || digest(summaryOf(state)) !== digest(summary);
+    return state === undefined || canonicalJson(summaryOf(state)) !== canonicalJson(summary);
   });
 }

@@ -22,6 +22,9 @@ export interface RunTrace {
   state: string;
   activity?: Of<'ActivityScheduled'>;
   readOnly: boolean;
+  /** Since when nothing may go on, and who said so. */
+  frozenAt?: number;
+  readonly holds: Set<string>;
   /** Turns of the current attempt by number, the newest report of each. */
   readonly turns: Map<number, Turn>;
   /** Of each turn that was ever reported, and of verifications: counted once each. */
@@ -39,6 +42,7 @@ export const newTrace = (run: string, partition: number): RunTrace => ({
   seq: 0,
   state: '',
   readOnly: false,
+  holds: new Set(),
   turns: new Map(),
   costMicros: 0,
   escalations: new Map(),
@@ -75,6 +79,22 @@ const followers: Followers = {
   },
   ReadOnlySet: (trace) => {
     trace.readOnly = true;
+  },
+  ReadOnlyChanged: (trace, { readOnly }) => {
+    trace.readOnly = readOnly;
+  },
+  RunFrozen: (trace, { source, at }) => {
+    trace.holds.add(source);
+    trace.frozenAt ??= at;
+  },
+  RunResumed: (trace, { source, at }) => {
+    trace.holds.delete(source);
+    if (trace.holds.size > 0 || trace.frozenAt === undefined) return;
+    const ms = Math.max(0, at - trace.frozenAt);
+    delete trace.frozenAt;
+    // The time in which nothing could be answered does not count.
+    const open = trace.escalations.get(trace.openEscalation ?? '');
+    if (open !== undefined) open.facts = { ...open.facts, deadline: open.facts.deadline + ms };
   },
   EscalationOpened: (trace, { escalation }) => {
     trace.escalations.set(escalation.id, { facts: escalation, queue: escalation.queue, status: 'Open' });

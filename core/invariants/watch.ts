@@ -1,12 +1,14 @@
 // Owns: all checkers over one recording, fact by fact or at once.
+import { Calls } from './calls.ts';
 import { effectsAreGranted, effectsHappenOnce, intentThenOutcome } from './effects.ts';
 import type { Checker, Fact, Report, Rules, Violation } from './facts.ts';
 import { approvedByTheEntitled, escalationsAreKept } from './people.ts';
-import { budgetHolds, nothingUnverified, secretsStayAway } from './results.ts';
+import { budgetHolds, nothingUnverified, onlyTheCurrentAttempt, secretsStayAway } from './results.ts';
 import { noLostRun, onlyTheOwnerWrites, oneBundle, routesOnce, sameEverywhere } from './runs.ts';
+import { noOrphans, rollbackCompletes, tenantsApart } from './tenants.ts';
 import { follow, newTrace, type RunTrace } from './trace.ts';
 
-const checkers: readonly ((report: Report, rules: Rules) => Checker)[] = [
+const checkers: readonly ((report: Report, rules: Rules, calls: Calls) => Checker)[] = [
   noLostRun,
   onlyTheOwnerWrites,
   sameEverywhere,
@@ -18,8 +20,12 @@ const checkers: readonly ((report: Report, rules: Rules) => Checker)[] = [
   escalationsAreKept,
   approvedByTheEntitled,
   nothingUnverified,
+  onlyTheCurrentAttempt,
   budgetHolds,
   secretsStayAway,
+  rollbackCompletes,
+  noOrphans,
+  tenantsApart,
 ];
 
 /** Facts that a violation report holds at most: the first ones tell the story. */
@@ -30,12 +36,13 @@ export class Watch {
   readonly #found: Violation[] = [];
   readonly #checkers: readonly Checker[];
   readonly #runs = new Map<string, RunTrace>();
+  readonly #calls = new Calls();
 
   constructor(rules: Rules = {}) {
     const report = (violation: Violation): void => {
       if (this.#found.length < violationsMax) this.#found.push(violation);
     };
-    this.#checkers = checkers.map((checker) => checker(report, rules));
+    this.#checkers = checkers.map((checker) => checker(report, rules, this.#calls));
   }
 
   see(fact: Fact): void {
@@ -44,11 +51,13 @@ export class Watch {
         const trace = this.#trace(run, fact.partition);
         for (const event of events) {
           for (const checker of this.#checkers) checker.event?.(trace, event);
+          this.#calls.follow(trace, event);
           follow(trace, event);
         }
       }
     }
     for (const checker of this.#checkers) checker.see?.(fact);
+    this.#calls.see(fact);
   }
 
   /** Checks what can only be said at the end. */

@@ -34,7 +34,7 @@ export interface Row {
 }
 
 type Column = Float64Array | Uint32Array | Uint16Array | Uint8Array;
-const smallest = 1_024;
+const smallest = 64;
 
 export class Columns {
   #size = 0;

@@ -22,6 +22,9 @@ export interface FallbackOptions {
 }
 
 const RETRY_MS = 1_000;
+const RETRY_MAX_MS = 15_000;
+/** Fallback runs that are remembered as started; one that is forgotten is asked for again once, and is the same run. */
+const startedMax = 10_000;
 
 export class Fallbacks {
   readonly #options: FallbackOptions;
@@ -46,17 +49,19 @@ export class Fallbacks {
     const { run, workflow } = fallback;
     if (this.#asked.has(run)) return;
     this.#asked.add(run);
-    while (!this.#stopped) {
+    for (let pause = RETRY_MS; !this.#stopped; pause = Math.min(RETRY_MAX_MS, 2 * pause)) {
       try {
         failpoint('engine.fallback.before');
         await this.#options.start(fallback);
         failpoint('engine.fallback.started');
         this.#started.add(run);
+        this.#asked.delete(run);
+        if (this.#started.size > startedMax) this.#started.delete(this.#started.values().next().value ?? '');
         this.#options.started(fallback.state.run);
         return;
       } catch (error) {
         this.#options.log.warn('a fallback run could not be started; it is tried again', { run, workflow, error });
-        await this.#options.clock.sleep(RETRY_MS);
+        await this.#options.clock.sleep(pause);
       }
     }
   }

@@ -20,7 +20,7 @@ class Stage {
   /** Before each write of this gateway. */
   meanwhile: (entry: LedgerEntry) => void = () => undefined;
 
-  async call(effect: 'idempotentWrite' | 'write', replies: readonly ToolReply[]) {
+  async call(effect: 'idempotentWrite' | 'write', replies: readonly ToolReply[], denied?: string) {
     const asked = this.queried ? { onAmbiguous: { query: { tool: 'status', by: 'arguments' } } } : {};
     const limits = { timeout: '2s' };
     const spec = { effect, description: 'x', input: {}, limits, ...asked } as unknown as EffectCall['spec'];
@@ -60,7 +60,8 @@ class Stage {
       allowed: { deadline: 60_000, run: { id: 'r' }, input: {}, acted: this.acted },
       bundle: { tools: { status: { spec: { effect: 'read', description: 'x', input: {} } } } },
     } as unknown as Admitted;
-    return callEffect(gateway, admitted, { name: 'book', spec, args: {}, idempotencyKey: 'k', digest: 'sha256:k' });
+    const call = { name: 'book', spec, args: {}, idempotencyKey: 'k', digest: 'sha256:k' };
+    return callEffect(gateway, admitted, denied === undefined ? call : { ...call, denied });
   }
 }
 
@@ -151,4 +152,42 @@ test('a ledger that has lost the entry of an effect that the journal has makes n
   const lost = await stage.call('write', [{ kind: 'Done', result: 'again' }]);
   expect(lost).toMatchObject({ kind: 'Ambiguous', reason: expect.stringContaining('lost entries') as string });
   expect([stage.calls, stage.entries.map(({ state }) => state)]).toEqual([0, ['ambiguous']]);
+});
+
+test('denied now, but made when it was permitted: what it came to is the answer', async () => {
+  const stage = new Stage();
+  stage.entries.push(openedByOther, doneByOther);
+  expect(await stage.call('write', [], 'read-only')).toMatchObject({ kind: 'Ok', result: 'theirs' });
+  expect(stage.calls).toBe(0);
+});
+
+test('denied before it began: the ledger says so first, and a copy of the ask that was permitted makes no call', async () => {
+  const stage = new Stage();
+  expect(await stage.call('write', [], 'read-only')).toEqual({ kind: 'Denied', message: 'read-only' });
+  expect(stage.entries.map(({ state }) => state)).toEqual(['refused']);
+  expect(await stage.call('write', [{ kind: 'Done', result: 'mine' }])).toEqual({ kind: 'Error', error: 'read-only' });
+  expect(await stage.call('write', [], 'read-only')).toEqual({ kind: 'Denied', message: 'read-only' });
+  expect(stage.calls).toBe(0);
+});
+
+test('denied while a copy of the ask opens the entry: nobody is told no', async () => {
+  const stage = new Stage();
+  let once = true;
+  stage.meanwhile = ({ state }) => {
+    if (state === 'refused' && once) stage.entries.push(openedByOther, doneByOther);
+    once = false;
+  };
+  expect(await stage.call('write', [], 'read-only')).toMatchObject({ kind: 'Ok', result: 'theirs' });
+});
+
+test('denied after a call that may have acted: it is settled as any other, by a repeat or by people', async () => {
+  const repeated = new Stage();
+  repeated.entries.push(openedByOther);
+  expect(await repeated.call('idempotentWrite', [{ kind: 'Done', result: 'same' }], 'no')).toMatchObject({
+    kind: 'Ok',
+  });
+  const asked = new Stage();
+  asked.entries.push(openedByOther);
+  expect(await asked.call('write', [], 'no')).toMatchObject({ kind: 'Ambiguous' });
+  expect(asked.calls).toBe(0);
 });

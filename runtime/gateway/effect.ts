@@ -2,6 +2,8 @@
 // carried out.
 //   G1: nothing is sent unless this process wrote the newest open entry, and never after that entry's deadline.
 //   G2: an answer from the tool is written to the ledger before the worker hears of it, however long NATS is away.
+//   G3: a call that was proposed is denied in the ledger first: a copy of the ask that was permitted earlier finds that, and a
+//       call that had begun by then is brought to its end instead of being denied.
 import type { Json } from '../../api/messages/history.ts';
 import { isSignalboxError } from '../../api/errors.ts';
 import {
@@ -19,7 +21,11 @@ import { type ToolOutcome } from './read-tool.ts';
 import { enterTool, requestTool, type ToolTarget, toolTimeoutMs, truncated } from './tool-call.ts';
 import { failpoint } from '../../ports/failpoint.ts';
 
-export type EffectCall = Omit<ToolTarget, 'deadline'> & { readonly digest: string };
+export type EffectCall = Omit<ToolTarget, 'deadline'> & {
+  readonly digest: string;
+  /** Why it may not be made now; what began while it might is settled. */
+  readonly denied?: string;
+};
 
 /** What a `done` entry keeps: the result, and for which turn the call was made. */
 interface Stored {
@@ -67,7 +73,7 @@ export async function callEffect(gateway: Gateway, admitted: Admitted, call: Eff
     const go = step.kind === 'Open' ? ('call' as const) : await settleDoubt(effect, revision, { step, state });
     if (typeof go === 'object') return go;
     if (go === 'again') continue;
-    const done = await openAndCall(effect, revision, state);
+    const done = await callOrDeny(effect, revision, state);
     if (done !== undefined) return done;
   }
   return { kind: 'Unavailable', code: 'TIMEOUT', message: 'the effect could not be settled; ask again' };
@@ -82,6 +88,20 @@ async function settleDoubt(
   if (step.kind === 'Recover') return recover(effect, revision, state);
   effect.gateway.log.error('the effect ledger has lost an entry', { ...effect.key, tool: effect.call.name });
   return giveUp(effect, revision, step.reason);
+}
+
+/** A repeat settles a call that began while it was permitted. Undefined: look at the ledger again. */
+function callOrDeny(effect: Effect, revision: number, state: Progress): Promise<ToolOutcome | undefined> {
+  const { denied } = effect.call;
+  return denied === undefined || state.doubted ? openAndCall(effect, revision, state) : deny(effect, revision, denied);
+}
+
+async function deny(effect: Effect, revision: number, message: string): Promise<ToolOutcome | undefined> {
+  const { gateway, admitted, call } = effect;
+  const { attempt, turn } = admitted.target;
+  const at = gateway.clock.now();
+  const entry: LedgerEntry = { state: 'refused', at, digest: call.digest, error: message, attempt, turn };
+  return (await settle(effect, entry, revision)) ? { kind: 'Denied', message } : undefined;
 }
 
 const timedOut: ToolOutcome = {
@@ -168,7 +188,10 @@ const refusal = (tool: string, error: string, unreached: boolean): ToolOutcome =
 function known({ admitted, call }: Effect, entry: LedgerEntry | undefined): ToolOutcome | undefined {
   if (entry?.state !== 'refused') return undefined;
   const same = entry.attempt === admitted.target.attempt && entry.turn === admitted.target.turn;
-  return same ? refusal(call.name, entry.error, entry.unreached === true) : undefined;
+  if (!same) return undefined;
+  return call.denied === entry.error
+    ? { kind: 'Denied', message: entry.error }
+    : refusal(call.name, entry.error, entry.unreached === true);
 }
 
 /** A call that certainly never began may be made again under the same entry, while there is time. */

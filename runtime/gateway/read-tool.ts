@@ -7,6 +7,7 @@ import { enterTool, requestTool, resultMax, type ToolTarget, toolTimeoutMs } fro
 export type ToolOutcome =
   | { readonly kind: 'Ok'; readonly result: Json; readonly committed?: boolean; readonly note?: string }
   | { readonly kind: 'Error'; readonly error: string }
+  | { readonly kind: 'Denied'; readonly message: string }
   | { readonly kind: 'Ambiguous'; readonly reason: string }
   | { readonly kind: 'Unavailable'; readonly code: 'TOOL_UNAVAILABLE' | 'TIMEOUT'; readonly message: string };
 

@@ -42,7 +42,10 @@ export async function answerToolAsk(gateway: Gateway, worker: WorkerIdentity, as
   if (decision.kind === 'Deny' || spec === undefined) {
     const message = decision.kind === 'Deny' ? decision.message : 'the tool is unknown';
     gateway.log.info('call denied', { run, agent: worker.agent, tool: call.tool, reason: message });
-    return reply(facts, { outcome: 'denied', result: { error: message }, note: message });
+    if (spec !== undefined && spec.effect !== 'read' && isProposed(facts, admitted)) {
+      return make(facts, admitted, { spec, denied: message });
+    }
+    return denied(facts, message);
   }
   const checked = gateway.schemas.check(
     admitted.bundle.tools[call.tool]?.digest ?? '',
@@ -58,8 +61,18 @@ export async function answerToolAsk(gateway: Gateway, worker: WorkerIdentity, as
   const stopped = await clear(facts, admitted, { spec, decision });
   if (stopped !== undefined) return stopped;
   failpoint('gateway.call.cleared');
-  return make(facts, admitted, spec);
+  return make(facts, admitted, { spec });
 }
+
+/** Another copy of this ask may have been permitted: when the run was not read-only yet, or its budget not spent. */
+const isProposed = ({ ask, digest }: ToolCallFacts, { allowed }: Admitted): boolean =>
+  allowed.turns
+    .find(({ turn }) => turn === ask.turn)
+    ?.calls.some(({ tool, args }) => callDigest({ run: ask.run, activity: ask.activity, tool, args }) === digest) ??
+  false;
+
+const denied = (facts: ToolCallFacts, message: string): ToolAskReply =>
+  reply(facts, { outcome: 'denied', result: { error: message }, note: message });
 
 function permissionOf(admitted: Admitted, call: ToolAsk['call']): PermissionDecision {
   const { agent, bundle, allowed, budgetLeftMicros } = admitted;
@@ -110,7 +123,11 @@ async function isOpened({ gateway, ask, digest }: ToolCallFacts): Promise<boolea
   return entry !== undefined && entry.state !== 'refused';
 }
 
-async function make(facts: ToolCallFacts, admitted: Admitted, spec: ToolSpec): Promise<ToolAskReply> {
+async function make(
+  facts: ToolCallFacts,
+  admitted: Admitted,
+  { spec, denied: why }: { readonly spec: ToolSpec; readonly denied?: string },
+): Promise<ToolAskReply> {
   const { gateway, ask, digest } = facts;
   const target = {
     name: ask.call.tool,
@@ -118,6 +135,7 @@ async function make(facts: ToolCallFacts, admitted: Admitted, spec: ToolSpec): P
     args: ask.call.args,
     idempotencyKey: digest.replace(/^sha256:/, ''),
     digest,
+    ...(why === undefined ? {} : { denied: why }),
   };
   const outcome =
     spec.effect === 'read' ? await readTool(gateway, admitted, target) : await callEffect(gateway, admitted, target);
@@ -138,6 +156,8 @@ function outcomeReply(facts: ToolCallFacts, spec: ToolSpec, outcome: ToolOutcome
     }
     case 'Error':
       return reply(facts, { outcome: 'error', result: { error: outcome.error }, spec, note: outcome.error });
+    case 'Denied':
+      return denied(facts, outcome.message);
     case 'Ambiguous':
       return reply(facts, { outcome: 'ambiguous', result: { error: outcome.reason }, spec, note: outcome.reason });
     case 'Unavailable':
@@ -149,7 +169,7 @@ function outcomeReply(facts: ToolCallFacts, spec: ToolSpec, outcome: ToolOutcome
 /** The engine's no. A denial is an answer to the model; anything else (stale, unknown run) ends the worker's attempt. */
 function refused(facts: ToolCallFacts, answer: { readonly code: string; readonly message: string }): ToolAskReply {
   if (answer.code !== 'DENIED') return { kind: 'Error', code: answer.code, message: answer.message, retryable: false };
-  return reply(facts, { outcome: 'denied', result: { error: answer.message }, note: answer.message });
+  return denied(facts, answer.message);
 }
 
 function reply({ gateway, ask, startedAt, digest }: ToolCallFacts, answer: Answer): ToolAskReply {

@@ -1,19 +1,16 @@
-import { type JetStreamClient, StorageType } from '@nats-io/jetstream';
-import { TimeoutError } from '@nats-io/transport-node';
+import { DiscardPolicy, StorageType } from '@nats-io/jetstream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { isSignalboxError } from '../../api/errors.ts';
 import { textOf } from '../../core/journal/record-text.ts';
 import type { CommitRecord } from '../../api/messages/history.ts';
 import { streams, taskConsumer, taskSubject } from '../../api/messages/subjects.ts';
 import { natsBusAdmin } from '../../adapters/nats/admin.ts';
-import { type BlobHost, natsBlobs } from '../../adapters/nats/blobs.ts';
 import { connectNats, type NatsBus } from '../../adapters/nats/bus.ts';
 import { natsJournal } from '../../adapters/nats/journal.ts';
 import { natsLedger } from '../../adapters/nats/ledger.ts';
 import { natsOwnership } from '../../adapters/nats/ownership.ts';
 import { readStream } from '../../adapters/nats/read-stream.ts';
 import { startNats, type TestNats } from '../support/nats.ts';
-import { until } from '../support/until.ts';
 
 let nats: TestNats;
 let control: NatsBus;
@@ -124,77 +121,6 @@ describe('journal', () => {
   });
 });
 
-describe('blobs', () => {
-  test('of many chunks come back whole, and reading them leaves no consumer at the server', async () => {
-    const blobs = await control.blobs();
-    const large = Uint8Array.from({ length: 300_000 }, (_, index) => index % 251);
-    await blobs.put('sha256:large', large);
-    await blobs.put('sha256:empty', new Uint8Array());
-    for (let times = 0; times < 3; times += 1) {
-      expect(Buffer.compare((await blobs.get('sha256:large')) ?? new Uint8Array(), large)).toBe(0);
-    }
-    expect(await blobs.get('sha256:empty')).toHaveLength(0);
-    expect(await blobs.get('sha256:absent')).toBeUndefined();
-    const left = [];
-    for await (const consumer of control.manager.consumers.list('OBJ_blobs')) left.push(consumer.name);
-    expect(left).toEqual([]);
-  });
-
-  test('a write whose last answer is lost takes nothing away: the next one finds it whole, or writes it again', async () => {
-    const bytes = Uint8Array.from({ length: 200_000 }, (_, index) => index % 241);
-    const lossy = await natsBlobs({ ...hostOf(control), js: losing(control.jetstream, '.M.') });
-    await expect(lossy.put('sha256:doubtful', bytes)).rejects.toThrow('sha256:doubtful');
-    const blobs = await control.blobs();
-    await blobs.put('sha256:doubtful', bytes);
-    expect(Buffer.compare((await blobs.get('sha256:doubtful')) ?? new Uint8Array(), bytes)).toBe(0);
-  });
-
-  test('a name without its content is written again, and until then it is corrupt, not absent', async () => {
-    const bytes = new Uint8Array(1_000).fill(7);
-    const blobs = await control.blobs();
-    await blobs.put('sha256:hollow', bytes);
-    const { state } = await control.manager.streams.info('OBJ_blobs', { subjects_filter: '$O.blobs.C.*' });
-    for (const subject of Object.keys(state.subjects ?? {})) {
-      await control.manager.streams.purge('OBJ_blobs', { filter: subject });
-    }
-    expect(await codeOf(blobs.get('sha256:hollow'))).toBe('JOURNAL_CORRUPT');
-    await blobs.put('sha256:hollow', bytes);
-    expect(await blobs.get('sha256:hollow')).toHaveLength(1_000);
-  });
-
-  test('are reached again after nats-server was away when they were first asked for', async () => {
-    const own = await startNats();
-    const bus = await connectNats({ url: own.url, ...own.control, name: 'late' });
-    try {
-      await own.kill();
-      expect(await codeOf(bus.blobs())).not.toBe('resolved');
-      await own.start();
-      const blobs = await until('the object store', () => bus.blobs());
-      await blobs.put('sha256:late', new Uint8Array(3));
-      expect(await blobs.get('sha256:late')).toHaveLength(3);
-    } finally {
-      await bus.close();
-      await own.stop();
-    }
-  });
-});
-
-const hostOf = ({ jetstream: js, manager, link, replicas }: NatsBus): BlobHost => ({ js, manager, link, replicas });
-
-/** The server stores what is published to subjects with `part`, and its answer is lost. */
-function losing(js: JetStreamClient, part: string): JetStreamClient {
-  return new Proxy(js, {
-    get(target, name) {
-      if (name !== 'publish') return Reflect.get(target, name) as unknown;
-      return async (...given: Parameters<JetStreamClient['publish']>) => {
-        const ack = await target.publish(...given);
-        if (given[0].includes(part)) throw new TimeoutError();
-        return ack;
-      };
-    },
-  });
-}
-
 describe('ledger', () => {
   const key = { namespace: 'clinic', run: 'r1', key: 'abc' };
   const entry = { state: 'open', at: 1, deadline: 2, attempt: 1, digest: 'd', opener: 'gateway-1' } as const;
@@ -251,6 +177,21 @@ describe('requests', () => {
     await Promise.all(Array.from({ length: 12 }, () => control.request('engine.0.history', {}, 2_000)));
     expect(most).toBe(3);
     await served.stop();
+  });
+});
+
+describe('publishing', () => {
+  test('what no stream stores, or a full one, is refused; what has an id is stored once', async () => {
+    expect(await codeOf(control.publish('few.nobody', {}))).toBe('BUS_UNREACHABLE');
+    const limits = { max_msgs: 2, discard: DiscardPolicy.New };
+    await control.manager.streams.add({ name: 'FEW', subjects: ['few'], storage: StorageType.Memory, ...limits });
+    await control.publish('few', { n: 1 }, { id: 'one' });
+    await control.publish('few', { n: 1 }, { id: 'one' });
+    await control.publish('few', { n: 2 });
+    const { state } = await control.manager.streams.info('FEW');
+    expect(state.messages).toBe(2);
+    await expect(control.publish('few', { n: 3 })).rejects.toThrow(/publish few: .*maximum messages exceeded/);
+    await control.manager.streams.delete('FEW');
   });
 });
 
@@ -392,7 +333,9 @@ describe('a server that is killed', () => {
     await control.manager.streams.add({ name: 'LONG', subjects: ['long'], storage: StorageType.File });
     const count = 1_200;
     const body = new Uint8Array(2_000);
-    await Promise.all(Array.from({ length: count }, () => control.jetstream.publish('long', body)));
+    await Promise.all(
+      Array.from({ length: count }, () => control.jetstream.publish('long', body, { timeout: 60_000 })),
+    );
     const seen: number[] = [];
     let crashed: Promise<void> | undefined;
     for await (const { seq } of readStream(control, 'LONG', 1)) {

@@ -181,6 +181,7 @@ function taskOf(network: Network, delivery: Delivery, living: () => boolean): Ta
 }
 
 const fits = (pattern: string, key: string): boolean => {
+  if (pattern === '>') return true;
   const [wanted, given] = [pattern.split('.'), key.split('.')];
   if (wanted.at(-1) === '>')
     return wanted.slice(0, -1).every((token, index) => token === '*' || token === given[index]);

@@ -9,6 +9,7 @@ import type { ToolSpec } from '../../api/v1alpha1/tool.ts';
 import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
 import type { WorkflowState } from '../../api/v1alpha1/workflow-state.ts';
 import { digest } from '../../core/canonical/canonical.ts';
+import { dueRun } from '../../core/schedule/plan.ts';
 import type { Rules } from '../../core/invariants/facts.ts';
 
 export const namespace = 'ns';
@@ -153,8 +154,8 @@ const flows: Readonly<Record<string, Flow>> = {
   order: {
     start: 'work',
     states: {
-      work: task('clerk', ['lookup', 'book', 'note'], { backup: 'helper' }),
-      pay: task('payer', ['charge', 'lookup']),
+      work: task('clerk', ['book', 'note'], { backup: 'helper' }),
+      pay: task('payer', ['charge']),
     },
     transitions: [
       { from: 'work', when: 'facts.ok', to: 'pay' },
@@ -168,8 +169,8 @@ const flows: Readonly<Record<string, Flow>> = {
     states: {
       ask: { type: 'approval', queue: 'night', timeout: '30s', exits: { rejected: 'refused', expired: 'late' } },
       work: task('clerk', ['note'], { backup: 'helper' }),
-      wait: { type: 'wait', for: { event: 'go', by: 'input.id' }, timeout: '20s', exits: { timeout: 'late' } },
-      more: { type: 'wait', for: { event: 'go', by: 'input.id' }, timeout: '6s', exits: { timeout: 'done' } },
+      wait: { type: 'wait', for: { event: 'go', by: 'input.id' }, timeout: '12s', exits: { timeout: 'late' } },
+      more: { type: 'wait', for: { event: 'go', by: 'input.id' }, timeout: '2s', exits: { timeout: 'done' } },
     },
     transitions: [
       { from: 'ask', to: 'work' },
@@ -196,7 +197,7 @@ const flows: Readonly<Record<string, Flow>> = {
   risky: {
     start: 'work',
     states: {
-      work: task('clerk', ['note', 'lookup'], { highRisk: true, override: 'emergency' }),
+      work: task('clerk', ['note'], { highRisk: true, override: 'emergency' }),
       look: task('helper', ['book'], { readOnly: true }),
     },
     transitions: [
@@ -206,7 +207,7 @@ const flows: Readonly<Record<string, Flow>> = {
   },
   pause: {
     start: 'rest',
-    states: { rest: { type: 'wait', for: { duration: '5s' } }, choose: { type: 'decision' } },
+    states: { rest: { type: 'wait', for: { duration: '2s' } }, choose: { type: 'decision' } },
     transitions: [
       { from: 'rest', to: 'choose' },
       { from: 'choose', when: 'input.amount > 5', to: 'refused' },
@@ -214,6 +215,17 @@ const flows: Readonly<Record<string, Flow>> = {
     ],
     triggers: [{ event: { subject: 'order.new' } }],
     key: 'input.id',
+  },
+  letters: {
+    start: 'pay',
+    states: {
+      pay: { type: 'wait', for: { signal: 'paid' }, timeout: '9s', exits: { timeout: 'late' } },
+      ship: { type: 'wait', for: { signal: 'shipped' }, timeout: '9s', exits: { timeout: 'late' } },
+    },
+    transitions: [
+      { from: 'pay', to: 'ship' },
+      { from: 'ship', to: 'done' },
+    ],
   },
   cheap: {
     start: 'work',
@@ -282,7 +294,21 @@ export const workflows: Readonly<Record<string, ResolvedWorkflow>> = Object.from
   Object.entries(flows).map(([name, flow]) => [name, workflowOf(name, flow)]),
 );
 /** Those that people start. */
-export const startable = ['order', 'visit', 'rounds', 'refunds', 'risky', 'pause', 'cheap', 'trip'] as const;
+export const startable = ['order', 'visit', 'rounds', 'refunds', 'risky', 'pause', 'cheap', 'trip', 'letters'] as const;
+
+/** The clock starts this one, 4 s after the beginning of the world; only some worlds know it. */
+export const dueAt = 1_004_000;
+const nightly = workflowOf('nightly', {
+  start: 'rest',
+  states: { rest: { type: 'wait', for: { duration: '1s' } } },
+  transitions: [{ from: 'rest', to: 'done' }],
+  triggers: [{ schedule: { cron: '44 16 0 * * *' } }],
+});
+export const scheduledRun = dueRun({ namespace, workflow: 'nightly', name: 'default' }, dueAt);
+export const timetable: readonly (readonly [string, unknown])[] = [
+  [catalogKeys.workflow(namespace, 'nightly'), nightly],
+  [catalogKeys.workflowAt(nightly.digest), nightly],
+];
 
 /** The catalog bucket as the operator has written it. */
 export const catalog: readonly (readonly [string, unknown])[] = [

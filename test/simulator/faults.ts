@@ -16,7 +16,13 @@ export interface Told {
 }
 
 const kinds = ['crash', 'pause', 'server killed', 'lease lost', 'crash both'] as const;
+const roles: readonly Focus[] = ['gateway', 'engine', 'worker'];
 const rate = (choice: number): number => [0, 0, 0, 8, 30, 100][choice] ?? 0;
+/** Some worlds have much trouble in one place: what goes wrong only when two rare things meet. */
+const focuses = ['everywhere', 'gateway', 'engine', 'worker', 'model', 'people'] as const;
+type Focus = (typeof focuses)[number];
+/** About as long as a lease, or as the open entry of a call: whoever wakes then does not know what has happened. */
+const sleepMs = [400, 2_400, 2_800, 3_200, 5_000] as const;
 
 export class Faults {
   readonly world: World;
@@ -25,7 +31,9 @@ export class Faults {
   readonly #told: Told;
   readonly #living: Living[] = [];
   #healed = false;
+  #focus: Focus = 'everywhere';
   #dyingRate = 0;
+  #sleepingRate = 0;
 
   constructor(network: Network, outside: Outside, told: Told) {
     this.world = network.world;
@@ -44,6 +52,9 @@ export class Faults {
     this.#network.rates = { lost: mix('rate lost'), late: mix('rate late'), doubled: mix('rate doubled') };
     this.#outside.trouble = { tool: 3 * mix('rate tool'), model: 3 * mix('rate model'), whim: 4 * mix('rate whim') };
     this.#dyingRate = [0, 0, 0, 4, 12, 40][choices.below(6, 'rate dying')] ?? 0;
+    this.#sleepingRate = [0, 0, 0, 4, 12][choices.below(5, 'rate sleeping')] ?? 0;
+    this.#focus = focuses[choices.rarely([120, 80, 40, 60, 60], 'focus')] ?? 'everywhere';
+    this.#concentrate();
     if (choices.chance(500, 'skew')) {
       for (const { owner } of this.#living) owner.skewMs = choices.below(401, 'skew of') - 200;
     }
@@ -54,14 +65,61 @@ export class Faults {
     }
   }
 
-  /** The current process passes a moment of a protocol: it may be its last. Throws when it dies, so that nothing follows. */
+  #concentrate(): void {
+    const { rates } = this.#network;
+    const { trouble } = this.#outside;
+    if (this.#focus === 'everywhere') return;
+    if (this.#focus === 'model') this.#outside.trouble = { ...trouble, model: 900, whim: 200 };
+    if (this.#focus === 'gateway') {
+      this.#network.rates = { ...rates, doubled: 250, late: 60 };
+      this.#outside.trouble = { ...trouble, tool: 500 };
+    }
+    this.#dyingRate = this.#focus === 'engine' ? 25 : 10;
+    this.#sleepingRate = this.#focus === 'gateway' ? 90 : 25;
+  }
+
+  /** True when people of this world are late, and engines sleep while they are. */
+  get latePeople(): boolean {
+    return this.#focus === 'people';
+  }
+
+  /**
+   * The current process passes a moment of a protocol: it may be its last, or the last one for a while. Throws when it dies, so
+   * that nothing follows.
+   */
   pass(moment: string): void {
-    if (this.#dyingRate === 0 || this.#healed) return;
+    if (this.#dyingRate + this.#sleepingRate === 0 || this.#healed) return;
+    if (roles.includes(this.#focus) && !moment.startsWith(`${this.#focus}.`)) return;
     const one = this.#living.find(({ owner }) => owner === this.world.current);
-    if (one?.owner.alive !== true || !this.world.choices.chance(this.#dyingRate, 'dies here')) return;
+    if (one?.owner.alive !== true) return;
+    const fate = this.world.choices.rarely([this.#dyingRate, this.#sleepingRate], 'dies or sleeps here');
+    if (fate === 0) return;
+    if (fate === 2) {
+      this.#told.fault(`sleeps at a moment of a ${one.owner.role}`);
+      this.#sleep(one.owner, sleepMs[this.world.choices.below(sleepMs.length, 'sleeps for')] ?? 0);
+      return;
+    }
     this.#told.fault(`dies at ${moment}`);
     this.#crash(one);
     throw new Died(`${one.owner.name} is dead`);
+  }
+
+  /** Every engine sleeps over something: none of them is there when it is due. */
+  enginesSleep(ms: number): void {
+    if (this.#healed) return;
+    for (const { owner } of this.#living) {
+      if (owner.role !== 'engine' || !owner.alive) continue;
+      this.#told.fault('pause engine');
+      this.#sleep(owner, ms);
+    }
+  }
+
+  #sleep(owner: Process, ms: number): void {
+    owner.pausedUntil = Math.max(owner.pausedUntil, this.world.now + ms);
+    this.world.tell(() => `pause ${owner.name} until ${owner.pausedUntil - 1_000_000}`);
+    this.world.after(owner.pausedUntil - this.world.now, 'wakes', undefined, () =>
+      this.#told.recovered(`pause ${owner.role}`),
+    );
   }
 
   /** From now on nothing is lost, everybody is there, and clocks stay as they are. */
@@ -90,12 +148,12 @@ export class Faults {
       }
       case 'pause': {
         const { owner } = this.#someone();
-        owner.pausedUntil = this.world.now + 200 + choices.below(9_000, 'pause for');
         this.#told.fault(`pause ${owner.role}`);
-        this.world.tell(() => `pause ${owner.name} until ${owner.pausedUntil - 1_000_000}`);
-        this.world.after(owner.pausedUntil - this.world.now, 'wakes', undefined, () =>
-          this.#told.recovered(`pause ${owner.role}`),
-        );
+        // As long as a lease, or any time.
+        const ms = choices.chance(500, 'as a lease')
+          ? 2_400 + choices.below(1_200, 'pause for')
+          : 200 + choices.below(9_000, 'pause for');
+        this.#sleep(owner, ms);
         return;
       }
       case 'lease lost':

@@ -45,7 +45,7 @@ interface Table {
   revision: number;
 }
 
-const lateMs = [20, 400, 2_500, 8_000] as const;
+const lateMs = [20, 150, 600, 2_500, 4_500] as const;
 const memoryTables: readonly string[] = [
   buckets.owners,
   buckets.runs,
@@ -118,22 +118,23 @@ export class Network {
       act();
     };
     if (!this.up) return promise;
-    const serving = this.#serving(subject);
-    if (serving.length === 0) {
+    const found = this.#serving(subject);
+    if (found.length === 0) {
       this.world.after(this.world.hop(), 'no responders', from, () =>
         settle(() => reject(new SignalboxError('BUS_UNREACHABLE', `request ${subject}: nobody serves it`))),
       );
       return promise;
     }
-    for (const served of serving) {
-      for (const delay of this.fate('request')) {
-        this.world.after(delay, subject, served.owner, () => {
+    // Each copy finds somebody of its own in a queue.
+    for (const delay of this.fate('request')) {
+      for (const served of this.#oneOfEachQueue(found)) {
+        this.world.after(sleepOf(from, this.world.now) + delay, subject, served.owner, () => {
           served.answer(subject, payload).then(
             (reply) => {
               this.observe(subject, payload, reply);
-              this.#reply(from, () => settle(() => resolve(reply)));
+              this.#reply(served.owner, from, () => settle(() => resolve(reply)));
             },
-            (error: unknown) => this.#reply(from, () => settle(() => reject(refusalOf(error)))),
+            (error: unknown) => this.#reply(served.owner, from, () => settle(() => reject(refusalOf(error)))),
           );
         });
       }
@@ -152,7 +153,7 @@ export class Network {
     if (!this.up) return promise;
     const life = this.life;
     for (const delay of this.fate(options.what).slice(0, 1)) {
-      this.world.after(delay, options.what, undefined, () => {
+      this.world.after(sleepOf(from, this.world.now) + delay, options.what, undefined, () => {
         if (!this.up || this.life !== life) return;
         const done = execute();
         if (done === undefined) return;
@@ -324,18 +325,25 @@ export class Network {
   #serving(subject: string): readonly Served[] {
     const tokens = subject.split('.');
     this.#served = this.#served.filter(({ owner, life, stopped }) => !stopped && owner.alive && owner.life === life);
-    const found = this.#served.filter((served) => matches(served.tokens, tokens));
+    return this.#served.filter((served) => matches(served.tokens, tokens));
+  }
+
+  #oneOfEachQueue(found: readonly Served[]): readonly Served[] {
     const queued = found.filter(({ queue }) => queue !== undefined);
     if (queued.length < 2) return found;
     const chosen = queued[this.world.jitter.below(queued.length)];
     return found.filter((served) => served.queue === undefined || served === chosen);
   }
 
-  #reply(to: Process, act: () => void): void {
+  #reply(from: Process, to: Process, act: () => void): void {
     if (!this.up) return;
-    for (const delay of this.fate('reply')) this.world.after(delay, 'reply', to, act);
+    const sleep = sleepOf(from, this.world.now);
+    for (const delay of this.fate('reply')) this.world.after(sleep + delay, 'reply', to, act);
   }
 }
+
+/** What a process that has just been put to sleep still says is heard when it wakes. */
+const sleepOf = ({ pausedUntil }: Process, now: number): number => Math.max(0, pausedUntil - now);
 
 function matches(wanted: readonly string[], tokens: readonly string[]): boolean {
   if (wanted.length !== tokens.length) return false;

@@ -1,5 +1,5 @@
 // Owns: people and whoever else asks from outside: they start, cancel, send events, and decide: late, twice, wrongly, or never.
-import type { DecideRequest, EngineReply, StartRequest } from '../../api/messages/asks.ts';
+import type { DecideRequest, EngineReply, FreezeRequest, StartRequest } from '../../api/messages/asks.ts';
 import type { EscalationFacts, RunSummary } from '../../api/messages/history.ts';
 import { type EngineVerb, eventSubject, streams } from '../../api/messages/subjects.ts';
 import type { Fact } from '../../core/invariants/facts.ts';
@@ -30,8 +30,18 @@ const answers = [
   'never',
 ] as const;
 const passing: readonly string[] = ['NOT_OWNER', 'TIMEOUT', 'BUS_UNREACHABLE', 'JOURNAL_FENCED'];
+export interface Told {
+  readonly see: See;
+  readonly fault: (name: string) => void;
+  /** Every engine sleeps. */
+  readonly enginesSleep: (ms: number) => void;
+  readonly areLate: () => boolean;
+}
+
 /** How long a request is repeated before whoever asked gives up. */
 const triesMax = 12;
+
+const hold = (run: string): FreezeRequest => ({ namespace, run, source: 'person', by: 'ann', reason: 'wait' });
 
 export class People {
   readonly world: World;
@@ -39,20 +49,18 @@ export class People {
   readonly #owners: Owners;
   readonly #self = new Process('people', 'client');
   readonly #bus: ReturnType<typeof busOf>;
-  readonly #see: See;
-  readonly #fault: (name: string) => void;
+  readonly #tell: Told;
   /** From then on everybody answers as they should. */
   sensible = false;
   #decisions = 0;
   /** What somebody still wants, now or later. */
   #wishes = 0;
 
-  constructor(network: Network, stored: Stored, tell: { readonly see: See; readonly fault: (name: string) => void }) {
+  constructor(network: Network, stored: Stored, tell: Told) {
     this.world = network.world;
     this.#network = network;
     this.#bus = busOf(network, this.#self, stored);
-    this.#see = tell.see;
-    this.#fault = tell.fault;
+    this.#tell = tell;
     const clock = clockOf(this.world, this.#self);
     const ports = { control: this.#bus, clock } as unknown as EnginePorts;
     this.#owners = owners(ports, { name: 'people', partitions: network.partitions }, () => undefined);
@@ -61,7 +69,7 @@ export class People {
   /** Plans the runs of this world; returns them. */
   begin(withinMs: number): readonly Planned[] {
     const { choices } = this.world;
-    const planned = Array.from({ length: 1 + choices.rarely([250, 120], 'more runs') }, (_, index): Planned => {
+    const planned = Array.from({ length: 1 + choices.rarely([200, 40], 'more runs') }, (_, index): Planned => {
       const workflow = startable[choices.below(startable.length, 'workflow')] ?? 'order';
       const key = `case-${index}`;
       return { workflow, key, run: runIdFor(namespace, workflow, key) };
@@ -76,16 +84,68 @@ export class People {
     const { choices } = this.world;
     const flagged = choices.chance(60, 'red flag');
     const input = { id: plan.key, amount: choices.below(10, 'amount'), ...(flagged ? { text: 'chest pain' } : {}) };
-    const begin = this.world.jitter.below(3_000);
-    this.#at(begin, () => this.#start(plan, input));
+    const begin = this.world.jitter.below(1_500);
+    const delayMs = choices.chance(80, 'delayed') ? 500 + choices.below(3_000, 'delayed by') : 0;
+    const at = delayMs === 0 ? {} : { startAt: this.world.now + begin + delayMs };
+    this.#at(begin, () => this.#start(plan, input, at));
     if (choices.chance(150, 'started twice'))
-      this.#at(begin + this.world.jitter.below(200), () => this.#start(plan, input));
+      this.#at(begin + this.world.jitter.below(200), () => this.#start(plan, input, at));
     if (choices.chance(120, 'cancelled')) this.#at(choices.below(withinMs, 'cancelled when'), () => this.#cancel(plan));
+    if (choices.chance(100, 'frozen')) this.#planFreeze(plan);
+    if (choices.chance(60, 'read-only')) this.#planReadOnly(plan);
+    if (plan.workflow === 'letters') this.#planSignals(plan);
     if (plan.workflow === 'visit' && !choices.chance(150, 'no event')) {
-      const at = 3_000 + choices.below(withinMs, 'event when');
+      const at = 1_000 + choices.below(withinMs, 'event when');
       this.#at(at, () => this.#event('go', plan.key, { ok: true }));
       if (choices.chance(300, 'event twice'))
-        this.#at(at + choices.below(5_000, 'event again'), () => this.#event('go', plan.key, { ok: true }));
+        this.#at(at + choices.below(3_000, 'event again'), () => this.#event('go', plan.key, { ok: true }));
+    }
+  }
+
+  #planFreeze({ run }: Planned): void {
+    this.#at(500 + this.world.choices.below(5_000, 'frozen when'), () => {
+      void this.#persist(run, 'freeze', hold(run)).then((done) => {
+        if (done === undefined) return;
+        this.#tell.see({ kind: 'Acknowledged', what: 'event', run, seq: 1, cause: 'freeze/person/ann' });
+      });
+    });
+  }
+
+  /** Whoever freezes a run resumes it, also one that a late copy of the request has frozen again. */
+  frozen(run: string): void {
+    const after = 500 + this.world.choices.below(4_000, 'frozen for');
+    this.#at(after, () => void this.#persist(run, 'resume', hold(run)));
+  }
+
+  #planReadOnly({ run }: Planned): void {
+    const { choices } = this.world;
+    const set = (readOnly: boolean): void => {
+      const request = { namespace, run, readOnly, by: 'ann', reason: 'careful' };
+      void this.#persist(run, 'readonly', request).then((done) => {
+        if (done === undefined) return;
+        this.#tell.see({ kind: 'Acknowledged', what: 'event', run, seq: 1, cause: 'readonly/ann' });
+        if (readOnly && choices.chance(500, 'read-only for a while')) this.#at(1_500, () => set(false));
+      });
+    };
+    this.#at(choices.below(3_000, 'read-only when'), () => set(true));
+  }
+
+  /** In any order, one of them perhaps twice or not at all. */
+  #planSignals({ run }: Planned): void {
+    const { choices } = this.world;
+    const send = (signal: string): void => {
+      const request = { namespace, run, signal, id: `${signal}-1`, payload: {}, by: 'ann' };
+      void this.#persist(run, 'signal', request).then((done) => {
+        if (done === undefined) return;
+        const cause = `signal/${request.id}`;
+        this.#tell.see({ kind: 'Acknowledged', what: 'event', run, seq: 1, id: request.id, cause });
+      });
+    };
+    for (const signal of ['paid', 'shipped']) {
+      const at = 1_600 + choices.below(4_000, `${signal} when`);
+      if (choices.chance(80, `${signal} never`)) continue;
+      this.#at(at, () => send(signal));
+      if (choices.chance(300, `${signal} twice`)) this.#at(at + choices.below(1_500, 'again when'), () => send(signal));
     }
   }
 
@@ -94,8 +154,9 @@ export class People {
     const { choices } = this.world;
     const kind = this.sensible
       ? 'approves'
-      : (answers[choices.rarely([150, 60, 80, 60, 60, 60, 120], 'answer')] ?? 'approves');
-    if (kind !== 'approves' && kind !== 'rejects') this.#fault(`decision ${kind}`);
+      : (answers[choices.rarely(this.#tell.areLate() ? [0, 800] : [150, 60, 80, 60, 60, 60, 120], 'answer')] ??
+        'approves');
+    if (kind !== 'approves' && kind !== 'rejects') this.#tell.fault(`decision ${kind}`);
     const after = 300 + this.world.jitter.below(2_500);
     const answer = (more: Partial<DecideRequest> = {}): void =>
       this.#decide(run, question, { option: kind === 'rejects' ? 'reject' : 'approve', ...more });
@@ -103,7 +164,7 @@ export class People {
       case 'never':
         return;
       case 'late':
-        this.#at(question.deadline - this.world.now + choices.below(400, 'late by') - 200, () => answer());
+        this.#late(question.deadline - this.world.now, answer);
         return;
       case 'twice':
         this.#at(after, () => answer());
@@ -126,6 +187,15 @@ export class People {
     }
   }
 
+  /** About when the time is over; perhaps while the engines sleep over it, so that nobody has noticed yet. */
+  #late(restMs: number, answer: () => void): void {
+    const { choices } = this.world;
+    const asleep = this.#tell.areLate() && choices.chance(800, 'engines sleep over it');
+    const ms = asleep ? 2_500 + choices.below(600, 'sleep for') : 0;
+    if (asleep) this.#at(restMs - 20, () => this.#tell.enginesSleep(ms));
+    this.#at(restMs + ms + choices.below(400, 'late by') - (asleep ? 20 : 200), answer);
+  }
+
   /** The state of a run as its owner tells it; undefined while nobody can. */
   async show(run: string): Promise<RunSummary | undefined> {
     const reply = await this.#owners.ask<RunSummary>(run, 'show', { run });
@@ -145,10 +215,11 @@ export class People {
     });
   }
 
-  #start({ run, workflow, key }: Planned, input: StartRequest['input']): void {
-    const request: StartRequest = { run, namespace, workflow, input, key, requestedBy: 'ann', source: 'http' };
+  #start({ run, workflow, key }: Planned, input: StartRequest['input'], at: Pick<StartRequest, 'startAt'>): void {
+    const request: StartRequest = { run, namespace, workflow, input, key, requestedBy: 'ann', source: 'http', ...at };
     void this.#persist<RunSummary>(run, 'start', request).then((summary) => {
-      if (summary !== undefined) this.#see({ kind: 'Acknowledged', what: 'start', run, seq: summary.seq, id: key });
+      if (summary !== undefined)
+        this.#tell.see({ kind: 'Acknowledged', what: 'start', run, seq: summary.seq, id: key });
     });
   }
 
@@ -156,7 +227,7 @@ export class People {
     const request = { namespace, run, by: 'ann', reason: 'enough' };
     void this.#persist<{ readonly message: string }>(run, 'cancel', request).then((done) => {
       if (done?.message.includes('cancelled') === true)
-        this.#see({ kind: 'Acknowledged', what: 'cancel', run, seq: 1 });
+        this.#tell.see({ kind: 'Acknowledged', what: 'cancel', run, seq: 1 });
     });
   }
 
@@ -176,9 +247,9 @@ export class People {
       ...more,
     };
     const { decision, by } = request;
-    this.#see({ kind: 'Answered', decision, escalation, by, queue: request.queue, digest: request.digest });
+    this.#tell.see({ kind: 'Answered', decision, escalation, by, queue: request.queue, digest: request.digest });
     void this.#persist(run, 'decide', request).then((done) => {
-      if (done !== undefined) this.#see({ kind: 'Acknowledged', what: 'decision', run, seq: 0, id: decision });
+      if (done !== undefined) this.#tell.see({ kind: 'Acknowledged', what: 'decision', run, seq: 0, id: decision });
     });
   }
 

@@ -8,7 +8,7 @@ import { type Coverage, cover, noCoverage } from '../../core/invariants/vacuity.
 import { Watch } from '../../core/invariants/watch.ts';
 import { armFailpoints } from '../../ports/failpoint.ts';
 import { Choices } from './choices.ts';
-import { bundles, catalog, namespace, rules } from './definitions.ts';
+import { bundles, catalog, dueAt, namespace, rules, scheduledRun, timetable } from './definitions.ts';
 import { Faults } from './faults.ts';
 import { Network } from './network.ts';
 import { Outside } from './outside.ts';
@@ -34,9 +34,9 @@ export interface Options {
   readonly trace?: boolean;
 }
 
-const chaosMs = 15_000;
+const chaosMs = 8_000;
 const healMs = 240_000;
-const restMs = 4_000;
+const restMs = 2_500;
 const stepsMax = 60_000;
 
 export function simulate(seed: number, options: Options = {}): Outcome {
@@ -84,9 +84,17 @@ class Simulation {
     this.outside = new Outside(world, (applied) => this.#see({ kind: 'Applied', ...applied }), fault);
     const stored = (subject: string, seq: number, bytes: Uint8Array): void => this.#stored(subject, seq, bytes);
     const host: Host = { network: this.network, outside: this.outside, stored };
-    this.people = new People(this.network, stored, { see: (fact) => this.#see(fact), fault });
+    this.people = new People(this.network, stored, {
+      see: (fact) => this.#see(fact),
+      fault,
+      enginesSleep: (ms) => this.faults.enginesSleep(ms),
+      areLate: () => this.faults.latePeople,
+    });
     const table = this.network.table(buckets.catalog);
-    for (const [key, value] of catalog) table.rows.set(key, { value, revision: 1, deleted: false, at: 0 });
+    const scheduled = world.choices.chance(40, 'schedule');
+    if (scheduled) world.after(dueAt - 300 - world.now, 'due soon', undefined, () => this.#dueSoon());
+    for (const [key, value] of scheduled ? [...catalog, ...timetable] : catalog)
+      table.rows.set(key, { value, revision: 1, deleted: false, at: 0 });
     this.faults = new Faults(this.network, this.outside, {
       fault,
       recovered: (after) => this.#see({ kind: 'Recovered', after }),
@@ -100,6 +108,13 @@ class Simulation {
     }
   }
 
+  /** What an engine knew of before it was due must be started. */
+  #dueSoon(): void {
+    if (this.network.table(buckets.schedules).rows.size === 0) return;
+    this.#open.add(scheduledRun);
+    this.#see({ kind: 'Acknowledged', what: 'start', run: scheduledRun, seq: 0 });
+  }
+
   run(): void {
     const { world } = this;
     const planned = this.people.begin(chaosMs);
@@ -109,7 +124,8 @@ class Simulation {
     const settled = (): boolean => broken() || (this.#started && this.#open.size === 0 && this.people.idle);
     world.run(from + chaosMs, settled);
     if (broken()) return this.#end(false);
-    const straysMs = this.network.rates.late + this.network.rates.doubled > 0 ? 9_000 : 1_500;
+    const { lost, late, doubled } = this.network.rates;
+    const straysMs = lost + late + doubled > 0 ? 6_000 : 1_000;
     this.faults.heal();
     this.people.sensible = true;
     const until = from + chaosMs + healMs;
@@ -195,6 +211,7 @@ class Simulation {
     // Whoever takes over is under way before it has begun.
     if (event.type === 'FallbackRequested') this.#open.add(event.run);
     if (event.type === 'RunClosed') this.#open.delete(run);
+    if (event.type === 'RunFrozen' && event.source === 'person') this.people.frozen(run);
     if (event.type === 'EscalationOpened') this.people.asked(run, event.escalation);
     if (event.type !== 'TurnProposed' && event.type !== 'TurnCompleted') return;
     for (const call of event.turn.calls) {

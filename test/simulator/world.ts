@@ -56,6 +56,9 @@ export class World {
   current: Process | undefined;
   readonly #heap: Event[] = [];
   readonly #tickers = new Set<Ticker>();
+  /** No ticker is due before the first, or must have fired before the second; looked for again when tickers change. */
+  #firstDue = Number.POSITIVE_INFINITY;
+  #lastCall = Number.POSITIVE_INFINITY;
   #order = 0;
   #hashA = 0x811c9dc5;
   #hashB = 0x1234567;
@@ -98,9 +101,7 @@ export class World {
 
   every(ms: number, act: () => void): Ticker {
     const owner = this.current;
-    const ticker = { owner, life: owner?.life ?? 0, everyMs: ms, act, due: this.now + ms, lateMs: lateMaxMs };
-    this.#tickers.add(ticker);
-    return ticker;
+    return this.#addTicker({ owner, life: owner?.life ?? 0, everyMs: ms, act, due: this.now + ms, lateMs: lateMaxMs });
   }
 
   stopTicker(ticker: Ticker): void {
@@ -110,16 +111,19 @@ export class World {
   /** Like `after`, but up to `lateMs` later when nothing else happens meanwhile: for loops that only look. */
   soonish(ms: number, lateMs: number, act: () => void): Ticker {
     const owner = this.current;
-    const ticker = {
-      owner,
-      life: owner?.life ?? 0,
-      everyMs: 0,
-      act,
-      due: this.now + ms + this.jitter.below(lateMs),
-      lateMs: 0,
-    };
+    const due = this.now + ms + this.jitter.below(lateMs);
+    return this.#addTicker({ owner, life: owner?.life ?? 0, everyMs: 0, act, due, lateMs: 0 });
+  }
+
+  #addTicker(ticker: Ticker): Ticker {
     this.#tickers.add(ticker);
+    this.#expect(ticker);
     return ticker;
+  }
+
+  #expect({ due, lateMs }: Ticker): void {
+    this.#firstDue = Math.min(this.#firstDue, due);
+    this.#lastCall = Math.min(this.#lastCall, due + lateMs);
   }
 
   /** A delay of the network when nothing is wrong: 1 … 3 ms. */
@@ -133,7 +137,7 @@ export class World {
       if (stop?.() === true) return;
       const next = this.#heap[0];
       const at = next === undefined ? Number.POSITIVE_INFINITY : next.at;
-      const late = this.#latestTick();
+      const late = this.#lastCall;
       if (Math.min(at, late) > until) {
         this.now = Math.max(this.now, until);
         return;
@@ -175,13 +179,15 @@ export class World {
     this.as(owner, event.act);
   }
 
-  #latestTick(): number {
-    let latest = Number.POSITIVE_INFINITY;
-    for (const { due, lateMs } of this.#tickers) latest = Math.min(latest, due + lateMs);
-    return latest;
+  #tick(): void {
+    if (this.#firstDue > this.now) return;
+    this.#fireTickers();
+    this.#firstDue = Number.POSITIVE_INFINITY;
+    this.#lastCall = Number.POSITIVE_INFINITY;
+    for (const ticker of this.#tickers) this.#expect(ticker);
   }
 
-  #tick(): void {
+  #fireTickers(): void {
     for (const ticker of this.#tickers) {
       if (ticker.due > this.now) continue;
       const { owner } = ticker;

@@ -180,4 +180,16 @@ export const effectBugs: readonly Bug[] = [
       },
     ],
   },
+  {
+    name: 'denied-after-all',
+    what: 'a call is denied without a look whether it has begun while it was permitted',
+    breaks: ['I2', 'I13'],
+    edits: [
+      {
+        file: 'runtime/gateway/tool-ask.ts',
+        find: "spec.effect !== 'read' && isProposed(facts, admitted)",
+        replace: "spec.effect !== 'read' && !isProposed(facts, admitted)",
+      },
+    ],
+  },
 ];

@@ -3,7 +3,6 @@ import type { Bug } from './bug.ts';
 
 const decide = 'core/workflow/decide.ts';
 const authorize = 'core/workflow/authorize.ts';
-const serving = 'runtime/engine/serving.ts';
 
 export const workflowBugs: readonly Bug[] = [
   {
@@ -180,54 +179,6 @@ export const workflowBugs: readonly Bug[] = [
         file: 'core/workflow/plan.ts',
         find: '  if (fallback !== undefined) {',
         replace: "  if (fallback?.workflow === 'never') {",
-      },
-    ],
-  },
-  {
-    name: 'timer-lost-in-doubt',
-    what: 'a timer that fires while the lease is in doubt is dropped',
-    breaks: ['I1'],
-    edits: [
-      {
-        file: serving,
-        find: "      if (!isSignalboxError(error, 'NOT_OWNER')) {",
-        replace: "      if (isSignalboxError(error, 'NOT_OWNER')) return;\n      if (!this.#stopped) {",
-      },
-    ],
-  },
-  {
-    name: 'last-word-unnoticed',
-    what: 'what the owner before wrote after one had read the end is never noticed',
-    breaks: ['I1', 'I11'],
-    edits: [{ file: serving, find: 'await this.partition.notice();', replace: 'await Promise.resolve();' }],
-  },
-  {
-    name: 'old-memory-on-a-new-lease',
-    what: 'an owner that slept takes its lease again and goes on with what it knew',
-    breaks: ['I1', 'I11'],
-    edits: [
-      {
-        file: 'runtime/engine/owner.ts',
-        find: 'serving !== undefined && asked - this.#heldAt >= TRUST_MS',
-        replace: 'serving !== undefined && asked < 0',
-      },
-    ],
-  },
-  {
-    name: 'lists-on-a-lease-in-doubt',
-    what: 'an engine whose lease may be over writes what people see',
-    breaks: ['I11'],
-    edits: [{ file: serving, find: '() => this.partition.serving,', replace: '() => !this.#stopped,' }],
-  },
-  {
-    name: 'lists-forgotten',
-    what: 'what people see is written at a takeover only',
-    breaks: ['I11'],
-    edits: [
-      {
-        file: serving,
-        find: '          this.projections.touch(runs);',
-        replace: '          if (events < 0) this.projections.touch(runs);',
       },
     ],
   },
