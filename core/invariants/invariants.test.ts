@@ -470,6 +470,31 @@ describe('each violation is seen, by its invariant', () => {
   });
 });
 
+test('what an attempt that is over says counts for nothing: a turn, and a failure', () => {
+  const stale = { ...events.reported, attempt: 2 };
+  expect(found(story({ reported: [stale] }))).toContain('I3');
+  const failed = {
+    type: 'ActivityFailed',
+    activity,
+    attempt: 1,
+    failure: { code: 'X', message: 'x' },
+    retryable: true,
+  } as const;
+  const by = (cause: string) => ({ ...failed, cause }) as NewEvent;
+  expect(found(story({ completed: [by(`fail/${activity}/1`)], closed: [events.closed] }))).not.toContain('I3');
+  expect(found(story({ completed: [by(`fail/${activity}/0`)], closed: [events.closed] }))).toContain('I3');
+});
+
+test('a frozen run that goes on, and one that begins before its time', () => {
+  const frozen = { type: 'RunFrozen', source: 'person', by: 'ann', reason: 'wait' } as const;
+  const resumed = { ...frozen, type: 'RunResumed' } as const;
+  expect(found(story({ entered: [frozen, resumed, events.entered] }))).toEqual([]);
+  expect(found(story({ entered: [frozen, events.entered] }))).toContain('I5');
+  expect(found(story({ started: [{ ...events.started, startAt: 500 }] }))).toContain('I1');
+  const signal = { type: 'SignalReceived', signal: 's', id: 'once', payload: {}, by: 'ann' } as const;
+  expect(found(story({ entered: [signal, signal, events.entered] }))).toContain('I10');
+});
+
 test('a run that waits for a person need not end, and before the world is healed no run need', () => {
   const cut = story({
     answered: [],

@@ -48,6 +48,10 @@ function notApprovedByModel(
 export function onlyTheCurrentAttempt(report: Report): Checker {
   return {
     event({ run, activity }, event) {
+      const current = `fail/${activity?.activity ?? ''}/${activity?.attempt ?? 0}`;
+      if (event.type === 'ActivityFailed' && event.cause.startsWith('fail/') && event.cause !== current) {
+        report({ invariant: 'I3', run, sentence: `an attempt was failed by ${event.cause}; current is ${current}` });
+      }
       if (event.type !== 'TurnProposed' && event.type !== 'TurnCompleted') return;
       if (activity?.activity === event.activity && activity.attempt === event.attempt) return;
       const now = activity === undefined ? 'none' : `${activity.activity}, attempt ${activity.attempt}`;

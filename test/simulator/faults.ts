@@ -69,9 +69,13 @@ export class Faults {
     const { rates } = this.#network;
     const { trouble } = this.#outside;
     if (this.#focus === 'everywhere') return;
-    if (this.#focus === 'model') this.#outside.trouble = { ...trouble, model: 900, whim: 200 };
+    if (this.#focus === 'model') {
+      // Many attempts, and reports that arrive when the next one is at work.
+      this.#network.rates = { ...rates, late: Math.max(30, rates.late), doubled: 250 };
+      this.#outside.trouble = { ...trouble, model: 700, whim: 200 };
+    }
     if (this.#focus === 'gateway') {
-      this.#network.rates = { ...rates, doubled: 250, late: 60 };
+      this.#network.rates = { lost: Math.max(40, rates.lost), late: 60, doubled: 250 };
       this.#outside.trouble = { ...trouble, tool: 500 };
     }
     this.#dyingRate = this.#focus === 'engine' ? 25 : 10;

@@ -53,6 +53,8 @@ export class People {
   /** From then on everybody answers as they should. */
   sensible = false;
   #decisions = 0;
+  /** What is done as soon as a run has acted. */
+  readonly #careful = new Map<string, () => void>();
   /** What somebody still wants, now or later. */
   #wishes = 0;
 
@@ -92,7 +94,7 @@ export class People {
       this.#at(begin + this.world.jitter.below(200), () => this.#start(plan, input, at));
     if (choices.chance(120, 'cancelled')) this.#at(choices.below(withinMs, 'cancelled when'), () => this.#cancel(plan));
     if (choices.chance(100, 'frozen')) this.#planFreeze(plan);
-    if (choices.chance(60, 'read-only')) this.#planReadOnly(plan);
+    if (choices.chance(120, 'read-only')) this.#planReadOnly(plan);
     if (plan.workflow === 'letters') this.#planSignals(plan);
     if (plan.workflow === 'visit' && !choices.chance(150, 'no event')) {
       const at = 1_000 + choices.below(withinMs, 'event when');
@@ -121,13 +123,23 @@ export class People {
     const { choices } = this.world;
     const set = (readOnly: boolean): void => {
       const request = { namespace, run, readOnly, by: 'ann', reason: 'careful' };
-      void this.#persist(run, 'readonly', request).then((done) => {
+      void this.#persist<{ readonly message: string }>(run, 'readonly', request).then((done) => {
         if (done === undefined) return;
-        this.#tell.see({ kind: 'Acknowledged', what: 'event', run, seq: 1, cause: 'readonly/ann' });
+        // A rule may have been first.
+        const cause = done.message.startsWith('already') ? {} : { cause: 'readonly/ann' };
+        this.#tell.see({ kind: 'Acknowledged', what: 'event', run, seq: 1, ...cause });
         if (readOnly && choices.chance(500, 'read-only for a while')) this.#at(1_500, () => set(false));
       });
     };
-    this.#at(choices.below(3_000, 'read-only when'), () => set(true));
+    if (choices.chance(600, 'read-only once it acts')) this.#careful.set(run, () => set(true));
+    else this.#at(choices.below(3_000, 'read-only when'), () => set(true));
+  }
+
+  /** A tool has acted for the run: whoever sees that may want no more of it. */
+  acted(run: string): void {
+    const care = this.#careful.get(run);
+    this.#careful.delete(run);
+    if (care !== undefined) this.#at(20, care);
   }
 
   /** In any order, one of them perhaps twice or not at all. */

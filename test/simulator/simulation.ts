@@ -75,13 +75,19 @@ class Simulation {
   readonly faults: Faults;
   readonly #open = new Set<string>();
   #started = false;
+  /** Before, something is still to come. */
+  #restsFrom = 0;
 
   constructor(world: World) {
     this.world = world;
     const fault = (name: string): void => this.#see({ kind: 'Faulted', fault: name });
     this.network = new Network(world, 1 + world.choices.below(2, 'partitions'), fault);
     this.network.observe = (subject, payload, reply) => this.#answered(subject, payload, reply);
-    this.outside = new Outside(world, (applied) => this.#see({ kind: 'Applied', ...applied }), fault);
+    const applied = (fact: Parameters<ConstructorParameters<typeof Outside>[1]>[0]): void => {
+      this.#see({ kind: 'Applied', ...fact });
+      this.people.acted(fact.run);
+    };
+    this.outside = new Outside(world, applied, fault);
     const stored = (subject: string, seq: number, bytes: Uint8Array): void => this.#stored(subject, seq, bytes);
     const host: Host = { network: this.network, outside: this.outside, stored };
     this.people = new People(this.network, stored, {
@@ -92,6 +98,7 @@ class Simulation {
     });
     const table = this.network.table(buckets.catalog);
     const scheduled = world.choices.chance(40, 'schedule');
+    if (scheduled) this.#restsFrom = dueAt;
     if (scheduled) world.after(dueAt - 300 - world.now, 'due soon', undefined, () => this.#dueSoon());
     for (const [key, value] of scheduled ? [...catalog, ...timetable] : catalog)
       table.rows.set(key, { value, revision: 1, deleted: false, at: 0 });
@@ -121,7 +128,8 @@ class Simulation {
     this.faults.begin(chaosMs);
     const broken = (): boolean => this.watch.violations.length > 0 || world.steps > stepsMax;
     const from = world.now;
-    const settled = (): boolean => broken() || (this.#started && this.#open.size === 0 && this.people.idle);
+    const atRest = (): boolean => this.#started && this.#open.size === 0 && this.people.idle;
+    const settled = (): boolean => broken() || (world.now > this.#restsFrom && atRest());
     world.run(from + chaosMs, settled);
     if (broken()) return this.#end(false);
     const { lost, late, doubled } = this.network.rates;
