@@ -45,8 +45,10 @@ export function effectsAreGranted(report: Report, rules: Rules, calls: Calls): C
         opened.set(fact.digest, fact.entry.deadline);
       if (fact.kind !== 'Applied' || fact.effect === 'read') return;
       const call = calls.of(fact.identity).proposed;
-      const workflow = runs.get(fact.run)?.started?.workflow ?? '';
-      const found = call === undefined ? [] : outsideGrant(rules, { fact, call, workflow });
+      const { started, readOnly = false } = runs.get(fact.run) ?? {};
+      const workflow = started?.workflow ?? '';
+      // Read-only since before it was proposed; one that was lifted meanwhile forbids nothing.
+      const found = call === undefined ? [] : outsideGrant(rules, { fact, call, workflow, readOnly });
       for (const why of [...found, ...tooLate(fact, opened.get(fact.identity))]) {
         report({ invariant: 'I4', run: fact.run, sentence: `${fact.tool} acted ${why}` });
       }
@@ -56,11 +58,16 @@ export function effectsAreGranted(report: Report, rules: Rules, calls: Calls): C
 
 function outsideGrant(
   rules: Rules,
-  given: { readonly fact: FactOf<'Applied'>; readonly call: ProposedCall; readonly workflow: string },
+  given: {
+    readonly fact: FactOf<'Applied'>;
+    readonly call: ProposedCall;
+    readonly workflow: string;
+    readonly readOnly: boolean;
+  },
 ): readonly string[] {
-  const { fact, call, workflow } = given;
+  const { fact, call, workflow, readOnly } = given;
   const found: string[] = [];
-  if (call.readOnly) found.push('although the run was read-only when it was proposed');
+  if (call.readOnly && readOnly) found.push('although the run was read-only when it was proposed');
   const tools = rules.tasks?.[`${workflow}/${call.state}`];
   if (tools !== undefined && !tools.includes(fact.tool)) {
     found.push(`in state ${call.state}, whose tools are ${tools.join(', ') || 'none'}`);
