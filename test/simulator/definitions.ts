@@ -231,7 +231,7 @@ const flows: Readonly<Record<string, Flow>> = {
     start: 'work',
     states: { work: task('clerk', ['lookup', 'book'], { backup: 'helper', retry: { max: 2, backoff: '500ms' } }) },
     transitions: [{ from: 'work', to: 'done' }],
-    budget: { perRunMicros: 45 },
+    budget: { perRunMicros: 35 },
   },
   trip: {
     start: 'both',
