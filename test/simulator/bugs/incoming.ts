@@ -70,8 +70,9 @@ export const incomingBugs: readonly Bug[] = [
     edits: [
       {
         file: 'core/workflow/fold-pause.ts',
-        find: 'ReadOnlyChanged: (state, { readOnly }) => ({ ...state, readOnly }),',
-        replace: 'ReadOnlyChanged: (state, { readOnly }) => ({ ...state, readOnly: readOnly && state.readOnly }),',
+        find: '({ readOnlyRule: _rule, ...state }, { readOnly }) => ({ ...state, readOnly }),',
+        replace:
+          '({ readOnlyRule: _rule, ...state }, { readOnly }) => ({ ...state, readOnly: readOnly && state.readOnly }),',
       },
     ],
   },
