@@ -109,7 +109,7 @@ const policy: ResolvedPolicy = {
   spec: {
     rules: [
       { name: 'unsure', signal: 'lowConfidence', below: '0.5', action: 'approval', queue: 'desk' },
-      { name: 'stuck', signal: 'repeatedRetries', atLeast: 3, action: 'fallbackWorkflow', workflow: 'callback' },
+      { name: 'stuck', signal: 'repeatedRetries', atLeast: 5, action: 'fallbackWorkflow', workflow: 'callback' },
       { name: 'slow', signal: 'abnormalLatency', above: '15s', action: 'backupRoute' },
       { name: 'doubted', signal: 'verifierReject', atLeast: 2, action: 'humanQueue', queue: 'night' },
       { name: 'again', signal: 'loop', atLeast: 3, action: 'specialist', agent: 'expert' },

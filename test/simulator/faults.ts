@@ -50,7 +50,8 @@ export class Faults {
     const { choices } = this.world;
     const mix = (label: string): number => rate(choices.below(6, label));
     this.#network.rates = { lost: mix('rate lost'), late: mix('rate late'), doubled: mix('rate doubled') };
-    this.#outside.trouble = { tool: 3 * mix('rate tool'), model: 3 * mix('rate model'), whim: 4 * mix('rate whim') };
+    const [tool, model] = [3 * mix('rate tool'), 3 * mix('rate model')];
+    this.#outside.trouble = { tool, model, down: 0, whim: 4 * mix('rate whim') };
     this.#dyingRate = [0, 0, 0, 4, 12, 40][choices.below(6, 'rate dying')] ?? 0;
     this.#sleepingRate = [0, 0, 0, 4, 12][choices.below(5, 'rate sleeping')] ?? 0;
     this.#focus = focuses[choices.rarely([120, 80, 40, 60, 60], 'focus')] ?? 'everywhere';
@@ -72,7 +73,7 @@ export class Faults {
     if (this.#focus === 'model') {
       // Many attempts, and reports that arrive when the next one is at work.
       this.#network.rates = { ...rates, late: Math.max(30, rates.late), doubled: 250 };
-      this.#outside.trouble = { ...trouble, model: 700, whim: 200 };
+      this.#outside.trouble = { ...trouble, model: 90, down: 650, whim: 200 };
     }
     if (this.#focus === 'gateway') {
       this.#network.rates = { lost: Math.max(40, rates.lost), late: 60, doubled: 250 };
@@ -130,7 +131,7 @@ export class Faults {
   heal(): void {
     this.#healed = true;
     this.#network.rates = { lost: 0, late: 0, doubled: 0 };
-    this.#outside.trouble = { tool: 0, model: 0, whim: 0 };
+    this.#outside.trouble = { tool: 0, model: 0, down: 0, whim: 0 };
     if (!this.#network.up) this.#serverStarts(10);
     for (const one of this.#living) {
       if (!one.owner.alive) this.#revive(one);

@@ -12,6 +12,8 @@ import type { Process, World } from './world.ts';
 export interface Trouble {
   tool: number;
   model: number;
+  /** How often a model is not there, besides. */
+  down: number;
   /** How often a model does something else than the sensible thing. */
   whim: number;
 }
@@ -22,7 +24,7 @@ const nameOf = new Map(Object.entries(contracts).map(([name, spec]) => [spec, na
 
 export class Outside {
   readonly world: World;
-  trouble: Trouble = { tool: 0, model: 0, whim: 0 };
+  trouble: Trouble = { tool: 0, model: 0, down: 0, whim: 0 };
   readonly #applied: (fact: Applied) => void;
   readonly #fault: (name: string) => void;
   /** Results by tool and idempotency key: what an idempotent tool recognises, and a query tool finds. */
@@ -123,7 +125,8 @@ export class Outside {
     const { world } = this;
     const { promise, resolve, reject } = Promise.withResolvers<ModelReply>();
     const rate = Math.floor(this.trouble.model / 3);
-    const fate = this.trouble.model === 0 ? 0 : world.choices.rarely([rate, rate, rate], 'model');
+    const { model, down } = this.trouble;
+    const fate = model + down === 0 ? 0 : world.choices.rarely([rate + down, rate, rate], 'model');
     if (fate > 0) this.#fault(`model ${['', 'unavailable', 'fails', 'slow'][fate] ?? ''}`);
     const usual = 20 + world.jitter.below(200);
     const delay = fate === 3 ? [4_000, 17_000][world.choices.below(2, 'how slow')] : usual;
