@@ -99,7 +99,7 @@ export interface CheckpointPolicy {
   readonly fullness: number;
 }
 
-export const checkpointPolicy: CheckpointPolicy = { records: 100_000, bytes: 64_000_000, ms: 600_000, fullness: 0.5 };
+export const checkpointPolicy: CheckpointPolicy = { records: 100_000, bytes: 16_000_000, ms: 600_000, fullness: 0.5 };
 
 export interface SinceCheckpoint {
   readonly records: number;
