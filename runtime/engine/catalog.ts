@@ -194,19 +194,20 @@ export class Catalog {
     }
   }
 
-  /** A digest that is taken away is forgotten; the current workflow's own entry is another one. */
+  /**
+   * A digest that is taken away is forgotten; the current workflow's own entry is another one. Who reads the bucket anew is told
+   * also of what was taken away before it looked.
+   */
   #delete(key: string): void {
     const value = this.#entries.get(key);
-    this.#entries.delete(key);
+    if (!this.#entries.delete(key)) return;
     if (key.startsWith('workflow-at.')) {
       const { digest } = value as ResolvedWorkflow;
       this.#workflows.delete(digest);
       this.#definitions.delete(digest);
-    }
-    if (key.startsWith('agent.') && value !== undefined) {
+    } else if (key.startsWith('agent.')) {
       const { namespace, name } = value as AgentSnapshot;
       this.#agents.get(namespace)?.delete(name);
-    }
-    if (key.startsWith('bundle.')) this.#bundles.delete((value as ResolvedBundle).digest);
+    } else if (key.startsWith('bundle.')) this.#bundles.delete((value as ResolvedBundle).digest);
   }
 }
