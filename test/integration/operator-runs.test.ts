@@ -11,7 +11,8 @@ import type {
 } from '../../api/messages/asks.ts';
 import { SignalboxError } from '../../api/errors.ts';
 import type { EscalationRecord, RunSummary } from '../../api/messages/history.ts';
-import { type EngineVerb, engineSubject } from '../../api/messages/subjects.ts';
+import { buckets, type EngineVerb, engineSubject } from '../../api/messages/subjects.ts';
+import { type VersionReport, versionReportKey } from '../../api/messages/versions.ts';
 import { partitionOf, runIdFor } from '../../core/workflow/partition.ts';
 import type { Bucket, Request } from '../../ports/bus.ts';
 import type { KubeObject } from '../../ports/kube.ts';
@@ -35,6 +36,7 @@ beforeAll(async () => {
   serveStands();
   runs = await bus.bucket('runs');
   escalations = await bus.bucket('escalations');
+  await noOpenRuns();
   await plane.kubectl([
     'create',
     'clusterrolebinding',
@@ -90,6 +92,15 @@ function engine<T>(verb: EngineVerb, answer: (asked: T) => Promise<EngineReply<u
   return { asked, stop: () => stands.delete(verb) };
 }
 const ok = { ok: true, result: {} } as const;
+
+/** What engines tell of runs that keep to a version: of these partitions none does, whatever the catalog offers. */
+async function noOpenRuns(): Promise<void> {
+  const versions = await bus.bucket<VersionReport>(buckets.versions);
+  const none = { catalog: Number.MAX_SAFE_INTEGER, seq: 0, workflows: {}, bundles: {} };
+  for (let partition = 0; partition < 4; partition += 1) {
+    await versions.put(versionReportKey(partition), { partition, ...none });
+  }
+}
 
 describe('at the door: static checks', () => {
   const checks = invalidFixtures().filter(({ check, refused }) => check !== undefined && refused.length > 0);
