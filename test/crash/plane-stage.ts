@@ -192,7 +192,8 @@ export class PlaneStage {
 
   /** Names of everything of these kinds. */
   async names(namespace: string, kinds: string): Promise<readonly string[]> {
-    const text = await this.#plane.kubectl(['-n', namespace, 'get', kinds, '-o', 'name']);
+    const args = ['-n', namespace, 'get', kinds, '-o', 'name'];
+    const text = await until('they are listed', () => this.#plane.kubectl(args), this.#patienceMs);
     return text.split('\n').filter((name) => name !== '');
   }
 

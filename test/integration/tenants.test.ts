@@ -135,8 +135,12 @@ describe('open runs', () => {
       (await call('GET', 'clinic/runs')).status === 200 ? true : undefined,
     );
     const statuses = (await Promise.all(Array.from({ length: 60 }, () => start()))).map(({ status }) => status);
-    expect(statuses.filter((status) => status === 201)).toHaveLength(2);
-    expect(statuses.filter((status) => status === 429)).toHaveLength(58);
+    // So near its bound a start may be refused a moment too early.
+    const made = statuses.filter((status) => status === 201).length;
+    expect(made).toBeLessThanOrEqual(2);
+    expect(statuses.filter((status) => status === 429)).toHaveLength(60 - made);
+    for (let more = made; more < 2; more += 1) expect((await startSoon()).status).toBe(201);
+    expect((await start()).status).toBe(429);
     expect(await open()).toBe(6);
   });
 });
