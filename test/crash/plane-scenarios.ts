@@ -42,7 +42,8 @@ const agentComesAndGoes: PlaneScenario = async (stage, namespace) => {
   });
   await stage.wait('the workflow is published', () => stage.catalog.get(`workflow.${namespace}.calls`));
   await stage.wait('the gateway is declared', () => stage.get(namespace, 'deployment signalbox-gateway'));
-  const { digest, wrong } = await everythingOf(stage, namespace);
+  // A server that is away while it is looked at is asked again.
+  const { digest, wrong } = await stage.wait('all of it is looked at', () => everythingOf(stage, namespace));
   await stage.remove(objects.toReversed());
   return [...wrong, ...(await leftovers(stage, namespace, digest))];
 };
@@ -212,9 +213,11 @@ function notOne(events: readonly HistoryEvent[], type: HistoryEvent['type']): re
 }
 
 async function runLeftovers(stage: PlaneStage, namespace: string): Promise<readonly string[]> {
-  const objects = await stage.names(namespace, 'workflowruns,workflows');
-  const entry = await stage.catalog.get(`workflow.${namespace}.ask`);
-  const left = [...objects, ...(entry === undefined ? [] : ['the catalog entry of the workflow'])];
+  const left = await stage.wait('what is left is looked at', async () => {
+    const objects = await stage.names(namespace, 'workflowruns,workflows');
+    const entry = await stage.catalog.get(`workflow.${namespace}.ask`);
+    return [...objects, ...(entry === undefined ? [] : ['the catalog entry of the workflow'])];
+  });
   return left.length === 0 ? [] : [`deleted, but these are left: ${left.join(', ')}`];
 }
 
