@@ -25,6 +25,8 @@ export interface Rules {
   readonly attempts?: Readonly<Record<string, number>>;
   /** By workflow. */
   readonly budgets?: Readonly<Record<string, number>>;
+  /** What is told of a run that is known may be this old: as long as a lease is believed in. */
+  readonly staleMs?: number;
   /** Calls of one run that may be in flight at once; default 1. */
   readonly callsInFlight?: number;
   /** May this person answer in this queue? */
@@ -77,6 +79,8 @@ export type Fact = { readonly at: number } & (
       /** Cause of an event that must be in the history: `turn/<activity>/<attempt>/<turn>`, `complete/…`, `decide/<uid>`. */
       readonly cause?: string;
     }
+  /** Whoever asked at `askedAt` was told of the first `seq` events of a run; 0: that there is no such run. */
+  | { readonly kind: 'Told'; readonly run: string; readonly seq: number; readonly askedAt: number }
   /** A person made a decision; `queue` is where they were found entitled. */
   | {
       readonly kind: 'Answered';

@@ -79,6 +79,27 @@ export function budgetHolds(report: Report, rules: Rules): Checker {
   };
 }
 
+/** What a list says that a run has cost is what its receipts and its children's say. */
+export function costIsTold(report: Report): Checker {
+  const runs = new Map<string, RunTrace>();
+  return {
+    event(trace) {
+      runs.set(trace.run, trace);
+    },
+    see(fact) {
+      if (fact.kind !== 'Listed') return;
+      for (const { run, costMicros } of fact.runs ?? []) {
+        const trace = runs.get(run);
+        if (trace === undefined) continue;
+        const cost = trace.costMicros + trace.childrenMicros;
+        if (cost === costMicros) continue;
+        const sentence = `is listed with ${costMicros} micros, its receipts and children have ${cost}`;
+        report({ invariant: 'I16', run, sentence });
+      }
+    },
+  };
+}
+
 export function secretsStayAway(report: Report, rules: Rules): Checker {
   const secrets = rules.secrets ?? [];
   if (secrets.length === 0) return {};

@@ -29,6 +29,8 @@ export interface RunTrace {
   readonly turns: Map<number, Turn>;
   /** Of each turn that was ever reported, and of verifications: counted once each. */
   costMicros: number;
+  /** What closed children say that they have cost. */
+  childrenMicros: number;
   readonly escalations: Map<
     string,
     { facts: EscalationFacts; queue: string; status: 'Open' | 'Decided' | 'Expired' | 'Closed' }
@@ -45,6 +47,7 @@ export const newTrace = (run: string, partition: number): RunTrace => ({
   holds: new Set(),
   turns: new Map(),
   costMicros: 0,
+  childrenMicros: 0,
   escalations: new Map(),
 });
 
@@ -76,6 +79,9 @@ const followers: Followers = {
   TurnCompleted: (trace, event) => addTurn(trace, event.turn),
   ActivityCompleted: (trace, event) => {
     trace.costMicros += event.verification.model?.receipt.costMicros ?? 0;
+  },
+  ChildClosed: (trace, { costMicros }) => {
+    trace.childrenMicros += costMicros;
   },
   ReadOnlySet: (trace) => {
     trace.readOnly = true;

@@ -1,9 +1,10 @@
 // Owns: all checkers over one recording, fact by fact or at once.
+import { answersAreTrue } from './answers.ts';
 import { Calls } from './calls.ts';
 import { effectsAreGranted, effectsHappenOnce, intentThenOutcome } from './effects.ts';
 import type { Checker, Fact, Report, Rules, Violation } from './facts.ts';
 import { approvedByTheEntitled, escalationsAreKept } from './people.ts';
-import { budgetHolds, nothingUnverified, onlyTheCurrentAttempt, secretsStayAway } from './results.ts';
+import { budgetHolds, costIsTold, nothingUnverified, onlyTheCurrentAttempt, secretsStayAway } from './results.ts';
 import { noLostRun, onlyTheOwnerWrites, oneBundle, routesOnce, sameEverywhere } from './runs.ts';
 import { noOrphans, rollbackCompletes, tenantsApart } from './tenants.ts';
 import { follow, newTrace, type RunTrace } from './trace.ts';
@@ -12,6 +13,7 @@ const checkers: readonly ((report: Report, rules: Rules, calls: Calls) => Checke
   noLostRun,
   onlyTheOwnerWrites,
   sameEverywhere,
+  answersAreTrue,
   oneBundle,
   routesOnce,
   effectsHappenOnce,
@@ -22,6 +24,7 @@ const checkers: readonly ((report: Report, rules: Rules, calls: Calls) => Checke
   nothingUnverified,
   onlyTheCurrentAttempt,
   budgetHolds,
+  costIsTold,
   secretsStayAway,
   rollbackCompletes,
   noOrphans,

@@ -330,6 +330,7 @@ const people: Readonly<Record<string, readonly string[]>> = {
 export const answererOf = (queue: string): string => people[queue]?.[0] ?? 'bob';
 
 export const rules: Rules = {
+  staleMs: 2_500,
   bundles: Object.fromEntries(
     Object.values(bundles).map(({ digest: name, spec }) => [
       name,

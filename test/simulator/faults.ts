@@ -1,7 +1,7 @@
 // Owns: what goes wrong besides messages: processes die, sleep and come back, their clocks differ, leases vanish, the server is
 // killed. Each world has its own mix, so that some worlds know one kind of trouble only, and much of it.
 import { buckets } from '../../api/messages/subjects.ts';
-import type { Network } from './network.ts';
+import { type Network, noRates } from './network.ts';
 import type { Outside } from './outside.ts';
 import { Died, type Process, type World } from './world.ts';
 
@@ -13,14 +13,18 @@ interface Living {
 export interface Told {
   readonly fault: (name: string) => void;
   readonly recovered: (after: string) => void;
+  /** Two engines believe that they have the same partition now, or will in a moment. */
+  readonly contested: () => void;
 }
 
 const kinds = ['crash', 'pause', 'server killed', 'lease lost', 'crash both'] as const;
 const roles: readonly Focus[] = ['gateway', 'engine', 'worker'];
 const rate = (choice: number): number => [0, 0, 0, 8, 30, 100][choice] ?? 0;
 /** Some worlds have much trouble in one place: what goes wrong only when two rare things meet. */
-const focuses = ['everywhere', 'gateway', 'engine', 'worker', 'model', 'people'] as const;
+const focuses = ['everywhere', 'gateway', 'engine', 'worker', 'model', 'people', 'tool', 'attempts', 'leases'] as const;
 type Focus = (typeof focuses)[number];
+/** What goes wrong there is told at the place, and nobody dies of it besides. */
+const calm: readonly Focus[] = ['tool', 'attempts', 'leases'];
 /** About as long as a lease, or as the open entry of a call: whoever wakes then does not know what has happened. */
 const sleepMs = [400, 2_400, 2_800, 3_200, 5_000] as const;
 
@@ -51,11 +55,12 @@ export class Faults {
     const mix = (label: string): number => rate(choices.below(6, label));
     this.#network.rates = { lost: mix('rate lost'), late: mix('rate late'), doubled: mix('rate doubled') };
     const [tool, model] = [3 * mix('rate tool'), 3 * mix('rate model')];
-    this.#outside.trouble = { tool, model, down: 0, whim: 4 * mix('rate whim') };
+    this.#outside.trouble = { tool, away: 0, model, down: 0, whim: 4 * mix('rate whim') };
     this.#dyingRate = [0, 0, 0, 4, 12, 40][choices.below(6, 'rate dying')] ?? 0;
     this.#sleepingRate = [0, 0, 0, 4, 12][choices.below(5, 'rate sleeping')] ?? 0;
-    this.#focus = focuses[choices.rarely([120, 80, 40, 60, 60], 'focus')] ?? 'everywhere';
+    this.#focus = focuses[choices.rarely([120, 80, 40, 60, 60, 40, 40, 60], 'focus')] ?? 'everywhere';
     this.#concentrate();
+    if (this.contested) this.#contest(withinMs);
     if (choices.chance(500, 'skew')) {
       for (const { owner } of this.#living) owner.skewMs = choices.below(401, 'skew of') - 200;
     }
@@ -79,8 +84,71 @@ export class Faults {
       this.#network.rates = { lost: Math.max(40, rates.lost), late: 60, doubled: 250 };
       this.#outside.trouble = { ...trouble, tool: 500 };
     }
+    if (this.#focus === 'tool') {
+      // Calls that act without an answer, and whose repeat is refused.
+      this.#network.rates = noRates;
+      this.#outside.trouble = { ...trouble, tool: 900 };
+    }
+    if (this.#focus === 'attempts') {
+      // Attempts that fail soon, and copies of their reports that arrive when the next one is at work.
+      this.#network.rates = { lost: 0, late: 30, doubled: 300 };
+      this.#outside.trouble = { ...trouble, tool: 0, away: 800 };
+    }
+    if (this.#focus === 'leases') this.#network.rates = { ...rates, lost: Math.min(8, rates.lost) };
+    if (calm.includes(this.#focus)) return;
     this.#dyingRate = this.#focus === 'engine' ? 25 : 10;
     this.#sleepingRate = this.#focus === 'gateway' ? 90 : 25;
+  }
+
+  /** True when engines of this world fight about their partitions. */
+  get contested(): boolean {
+    return this.#focus === 'leases';
+  }
+
+  /** A few times another engine has the lease, and the owner before does not know. */
+  #contest(withinMs: number): void {
+    const { choices } = this.world;
+    for (let at = 1_500 + choices.below(1_500, 'contest when'); at < withinMs; at += 1_500 + choices.below(3_000, 'next')) {
+      this.world.after(at, 'contest', undefined, () => {
+        if (this.#healed) return;
+        const owner = this.#ownerOf(choices.below(this.#network.partitions, 'whose'));
+        if (owner === undefined) return;
+        if (choices.chance(500, 'sleeps for long')) this.#sleepsForLong(owner);
+        else this.#isFollowed();
+      });
+    }
+  }
+
+  /** Its lease is gone; until it renews it, it believes in it, and another one may have the partition, and begin something. */
+  #isFollowed(): void {
+    const { choices } = this.world;
+    this.#wipe();
+    for (let event = 0; event < 4; event += 1)
+      this.world.after(choices.below(1_000, 'event when'), 'event', undefined, () => this.#told.contested());
+  }
+
+  /** Another one takes over and is gone again, with its lease, when it wakes. */
+  #sleepsForLong(owner: Process): void {
+    const { choices } = this.world;
+    const ms = 4_200 + choices.below(3_500, 'sleeps for');
+    this.#told.fault('pause engine');
+    this.#sleep(owner, ms);
+    this.world.after(ms - 1 - choices.below(300, 'gone before'), 'gone', undefined, () => {
+      if (this.#healed) return;
+      for (const one of this.#living) if (one.owner.role === 'engine' && one.owner !== owner) this.#crash(one);
+      this.#wipe();
+    });
+  }
+
+  #wipe(): void {
+    this.#told.fault('lease lost');
+    this.#network.table(buckets.owners).rows.clear();
+  }
+
+  #ownerOf(partition: number): Process | undefined {
+    const table = this.#network.table(buckets.owners);
+    const lease = this.#network.row(table, `p${partition}`)?.value as { readonly owner: string } | undefined;
+    return this.#living.find(({ owner }) => owner.alive && owner.name === lease?.owner)?.owner;
   }
 
   /** True when people of this world are late, and engines sleep while they are. */
@@ -131,7 +199,7 @@ export class Faults {
   heal(): void {
     this.#healed = true;
     this.#network.rates = { lost: 0, late: 0, doubled: 0 };
-    this.#outside.trouble = { tool: 0, model: 0, down: 0, whim: 0 };
+    this.#outside.trouble = { tool: 0, away: 0, model: 0, down: 0, whim: 0 };
     if (!this.#network.up) this.#serverStarts(10);
     for (const one of this.#living) {
       if (!one.owner.alive) this.#revive(one);
@@ -162,8 +230,7 @@ export class Faults {
         return;
       }
       case 'lease lost':
-        this.#told.fault('lease lost');
-        this.#network.table(buckets.owners).rows.clear();
+        this.#wipe();
         return;
       case 'server killed':
         if (!this.#network.up) return;

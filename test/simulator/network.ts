@@ -64,7 +64,7 @@ export class Network {
   rates: Rates = noRates;
   up = true;
   /** Hears every answer at the moment it is given. */
-  observe: (subject: string, payload: unknown, reply: unknown) => void = () => undefined;
+  observe: (subject: string, payload: unknown, reply: unknown, askedAt: number) => void = () => undefined;
   /** Counts the lives of the server. */
   life = 0;
   #served: Served[] = [];
@@ -129,9 +129,10 @@ export class Network {
     for (const delay of this.fate('request')) {
       for (const served of this.#oneOfEachQueue(found)) {
         this.world.after(sleepOf(from, this.world.now) + delay, subject, served.owner, () => {
+          const askedAt = this.world.now;
           served.answer(subject, payload).then(
             (reply) => {
-              this.observe(subject, payload, reply);
+              this.observe(subject, payload, reply, askedAt);
               this.#reply(served.owner, from, () => settle(() => resolve(reply)));
             },
             (error: unknown) => this.#reply(served.owner, from, () => settle(() => reject(refusalOf(error)))),

@@ -11,6 +11,8 @@ import type { Process, World } from './world.ts';
 /** In 1,000 calls. */
 export interface Trouble {
   tool: number;
+  /** How often a tool is not reached, besides. */
+  away: number;
   model: number;
   /** How often a model is not there, besides. */
   down: number;
@@ -24,7 +26,7 @@ const nameOf = new Map(Object.entries(contracts).map(([name, spec]) => [spec, na
 
 export class Outside {
   readonly world: World;
-  trouble: Trouble = { tool: 0, model: 0, down: 0, whim: 0 };
+  trouble: Trouble = { tool: 0, away: 0, model: 0, down: 0, whim: 0 };
   readonly #applied: (fact: Applied) => void;
   readonly #fault: (name: string) => void;
   /** Results by tool and idempotency key: what an idempotent tool recognises, and a query tool finds. */
@@ -69,8 +71,9 @@ export class Outside {
     };
     const unknown = (): ToolReply => ({ kind: 'Unknown', error: 'no answer' });
     const usual = 2 + world.jitter.below(40);
-    const third = Math.floor(this.trouble.tool / 6);
-    const fate = this.trouble.tool === 0 ? 0 : world.choices.rarely([third, third, third, third, third, third], 'tool');
+    const { tool, away } = this.trouble;
+    const each = Math.floor(tool / 6);
+    const fate = tool + away === 0 ? 0 : world.choices.rarely([each, each + away, each, each, each, each], 'tool');
     if (fate > 0)
       this.#fault(
         `tool ${['', 'refuses', 'unreached', 'acts, answer lost', 'dies before acting', 'acts late', 'slow'][fate] ?? ''}`,

@@ -1,7 +1,7 @@
 // Owns: people and whoever else asks from outside: they start, cancel, send events, and decide: late, twice, wrongly, or never.
 import type { DecideRequest, EngineReply, FreezeRequest, StartRequest } from '../../api/messages/asks.ts';
 import type { EscalationFacts, RunSummary } from '../../api/messages/history.ts';
-import { type EngineVerb, eventSubject, streams } from '../../api/messages/subjects.ts';
+import { engineSubject, type EngineVerb, eventSubject, streams } from '../../api/messages/subjects.ts';
 import type { Fact } from '../../core/invariants/facts.ts';
 import { partitionOf, runIdFor } from '../../core/workflow/partition.ts';
 import { type Owners, owners } from '../../runtime/engine/forward.ts';
@@ -36,7 +36,13 @@ export interface Told {
   /** Every engine sleeps. */
   readonly enginesSleep: (ms: number) => void;
   readonly areLate: () => boolean;
+  /** Somebody of another namespace asked for something of a run. */
+  readonly crossed: (what: string, run: string, wasLet: boolean) => void;
 }
+
+/** How often whoever watches a run looks at it, and how long one look waits. */
+const watchMs = 300;
+const lookMs = 1_000;
 
 /** How long a request is repeated before whoever asked gives up. */
 const triesMax = 12;
@@ -53,6 +59,7 @@ export class People {
   /** From then on everybody answers as they should. */
   sensible = false;
   #decisions = 0;
+  #started = 0;
   /** What is done as soon as a run has acted. */
   readonly #careful = new Map<string, () => void>();
   /** What somebody still wants, now or later. */
@@ -208,10 +215,30 @@ export class People {
     this.#at(restMs + ms + choices.below(400, 'late by') - (asleep ? 20 : 200), answer);
   }
 
-  /** The state of a run as its owner tells it; undefined while nobody can. */
-  async show(run: string): Promise<RunSummary | undefined> {
-    const reply = await this.#owners.ask<RunSummary>(run, 'show', { run });
-    return reply.ok ? reply.result : undefined;
+  /** Looks at a run again and again, for `ms`; now and then somebody of another namespace tries to. */
+  watch(run: string, ms: number): void {
+    const until = this.world.now + ms;
+    const subject = engineSubject(this.partition(run), 'show');
+    const look = (asking: string): Promise<EngineReply<RunSummary>> =>
+      this.#bus.ask<EngineReply<RunSummary>>(subject, { run, namespace: asking }, lookMs);
+    const again = (): void => {
+      if (this.sensible || this.world.now > until) return;
+      look(namespace).catch(() => undefined);
+      if (this.world.jitter.below(4) === 0) {
+        look('elsewhere').then(
+          ({ ok }) => this.#tell.crossed('show', run, ok),
+          () => undefined,
+        );
+      }
+      this.world.after(watchMs, 'looks', this.#self, again);
+    };
+    again();
+  }
+
+  /** Something happens that starts a run through the one engine that hears of it. */
+  startByEvent(): void {
+    this.#started += 1;
+    this.#event('order.new', `x${this.#started}`, { id: `bus-x${this.#started}`, amount: 7 });
   }
 
   /** Nobody wants anything any more. */

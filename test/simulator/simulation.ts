@@ -1,5 +1,6 @@
 // Owns: one world from its first step to its last: workload, faults, then healing; every fact goes to the checkers at once.
 import { decode } from '../../adapters/nats/wire.ts';
+import type { EngineReply } from '../../api/messages/asks.ts';
 import type { CommitRecord, EscalationRecord, HistoryEvent, RunSummary } from '../../api/messages/history.ts';
 import { buckets, taskConsumer, taskSubject } from '../../api/messages/subjects.ts';
 import { callDigest } from '../../core/permission/digest.ts';
@@ -82,7 +83,7 @@ class Simulation {
     this.world = world;
     const fault = (name: string): void => this.#see({ kind: 'Faulted', fault: name });
     this.network = new Network(world, 1 + world.choices.below(2, 'partitions'), fault);
-    this.network.observe = (subject, payload, reply) => this.#answered(subject, payload, reply);
+    this.network.observe = (...answer) => this.#answered(...answer);
     const applied = (fact: Parameters<ConstructorParameters<typeof Outside>[1]>[0]): void => {
       this.#see({ kind: 'Applied', ...fact });
       this.people.acted(fact.run);
@@ -95,6 +96,8 @@ class Simulation {
       fault,
       enginesSleep: (ms) => this.faults.enginesSleep(ms),
       areLate: () => this.faults.latePeople,
+      crossed: (what, run, wasLet) =>
+        this.#see({ kind: 'Crossed', from: 'elsewhere', to: namespace, what: `${what} run ${run}`, let: wasLet }),
     });
     const table = this.network.table(buckets.catalog);
     const scheduled = world.choices.chance(40, 'schedule');
@@ -105,6 +108,7 @@ class Simulation {
     this.faults = new Faults(this.network, this.outside, {
       fault,
       recovered: (after) => this.#see({ kind: 'Recovered', after }),
+      contested: () => this.people.startByEvent(),
     });
     for (const name of ['e1', 'e2']) this.#process(name, 'engine', (owner) => engine(host, owner));
     for (const name of ['g1', 'g2']) this.#process(name, 'gateway', (owner) => gateway(host, owner));
@@ -215,6 +219,7 @@ class Simulation {
     if (event.type === 'RunStarted') {
       this.#open.add(run);
       this.#started = true;
+      if (this.faults.contested) this.people.watch(run, chaosMs);
     }
     // Whoever takes over is under way before it has begun.
     if (event.type === 'FallbackRequested') this.#open.add(event.run);
@@ -228,13 +233,15 @@ class Simulation {
   }
 
   /** A process has given an answer: from now on it must be true for ever. */
-  #answered(subject: string, payload: unknown, reply: unknown): void {
+  #answered(subject: string, payload: unknown, reply: unknown, askedAt: number): void {
     if (subject.endsWith('.batch')) {
       const { asks } = payload as { readonly asks: readonly { readonly verb: string; readonly ask: unknown }[] };
       const replies = (reply as { readonly replies?: readonly unknown[] }).replies ?? [];
-      for (const [index, { verb, ask }] of asks.entries()) this.#answered(`.${verb}`, ask, replies[index] ?? {});
+      for (const [index, { verb, ask }] of asks.entries()) this.#answered(`.${verb}`, ask, replies[index] ?? {}, askedAt);
       return;
     }
+    const told = toldOf(subject, payload, reply);
+    if (told !== undefined) this.#see({ kind: 'Told', ...told, askedAt });
     const cause = causeOf(subject, payload, reply);
     if (cause === undefined) return;
     const { run } = payload as { readonly run: string };
@@ -265,6 +272,19 @@ function causeOf(subject: string, payload: unknown, answer: unknown): string | u
   if (verb === 'decide' && reply.ok === true) return `decide/${decision ?? ''}`;
   if (verb === 'authorize' && reply.result?.approval === 'consumed') return `authorize/${digest ?? ''}`;
   return undefined;
+}
+
+/** What an engine says of a run when somebody looks at it; undefined when it says nothing of it. */
+function toldOf(
+  subject: string,
+  payload: unknown,
+  answer: unknown,
+): { readonly run: string; readonly seq: number } | undefined {
+  const { run, namespace: asking } = payload as { readonly run: string; readonly namespace?: string };
+  if (!subject.endsWith('.show') || asking !== namespace) return undefined;
+  const reply = answer as EngineReply<RunSummary>;
+  if (reply.ok) return { run, seq: reply.result.seq };
+  return reply.code === 'NOT_FOUND' ? { run, seq: 0 } : undefined;
 }
 
 /** What is worth telling of an event. */
