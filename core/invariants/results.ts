@@ -90,7 +90,7 @@ export function costIsTold(report: Report): Checker {
       if (fact.kind !== 'Listed') return;
       for (const { run, costMicros } of fact.runs ?? []) {
         const trace = runs.get(run);
-        if (trace === undefined) continue;
+        if (trace?.started === undefined) continue;
         const cost = trace.costMicros + trace.childrenMicros;
         if (cost === costMicros) continue;
         const sentence = `is listed with ${costMicros} micros, its receipts and children have ${cost}`;

@@ -108,7 +108,11 @@ export class Faults {
   /** A few times another engine has the lease, and the owner before does not know. */
   #contest(withinMs: number): void {
     const { choices } = this.world;
-    for (let at = 1_500 + choices.below(1_500, 'contest when'); at < withinMs; at += 1_500 + choices.below(3_000, 'next')) {
+    for (
+      let at = 1_500 + choices.below(1_500, 'contest when');
+      at < withinMs;
+      at += 1_500 + choices.below(3_000, 'next')
+    ) {
       this.world.after(at, 'contest', undefined, () => {
         if (this.#healed) return;
         const owner = this.#ownerOf(choices.below(this.#network.partitions, 'whose'));

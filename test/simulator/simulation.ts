@@ -237,7 +237,8 @@ class Simulation {
     if (subject.endsWith('.batch')) {
       const { asks } = payload as { readonly asks: readonly { readonly verb: string; readonly ask: unknown }[] };
       const replies = (reply as { readonly replies?: readonly unknown[] }).replies ?? [];
-      for (const [index, { verb, ask }] of asks.entries()) this.#answered(`.${verb}`, ask, replies[index] ?? {}, askedAt);
+      for (const [index, { verb, ask }] of asks.entries())
+        this.#answered(`.${verb}`, ask, replies[index] ?? {}, askedAt);
       return;
     }
     const told = toldOf(subject, payload, reply);

@@ -169,6 +169,18 @@ export const effectBugs: readonly Bug[] = [
     ],
   },
   {
+    name: 'budget-never-less',
+    what: 'what a run has cost takes nothing from its budget',
+    breaks: ['I16'],
+    edits: [
+      {
+        file: 'core/workflow/definition.ts',
+        find: 'shares.reduce((sum, share) => sum + share, costMicros)',
+        replace: 'shares.reduce((sum, share) => sum + share, Math.min(0, costMicros))',
+      },
+    ],
+  },
+  {
     name: 'model-without-budget',
     what: 'a model is asked although the budget is spent',
     breaks: ['I16'],
