@@ -15,6 +15,8 @@ export interface Told {
   readonly recovered: (after: string) => void;
   /** Two engines believe that they have the same partition now, or will in a moment. */
   readonly contested: () => void;
+  /** An engine sleeps for longer than its lease: what comes now is for the next owner. */
+  readonly followed: () => void;
 }
 
 const kinds = ['crash', 'pause', 'server killed', 'lease lost', 'crash both'] as const;
@@ -55,7 +57,7 @@ export class Faults {
     const mix = (label: string): number => rate(choices.below(6, label));
     this.#network.rates = { lost: mix('rate lost'), late: mix('rate late'), doubled: mix('rate doubled') };
     const [tool, model] = [3 * mix('rate tool'), 3 * mix('rate model')];
-    this.#outside.trouble = { tool, away: 0, model, down: 0, whim: 4 * mix('rate whim') };
+    this.#outside.trouble = { tool, away: 0, unsure: 0, model, down: 0, whim: 4 * mix('rate whim') };
     this.#dyingRate = [0, 0, 0, 4, 12, 40][choices.below(6, 'rate dying')] ?? 0;
     this.#sleepingRate = [0, 0, 0, 4, 12][choices.below(5, 'rate sleeping')] ?? 0;
     this.#focus = focuses[choices.rarely([120, 80, 40, 60, 60, 40, 40, 60], 'focus')] ?? 'everywhere';
@@ -87,7 +89,7 @@ export class Faults {
     if (this.#focus === 'tool') {
       // Calls that act without an answer, and whose repeat is refused.
       this.#network.rates = noRates;
-      this.#outside.trouble = { ...trouble, tool: 900 };
+      this.#outside.trouble = { ...trouble, tool: 120, unsure: 230 };
     }
     if (this.#focus === 'attempts') {
       // Attempts that fail soon, and copies of their reports that arrive when the next one is at work.
@@ -108,11 +110,7 @@ export class Faults {
   /** A few times another engine has the lease, and the owner before does not know. */
   #contest(withinMs: number): void {
     const { choices } = this.world;
-    for (
-      let at = 1_500 + choices.below(1_500, 'contest when');
-      at < withinMs;
-      at += 1_500 + choices.below(3_000, 'next')
-    ) {
+    for (let at = 300 + choices.below(900, 'contest when'); at < withinMs; at += 1_500 + choices.below(3_000, 'next')) {
       this.world.after(at, 'contest', undefined, () => {
         if (this.#healed) return;
         const owner = this.#ownerOf(choices.below(this.#network.partitions, 'whose'));
@@ -134,9 +132,10 @@ export class Faults {
   /** Another one takes over and is gone again, with its lease, when it wakes. */
   #sleepsForLong(owner: Process): void {
     const { choices } = this.world;
-    const ms = 4_200 + choices.below(3_500, 'sleeps for');
+    const ms = 6_000 + choices.below(1_200, 'sleeps for');
     this.#told.fault('pause engine');
     this.#sleep(owner, ms);
+    this.world.after(choices.below(2_500, 'followed when'), 'followed', undefined, () => this.#told.followed());
     this.world.after(ms - 1 - choices.below(300, 'gone before'), 'gone', undefined, () => {
       if (this.#healed) return;
       for (const one of this.#living) if (one.owner.role === 'engine' && one.owner !== owner) this.#crash(one);
@@ -203,7 +202,7 @@ export class Faults {
   heal(): void {
     this.#healed = true;
     this.#network.rates = { lost: 0, late: 0, doubled: 0 };
-    this.#outside.trouble = { tool: 0, away: 0, model: 0, down: 0, whim: 0 };
+    this.#outside.trouble = { tool: 0, away: 0, unsure: 0, model: 0, down: 0, whim: 0 };
     if (!this.#network.up) this.#serverStarts(10);
     for (const one of this.#living) {
       if (!one.owner.alive) this.#revive(one);

@@ -13,6 +13,8 @@ export interface Trouble {
   tool: number;
   /** How often a tool is not reached, besides. */
   away: number;
+  /** How often a tool acts without an answer, acts late or refuses, besides: each. */
+  unsure: number;
   model: number;
   /** How often a model is not there, besides. */
   down: number;
@@ -26,7 +28,7 @@ const nameOf = new Map(Object.entries(contracts).map(([name, spec]) => [spec, na
 
 export class Outside {
   readonly world: World;
-  trouble: Trouble = { tool: 0, away: 0, model: 0, down: 0, whim: 0 };
+  trouble: Trouble = { tool: 0, away: 0, unsure: 0, model: 0, down: 0, whim: 0 };
   readonly #applied: (fact: Applied) => void;
   readonly #fault: (name: string) => void;
   /** Results by tool and idempotency key: what an idempotent tool recognises, and a query tool finds. */
@@ -71,9 +73,7 @@ export class Outside {
     };
     const unknown = (): ToolReply => ({ kind: 'Unknown', error: 'no answer' });
     const usual = 2 + world.jitter.below(40);
-    const { tool, away } = this.trouble;
-    const each = Math.floor(tool / 6);
-    const fate = tool + away === 0 ? 0 : world.choices.rarely([each, each + away, each, each, each, each], 'tool');
+    const fate = this.#fate();
     if (fate > 0)
       this.#fault(
         `tool ${['', 'refuses', 'unreached', 'acts, answer lost', 'dies before acting', 'acts late', 'slow'][fate] ?? ''}`,
@@ -104,6 +104,14 @@ export class Outside {
         act(usual, (result) => answer(world.hop(), () => ({ kind: 'Done', result })));
     }
     return promise;
+  }
+
+  #fate(): number {
+    const { tool, away, unsure } = this.trouble;
+    if (tool + away + unsure === 0) return 0;
+    const each = Math.floor(tool / 6);
+    const more = each + unsure;
+    return this.world.choices.rarely([more, each + away, more, each, more, each], 'tool');
   }
 
   #act(name: string, spec: ToolSpec, { request, sentAt }: { request: ToolRequest; sentAt: number }): Json {

@@ -60,6 +60,7 @@ export class People {
   sensible = false;
   #decisions = 0;
   #started = 0;
+  readonly #watched = new Set<string>();
   /** What is done as soon as a run has acted. */
   readonly #careful = new Map<string, () => void>();
   /** What somebody still wants, now or later. */
@@ -112,12 +113,19 @@ export class People {
   }
 
   #planFreeze({ run }: Planned): void {
-    this.#at(500 + this.world.choices.below(5_000, 'frozen when'), () => {
-      void this.#persist(run, 'freeze', hold(run)).then((done) => {
-        if (done === undefined) return;
-        this.#tell.see({ kind: 'Acknowledged', what: 'event', run, seq: 1, cause: 'freeze/person/ann' });
-      });
+    this.#at(500 + this.world.choices.below(5_000, 'frozen when'), () => this.#freeze(run));
+  }
+
+  #freeze(run: string): void {
+    void this.#persist(run, 'freeze', hold(run)).then((done) => {
+      if (done === undefined) return;
+      this.#tell.see({ kind: 'Acknowledged', what: 'event', run, seq: 1, cause: 'freeze/person/ann' });
     });
+  }
+
+  /** Something happens to each run that somebody looks at. */
+  freezeWatched(): void {
+    for (const run of this.#watched) this.#freeze(run);
   }
 
   /** Whoever freezes a run resumes it, also one that a late copy of the request has frozen again. */
@@ -217,6 +225,7 @@ export class People {
 
   /** Looks at a run again and again, for `ms`; now and then somebody of another namespace tries to. */
   watch(run: string, ms: number): void {
+    this.#watched.add(run);
     const until = this.world.now + ms;
     const subject = engineSubject(this.partition(run), 'show');
     const look = (asking: string): Promise<EngineReply<RunSummary>> =>

@@ -109,6 +109,7 @@ class Simulation {
       fault,
       recovered: (after) => this.#see({ kind: 'Recovered', after }),
       contested: () => this.people.startByEvent(),
+      followed: () => this.people.freezeWatched(),
     });
     for (const name of ['e1', 'e2']) this.#process(name, 'engine', (owner) => engine(host, owner));
     for (const name of ['g1', 'g2']) this.#process(name, 'gateway', (owner) => gateway(host, owner));
