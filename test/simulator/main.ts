@@ -1,6 +1,7 @@
 // Owns: `make simulate`: many worlds on all processors, or one seed in detail.
 //   SEEDS (20,000), FROM (1), TIMES (2: each seed is played twice), SEED=n (one seed: shrunk when it fails), TRACE=1.
 import { availableParallelism } from 'node:os';
+import { setFlagsFromString } from 'node:v8';
 import { Worker } from 'node:worker_threads';
 import { addCoverage, noCoverage, vacuous } from '../../core/invariants/vacuity.ts';
 import { moments } from '../../ports/failpoint.ts';
@@ -14,7 +15,9 @@ const { expected, seedsEnough } = await import('./expected.ts');
 
 const batchSize = 100;
 /** A world's garbage is collected with the world. */
-const youngMb = 64;
+const youngMb = 192;
+// Every processor plays worlds: threads that help to collect garbage would only take it from another one.
+setFlagsFromString('--no-parallel-scavenge');
 const shownFailuresMax = 3;
 const numberOf = (name: string, otherwise: number): number => Number(process.env[name] ?? otherwise);
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
