@@ -37,6 +37,8 @@ export interface Options {
 
 const chaosMs = 8_000;
 const healMs = 240_000;
+/** How long is looked on after the last message that was on its way has arrived. */
+const straysMs = 1_000;
 const restMs = 2_500;
 const stepsMax = 60_000;
 
@@ -137,8 +139,6 @@ class Simulation {
     const settled = (): boolean => broken() || (world.now > this.#restsFrom && atRest());
     world.run(from + chaosMs, settled);
     if (broken()) return this.#end(false);
-    const { lost, late, doubled } = this.network.rates;
-    const straysMs = lost + late + doubled > 0 ? 6_000 : 1_000;
     this.faults.heal();
     this.people.sensible = true;
     const until = from + chaosMs + healMs;
@@ -146,7 +146,7 @@ class Simulation {
       world.run(until, settled);
       if (broken()) return this.#end(false);
       // What was late on the network may still arrive and begin something.
-      world.run(world.now + straysMs, broken);
+      world.run(Math.min(until, world.lastArrival) + straysMs, broken);
     } while (!broken() && !settled() && world.now < until);
     if (broken()) return this.#end(false);
     this.#rest(planned, settled());

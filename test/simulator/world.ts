@@ -25,6 +25,20 @@ interface Ticker {
 }
 
 const lateMaxMs = 4_000;
+/** Events that bring something from somebody; requests are named by their subject. */
+const messages: ReadonlySet<string> = new Set([
+  'reply',
+  'publish',
+  'read',
+  'answer',
+  'task',
+  'ack',
+  'nak',
+  'working',
+  'tool acts',
+  'tool answer',
+  'model answers',
+]);
 const drain = (globalThis.process as unknown as { readonly _tickCallback: () => void })._tickCallback;
 
 /** Something with its own clock that can die, sleep and come back as another. */
@@ -124,6 +138,15 @@ export class World {
   #expect({ due, lateMs }: Ticker): void {
     this.#firstDue = Math.min(this.#firstDue, due);
     this.#lastCall = Math.min(this.#lastCall, due + lateMs);
+  }
+
+  /** When the last message that is on its way arrives; now, when there is none. */
+  get lastArrival(): number {
+    let last = this.now;
+    for (const { at, what, cancelled } of this.#heap) {
+      if (!cancelled && (messages.has(what) || what.includes('.'))) last = Math.max(last, at);
+    }
+    return last;
   }
 
   /** A delay of the network when nothing is wrong: 1 … 3 ms. */
