@@ -97,10 +97,10 @@ export class Partition {
 
   /**
    * An owner before this one may have written once more after this one had read the end: then nobody's next append would say
-   * so if there is none. Looked for while nothing of one's own is under way.
+   * so if there is none; and what is asked meanwhile would be answered from old memory.
    */
   async notice(): Promise<void> {
-    if (this.#writer.serving && this.idle) await this.#newest();
+    if (this.#writer.serving) await this.#newest();
   }
 
   /**

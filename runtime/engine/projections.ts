@@ -171,12 +171,17 @@ export class Projections {
         const key = `${record.namespace}.${record.escalation.id}`;
         if (this.#settled.has(key)) continue;
         if (!this.#serving()) return later();
-        await this.#escalations.put(key, record);
+        const isAnswered = (seen: EscalationRecord): boolean =>
+          seen.openedAt === record.openedAt && seen.status !== 'Open' && record.status === 'Open';
+        if (!(await this.#replace(this.#escalations, { key, value: record, isNewer: isAnswered }))) return later();
         failpoint('engine.projection.escalation');
         if (record.status !== 'Open') this.#settled.add(key);
       }
       if (!this.#serving()) return later();
-      await this.#runs.put(`${state.namespace}.${run}`, summaryOf(state));
+      const value = summaryOf(state);
+      const isLater = (seen: RunSummary): boolean => seen.startedAt === value.startedAt && seen.seq > value.seq;
+      const key = `${state.namespace}.${run}`;
+      if (!(await this.#replace(this.#runs, { key, value, isNewer: isLater }))) return later();
       failpoint('engine.projection.run');
       if (state.status === 'Closed') await this.#keepClosed(state);
       this.#failures.delete(run);
@@ -185,6 +190,16 @@ export class Projections {
       this.#log.debug('a projection could not be written; it is tried again', { run, error });
       return this.#isTooMuch(run, error) ? [] : later();
     }
+  }
+
+  /** What a later owner has written of the same run is not replaced by what an earlier one knew. False: to be tried again. */
+  async #replace<T>(
+    bucket: Bucket<T>,
+    { key, value, isNewer }: { readonly key: string; readonly value: T; readonly isNewer: (seen: T) => boolean },
+  ): Promise<boolean> {
+    const seen = await bucket.get(key);
+    if (seen !== undefined && isNewer(seen.value)) return true;
+    return this.#serving() && (await bucket.update(key, value, seen?.revision ?? 0)) !== undefined;
   }
 
   /** Failures while the bus is away do not count. */

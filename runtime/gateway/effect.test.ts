@@ -191,3 +191,14 @@ test('denied after a call that may have acted: it is settled as any other, by a 
   expect(await asked.call('write', [], 'no')).toMatchObject({ kind: 'Ambiguous' });
   expect(asked.calls).toBe(0);
 });
+
+test('it acted, but a person was asked meanwhile whether it did: nobody is told another end', async () => {
+  const stage = new Stage();
+  stage.meanwhile = ({ state }) => {
+    const reason = 'nobody knows';
+    if (state === 'done') stage.entries.push({ state: 'ambiguous', at: 0, digest: 'sha256:k', reason } as LedgerEntry);
+  };
+  const told = await stage.call('write', [{ kind: 'Done', result: 'mine' }]);
+  expect(told).toEqual({ kind: 'Ambiguous', reason: 'nobody knows' });
+  expect(stage.entries.at(-1)).toMatchObject({ state: 'ambiguous' });
+});

@@ -224,6 +224,8 @@ async function finish(
   for (let round = 0; round < roundsMax && !(await settle(effect, entry, revision)); round += 1) {
     // Another gateway has opened it anew meanwhile: it need not call, the answer is here.
     const latest = await persist(effect, () => gateway.ledger.read(effect.key));
+    // A person has been asked about it by then: nobody is told another end.
+    if (latest.entry?.state === 'ambiguous') return { kind: 'Ambiguous', reason: latest.entry.reason };
     if (latest.entry?.state !== 'open') break;
     revision = latest.revision;
   }
