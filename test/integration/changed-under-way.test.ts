@@ -277,7 +277,7 @@ describe('a Workflow', () => {
 });
 
 describe('an Agent and its Bundle', () => {
-  test('changed and deleted under runs: each run is worked on by the bundle it began with', async () => {
+  test('the Agent changed, its Bundle deleted under runs: each run is worked on by the bundle it began with', async () => {
     await applyAs('ann', visit('pinned', 'work'));
     await known('pinned');
     const first = await bundleKnown();
@@ -299,10 +299,6 @@ describe('an Agent and its Bundle', () => {
         expect(scheduled.map((event) => (event as { bundleDigest?: string }).bundleDigest)).toEqual([digest]);
       }
     }
-    const last = await begin('pinned');
-    await kubectl('delete', 'agent', 'clerk', '--wait=false');
-    await go(last);
-    expect(await outcomes(last)).toEqual(['success']);
   });
 });
 
