@@ -60,18 +60,26 @@ export async function closing(
 
 /** As the operator publishes it. */
 export async function declare({ runs }: Played, workflow: ResolvedWorkflow): Promise<void> {
-  await until(`workflow ${workflow.name} is published`, async () => {
-    const catalog = await runs.control.bucket<unknown>(buckets.catalog);
-    await catalog.put(catalogKeys.workflowAt(workflow.digest), workflow);
-    await catalog.put(catalogKeys.workflow(stageNamespace, workflow.name), workflow);
-    return true;
-  });
+  await until(
+    `workflow ${workflow.name} is published`,
+    async () => {
+      const catalog = await runs.control.bucket<unknown>(buckets.catalog);
+      await catalog.put(catalogKeys.workflowAt(workflow.digest), workflow);
+      await catalog.put(catalogKeys.workflow(stageNamespace, workflow.name), workflow);
+      return true;
+    },
+    CLOSED_MS,
+  );
 }
 
 export async function withdraw({ runs }: Played, name: string): Promise<void> {
-  await until(`workflow ${name} is withdrawn`, async () => {
-    const catalog = await runs.control.bucket<unknown>(buckets.catalog);
-    await catalog.delete(catalogKeys.workflow(stageNamespace, name));
-    return true;
-  });
+  await until(
+    `workflow ${name} is withdrawn`,
+    async () => {
+      const catalog = await runs.control.bucket<unknown>(buckets.catalog);
+      await catalog.delete(catalogKeys.workflow(stageNamespace, name));
+      return true;
+    },
+    CLOSED_MS,
+  );
 }
