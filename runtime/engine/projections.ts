@@ -171,17 +171,12 @@ export class Projections {
         const key = `${record.namespace}.${record.escalation.id}`;
         if (this.#settled.has(key)) continue;
         if (!this.#serving()) return later();
-        const isAnswered = (seen: EscalationRecord): boolean =>
-          seen.openedAt === record.openedAt && seen.status !== 'Open' && record.status === 'Open';
-        if (!(await this.#replace(this.#escalations, { key, value: record, isNewer: isAnswered }))) return later();
+        if (!(await this.#replace(this.#escalations, key, record))) return later();
         failpoint('engine.projection.escalation');
         if (record.status !== 'Open') this.#settled.add(key);
       }
       if (!this.#serving()) return later();
-      const value = summaryOf(state);
-      const isLater = (seen: RunSummary): boolean => seen.startedAt === value.startedAt && seen.seq > value.seq;
-      const key = `${state.namespace}.${run}`;
-      if (!(await this.#replace(this.#runs, { key, value, isNewer: isLater }))) return later();
+      if (!(await this.#replace(this.#runs, `${state.namespace}.${run}`, summaryOf(state)))) return later();
       failpoint('engine.projection.run');
       if (state.status === 'Closed') await this.#keepClosed(state);
       this.#failures.delete(run);
@@ -192,13 +187,12 @@ export class Projections {
     }
   }
 
-  /** What a later owner has written of the same run is not replaced by what an earlier one knew. False: to be tried again. */
-  async #replace<T>(
-    bucket: Bucket<T>,
-    { key, value, isNewer }: { readonly key: string; readonly value: T; readonly isNewer: (seen: T) => boolean },
-  ): Promise<boolean> {
+  /**
+   * What another owner writes meanwhile is not replaced. False: to be tried again. Which of two is the later one cannot be told by
+   * what they say: an owner may have shown what then never became a fact.
+   */
+  async #replace<T>(bucket: Bucket<T>, key: string, value: T): Promise<boolean> {
     const seen = await bucket.get(key);
-    if (seen !== undefined && isNewer(seen.value)) return true;
     return this.#serving() && (await bucket.update(key, value, seen?.revision ?? 0)) !== undefined;
   }
 
