@@ -103,7 +103,7 @@ function observe(
 }
 
 function pins(
-  { open, whole }: OpenRuns,
+  { open, untold }: OpenRuns,
   namespace: string,
   caches: Caches,
 ): Pick<AgentObserved, 'pinned' | 'pinsUnknown'> {
@@ -111,5 +111,5 @@ function pins(
   const pinned = [...open.keys()].map(
     (digest) => [digest, bundles.find(({ status }) => status?.digest === digest)] as const,
   );
-  return { pinned: new Map(pinned), pinsUnknown: !whole };
+  return { pinned: new Map(pinned), pinsUnknown: untold.length > 0 };
 }

@@ -15,7 +15,7 @@ import {
   type ModelObject,
   type ToolObject,
 } from '../catalog/objects.ts';
-import type { VersionLook } from '../catalog/versions.ts';
+import { untoldText, type VersionLook } from '../catalog/versions.ts';
 import { type Caches, type Controller, planned } from '../controller/controller.ts';
 import { conditionOf } from '../controller/status.ts';
 import { askersOf, toolQueryIndex } from '../tool/askers.ts';
@@ -129,8 +129,9 @@ function neededBy({ metadata, spec, status }: BundleObject, caches: Caches, look
   if ((current?.value as AgentSnapshot | undefined)?.bundleDigest === digest) {
     return `Agent ${spec.agent} still offers it to new runs`;
   }
-  const { open, whole } = look.bundles({ namespace, name: spec.agent, current }, caches);
+  const { open, untold } = look.bundles({ namespace, name: spec.agent, current }, caches);
   const runs = open.get(digest) ?? 0;
   if (runs > 0) return `${runs} open run${runs === 1 ? '' : 's'} pinned to it`;
-  return whole ? undefined : 'the engines have not told yet whether open runs are pinned to it';
+  if (untold.length === 0) return undefined;
+  return `open runs may be pinned to it: ${untoldText(untold)}`;
 }

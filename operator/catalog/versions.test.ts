@@ -7,7 +7,7 @@ import { entry } from '../../test/support/objects.ts';
 import type { Caches } from '../controller/controller.ts';
 import { BucketInformer } from './bucket-informer.ts';
 import { CATALOG_ENTRY } from './objects.ts';
-import { VersionLook } from './versions.ts';
+import { untoldText, VersionLook } from './versions.ts';
 
 type Change = Awaited<ReturnType<AsyncGenerator<ChangeOf, void>['next']>>['value'] & object;
 type ChangeOf = ReturnType<Bucket<unknown>['watch']> extends AsyncIterable<infer C> ? C : never;
@@ -33,8 +33,8 @@ const found = (reports: readonly VersionReport[], name: string) => {
 };
 
 test('open runs of all partitions are added up', () => {
-  const { open, whole } = look(7, [report(0, 7, { b1: 2, b2: 1 }), report(1, 8, { b1: 3 })], 7);
-  expect([Object.fromEntries(open), whole]).toEqual([{ b1: 5, b2: 1 }, true]);
+  const { open, untold } = look(7, [report(0, 7, { b1: 2, b2: 1 }), report(1, 8, { b1: 3 })], 7);
+  expect([Object.fromEntries(open), untold]).toEqual([{ b1: 5, b2: 1 }, []]);
 });
 
 test.each([
@@ -42,11 +42,19 @@ test.each([
   ['a partition told before the catalog was as it is', [report(0, 9), report(1, 6)], 7],
   ['nothing is offered, and a partition has not seen that', [report(0, 9), report(1, 8)], undefined],
 ])('nothing is known to have no runs: %s', (_, reports, current) => {
-  expect(look(9, reports, current).whole).toBe(false);
+  expect(look(9, reports, current).untold).toEqual([1]);
+});
+
+test.each([
+  [[1], 'partition 1 has not told yet; if that stays so, no engine serves it: look at'],
+  [[0, 1], 'partitions 0 and 1 have not told yet; if that stays so, no engine serves them: look at'],
+  [[0, 1, 2, 3, 4, 5, 9], 'partitions 0, 1, 2, 3, 4 and 2 more have not told yet'],
+])('who has not told, and what to do: %j', (untold, text) => {
+  expect(untoldText(untold)).toContain(text);
 });
 
 test('an entry that others change later does not matter', () => {
-  expect(look(100, [report(0, 7), report(1, 7)], 7).whole).toBe(true);
+  expect(look(100, [report(0, 7), report(1, 7)], 7).untold).toEqual([]);
 });
 
 async function informed(

@@ -5,12 +5,23 @@ import type { VersionReport } from '../../api/messages/versions.ts';
 import { versionReportKey } from '../../api/messages/versions.ts';
 import type { Caches } from '../controller/controller.ts';
 import { type CatalogEntry, type Projected, VERSION_REPORT } from './objects.ts';
+import { listed } from './verdict.ts';
 
 export interface OpenRuns {
   /** Open runs by digest, of what has been told. */
   readonly open: ReadonlyMap<string, number>;
-  /** Every partition has told since the catalog is as it is: a digest that is not there has no open runs and gets none. */
-  readonly whole: boolean;
+  /** Partitions that have not told since the catalog is as it is. None: a digest that is not there has no open runs and gets none. */
+  readonly untold: readonly number[];
+}
+
+const namedMax = 5;
+
+/** Who has not told, and where somebody looks whom that wakes up. */
+export function untoldText(untold: readonly number[]): string {
+  const more = untold.length - namedMax;
+  const named = [...untold.slice(0, namedMax).map(String), ...(more > 0 ? [`${more} more`] : [])];
+  const [partitions, have, them] = untold.length === 1 ? ['partition', 'has', 'it'] : ['partitions', 'have', 'them'];
+  return `${partitions} ${listed(named)} ${have} not told yet; if that stays so, no engine serves ${them}: look at Deployment signalbox-engine and the logs of its pods`;
 }
 
 export interface Offered {
@@ -42,14 +53,14 @@ export class VersionLook {
     const reports = caches.of<Projected<VersionReport>>(VERSION_REPORT);
     const since = current === undefined ? this.#catalog.revision : Number(current.metadata.resourceVersion);
     const open = new Map<string, number>();
-    let whole = true;
+    const untold: number[] = [];
     for (let partition = 0; partition < this.#partitions; partition += 1) {
       const report = reports.get({ name: versionReportKey(partition) })?.value;
-      if (report === undefined || report.catalog < since) whole = false;
+      if (report === undefined || report.catalog < since) untold.push(partition);
       for (const [digest, runs] of Object.entries(report?.[kind][`${namespace}/${name}`] ?? {})) {
         open.set(digest, (open.get(digest) ?? 0) + runs);
       }
     }
-    return { open, whole };
+    return { open, untold };
   }
 }

@@ -14,12 +14,12 @@ const observed = (differing: Partial<WorkflowObserved> = {}): WorkflowObserved =
   findings: { own: [], references: [] },
   agents: { receptionist: fine },
   versions: [],
-  runs: { open: new Map(), whole: true },
+  runs: { open: new Map(), untold: [] },
   positions: new Map(),
   namespaceGoing: false,
   ...differing,
 });
-const following = (digest: string): OpenRuns => ({ open: new Map([[digest, 1]]), whole: true });
+const following = (digest: string): OpenRuns => ({ open: new Map([[digest, 1]]), untold: [] });
 const told = (plan: ReturnType<typeof planWorkflow>) =>
   plan.commands.map((command) =>
     `${command.kind} ${'key' in command && typeof command.key === 'string' ? command.key.slice(0, 20) : ''}`.trim(),
@@ -100,7 +100,7 @@ test('of versions that no run follows the last five stay', () => {
 
 test('no version goes while some partition has not told which ones its runs follow', () => {
   const versions = Array.from({ length: 8 }, (_, at) => version(`sha256:${String(at).repeat(64)}`, at + 1));
-  const plan = planWorkflow(observed({ versions, runs: { open: new Map(), whole: false } }), now);
+  const plan = planWorkflow(observed({ versions, runs: { open: new Map(), untold: [0, 1] } }), now);
   expect(told(plan).filter((line) => line.startsWith('withdraw'))).toEqual([]);
 });
 
@@ -110,16 +110,19 @@ describe('deleted', () => {
   const versions = [version(digestA), version(digestB)];
   const gone = ['withdraw workflow-at.aaaaaaaa', 'withdraw workflow-at.bbbbbbbb', 'finalizer'];
   test('nobody can start it; until engines have told so, every version stays', () => {
-    for (const differing of [{ current }, { runs: { open: new Map(), whole: false } }]) {
+    for (const differing of [{ current }, { runs: { open: new Map(), untold: [0, 1] } }]) {
       const plan = planWorkflow(observed({ root, versions, ...differing }), now);
       expect(told(plan)).toEqual('current' in differing ? ['withdraw workflow.demo.calls'] : []);
-      expect(condition(plan, 'Ready')?.message).toContain('every engine has told');
+      expect(condition(plan, 'Ready')?.message).toContain(
+        'current' in differing ? 'its open runs have ended' : 'partitions 0 and 1 have not told yet; if that stays so',
+      );
       expect(plan.requeueAfterMs).toBeGreaterThan(0);
     }
   });
   test('what runs follow stays until they end', () => {
     const plan = planWorkflow(observed({ root, versions, runs: following(digestA) }), now);
     expect(told(plan)).toEqual(['withdraw workflow-at.bbbbbbbb']);
+    expect(condition(plan, 'Ready')?.message).toContain('signalbox runs -n demo --workflow calls');
     expect(plan.requeueAfterMs).toBeGreaterThan(0);
   });
   test('all goes when no run follows it', () => {

@@ -12,7 +12,7 @@ import { faults, type Findings, resolved } from '../catalog/findings.ts';
 import { hasFinalizer, isDeleting } from '../catalog/labels.ts';
 import type { AgentObject, CatalogEntry, EscalationPolicyObject, WorkflowObject } from '../catalog/objects.ts';
 import { accepted, listed, notAccepted, ready, reconciling, told, type Verdict, waiting } from '../catalog/verdict.ts';
-import type { OpenRuns } from '../catalog/versions.ts';
+import { type OpenRuns, untoldText } from '../catalog/versions.ts';
 import type { Command, Plan } from '../controller/plan.ts';
 import { scheduleStatuses } from './schedules.ts';
 import { conditionOf } from '../controller/status.ts';
@@ -141,7 +141,7 @@ const entryAt = ({ versions }: WorkflowObserved, wanted: string): CatalogEntry |
   versions.find((entry) => digestOf(entry) === wanted);
 
 function outdated({ versions, runs }: WorkflowObserved, current: string): readonly CatalogEntry[] {
-  if (!runs.whole) return [];
+  if (runs.untold.length > 0) return [];
   return versions
     .filter((entry) => digestOf(entry) !== current && !runs.open.has(digestOf(entry)))
     .toSorted((a, b) => Number(b.metadata.resourceVersion) - Number(a.metadata.resourceVersion))
@@ -154,19 +154,26 @@ function planRemoval(observed: WorkflowObserved, now: Instant): WorkflowPlan {
   if (!hasFinalizer(root)) return { commands: [] };
   const { namespace = '', name } = root.metadata;
   const stop = withdraw(catalogKeys.workflow(namespace, name), current);
-  const known = current === undefined && runs.whole;
+  const known = current === undefined && runs.untold.length === 0;
   const inUse = namespaceGoing ? [] : versions.filter((entry) => !known || runs.open.has(digestOf(entry)));
   const gone = versions
     .filter((entry) => !inUse.includes(entry))
     .flatMap((entry) => withdraw(entry.metadata.name, entry));
   if (inUse.length === 0) return { commands: [...stop, ...gone, finalizer(root, false)] };
-  const until = known ? 'its open runs have ended' : 'every engine has told which runs follow it, and those have ended';
-  const verdict = waiting('Deleting', `Being deleted: no run can start any more; it goes when ${until}.`);
   return {
     commands: [...stop, ...gone],
-    ...told(root, { verdict, fields: kept(root) }, now),
+    ...told(root, { verdict: leaving(observed), fields: kept(root) }, now),
     requeueAfterMs: known ? DELETE_AGAIN_MS : TOLD_MS,
   };
+}
+
+function leaving({ root, runs: { untold } }: WorkflowObserved): Verdict {
+  const { namespace = '', name } = root.metadata;
+  const until =
+    untold.length === 0
+      ? `its open runs have ended; see them: signalbox runs -n ${namespace} --workflow ${name}`
+      : `every partition has told which runs follow it, and those have ended: ${untoldText(untold)}`;
+  return waiting('Deleting', `Being deleted: no run can start any more; it goes when ${until}.`);
 }
 
 const finalizer = (object: WorkflowObject, present: boolean): Command => ({
