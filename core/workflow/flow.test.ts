@@ -196,6 +196,21 @@ describe('waiting and ending', () => {
     expect(summaryOf(play.state)).toMatchObject({ outcome: 'cancelled', status: 'Closed' });
   });
 
+  test.each([
+    [{ agent: {}, bundle: {} }, 'Agent clerk (primary) works on work, attempt 1.'],
+    [
+      { bundle: {} },
+      'In state work, waiting for Agent clerk, which does not exist or is not accepted: apply it again, or',
+    ],
+    [{ agent: {} }, 'In state work, waiting for the Bundle of Agent clerk that it is pinned to (sha256:'],
+  ])(
+    'a run that waits for what was deleted says so: %j is there',
+    ({ agent, bundle }: Record<string, object>, words) => {
+      const { message } = summaryOf(started().state, { agent: () => agent, bundle: () => bundle });
+      expect(message).toContain(words);
+    },
+  );
+
   test('F1: an event of an unknown type parks the run', () => {
     const play = started();
     const stranger = { type: 'Invented', seq: 4, at: 1, cause: 'x' } as unknown as HistoryEvent;

@@ -4,12 +4,19 @@ import type { EscalationRecord, RunSummary } from '../../api/messages/history.ts
 import { timeText } from '../schedule/calendar.ts';
 import { isDelayed } from './due.ts';
 import { frozenBy } from './current.ts';
-import type { ChildState, RunState } from './state.ts';
+import type { ActivityState, ChildState, RunState } from './state.ts';
 
 /** Children that a summary names. */
 const childrenMax = 64;
 
-export function summaryOf(state: RunState): RunSummary {
+/** What may be deleted under a run. */
+export interface Declared {
+  readonly agent: (namespace: string, name: string) => unknown;
+  readonly bundle: (digest: string) => unknown;
+}
+
+/** `declared`: as it is now; without it nothing is said of what is not there. */
+export function summaryOf(state: RunState, declared?: Declared): RunSummary {
   const { run, namespace, workflow, workflowDigest, requestedBy, source, status, costMicros, effects } = state;
   const { attempts, repairs, route, startedAt, seq, pins } = state;
   return {
@@ -22,7 +29,7 @@ export function summaryOf(state: RunState): RunSummary {
     source,
     status,
     state: state.state,
-    message: messageOf(state),
+    message: messageOf(state, declared),
     costMicros,
     effects,
     attempts,
@@ -74,7 +81,7 @@ function endingOf({ ending, owed, status }: RunState): Pick<RunSummary, 'ending'
 }
 
 /** A sentence: what it is doing or how it ended, and what comes next. */
-function messageOf(state: RunState): string {
+function messageOf(state: RunState, declared: Declared | undefined): string {
   if (state.parked !== undefined) return `Parked: ${state.parked}.`;
   if (state.status === 'Closed') return `Ended with ${state.outcome ?? 'nothing'}: ${state.closing ?? ''}.`;
   if (state.frozen !== undefined) return `Frozen by ${frozenBy(state.frozen.holds)}.`;
@@ -90,14 +97,27 @@ function messageOf(state: RunState): string {
     return `${ending}In state ${state.state}, waiting for ${open.map(({ child, run }) => `${child} (run ${run})`).join(', ')}.`;
   }
   if (activity === undefined) return `In state ${state.state}, waiting for an event or its time.`;
-  const failed = activity.failedAttempts === 0 ? '' : ` after ${activity.failedAttempts} failed`;
-  return `${ending}Agent ${activity.agent} (${activity.route}) works on ${activity.state}, attempt ${activity.attempt}${failed}.`;
+  return `${ending}${workOf(activity, declared && missingFor(state.namespace, activity, declared))}`;
 }
 
-/** Every escalation of the run, open or not. */
+function workOf({ agent, route, state, attempt, failedAttempts, deadline }: ActivityState, missing?: string): string {
+  if (missing !== undefined) {
+    return `In state ${state}, waiting for ${missing}: apply it again, or the state times out at ${timeText(deadline)}.`;
+  }
+  const failed = failedAttempts === 0 ? '' : ` after ${failedAttempts} failed`;
+  return `Agent ${agent} (${route}) works on ${state}, attempt ${attempt}${failed}.`;
+}
+
+function missingFor(namespace: string, { agent, bundleDigest }: ActivityState, declared: Declared): string | undefined {
+  if (declared.agent(namespace, agent) === undefined) return `Agent ${agent}, which does not exist or is not accepted`;
+  if (declared.bundle(bundleDigest) !== undefined) return undefined;
+  return `the Bundle of Agent ${agent} that it is pinned to (${bundleDigest}), which does not exist`;
+}
+
 /** True when operators and people see the run by itself: an object shows it, or somebody was asked about it. */
 export const isShown = ({ object, asked }: RunState): boolean => object !== undefined || asked > 0;
 
+/** Every escalation of the run, open or not. */
 export function escalationsOf(state: RunState): readonly EscalationRecord[] {
   const { namespace, run, workflow, requestedBy } = state;
   return state.escalations.map((known) => ({

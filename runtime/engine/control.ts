@@ -197,14 +197,16 @@ function handlersOf(options: ControlOptions): Readonly<Record<EngineVerb, Handle
 type Reads = 'show' | 'history' | 'list' | 'project' | 'tenant' | 'status' | 'await';
 
 /** What changes no run. */
-function readersOf({ tenants, engine }: ControlOptions): Readonly<Record<Reads, Handler>> {
+function readersOf({ tenants, engine, catalog }: ControlOptions): Readonly<Record<Reads, Handler>> {
+  /** Says also what a run waits for that is not there any more. */
+  const summary = (state: RunState): RunSummary => summaryOf(state, catalog.synced ? catalog : undefined);
   return {
     show: async (serving, payload) => {
       const { run, namespace } = runOnly.parse(payload);
-      return { ok: true, result: await serving.look(run, (state) => summaryOf(inside({ state }, namespace).state)) };
+      return { ok: true, result: await serving.look(run, (state) => summary(inside({ state }, namespace).state)) };
     },
     history: async (serving, payload) => ({ ok: true, result: await history(serving, payload) }),
-    list: async (serving, payload) => ({ ok: true, result: list(serving, payload) }),
+    list: async (serving, payload) => ({ ok: true, result: list(serving, payload).map(summary) }),
     project: async (serving, payload) => {
       const { run, namespace } = runOnly.parse(payload);
       await serving.look(run, (state) => inside({ state }, namespace));
@@ -213,7 +215,10 @@ function readersOf({ tenants, engine }: ControlOptions): Readonly<Record<Reads, 
     },
     tenant: (serving, payload) => tenants.answer(serving, payload),
     status: async (serving) => ({ ok: true, result: await partitionStatus(serving, tenants, engine) }),
-    await: async (serving, payload) => ({ ok: true, result: await waitFor(serving, payload as AwaitRequest) }),
+    await: async (serving, payload) => {
+      const { state, facts } = await waitFor(serving, payload as AwaitRequest);
+      return { ok: true, result: { ...summary(state), ...facts } };
+    },
   };
 }
 
@@ -281,7 +286,10 @@ function otherInput(state: RunState, request: StartRequest): { ok: false; code: 
 const fromOutside: ReadonlySet<string> = new Set(['http', 'bus', 'hook', 'object']);
 
 /** A run that ends meanwhile is told at once; one that does not, as it is when the time is over. */
-async function waitFor(serving: Serving, payload: unknown): Promise<AwaitedRun> {
+async function waitFor(
+  serving: Serving,
+  payload: unknown,
+): Promise<{ readonly state: RunState; readonly facts: Pick<AwaitedRun, 'facts'> }> {
   const { run, namespace, waitMs, after } = awaitQuery.parse(payload);
   const show = () => serving.look(run, (state) => inside({ state }, namespace).state);
   const done = (state: RunState): boolean => state.status === 'Closed' || (after !== undefined && state.seq > after);
@@ -291,7 +299,7 @@ async function waitFor(serving: Serving, payload: unknown): Promise<AwaitedRun> 
     state = await show();
   }
   const small = state.status === 'Closed' && JSON.stringify(state.facts).length <= factsBytesMax;
-  return { ...summaryOf(state), ...(small ? { facts: state.facts } : {}) };
+  return { state, facts: small ? { facts: state.facts } : {} };
 }
 
 /** A parent asks: the child is started where it has to be, and is as its parent wants it. */
@@ -331,7 +339,7 @@ async function history(serving: Serving, payload: unknown): Promise<HistoryPage>
   return { events, ...(more && last !== undefined ? { next: last } : {}) };
 }
 
-function list(serving: Serving, payload: unknown): readonly RunSummary[] {
+function list(serving: Serving, payload: unknown): readonly RunState[] {
   const query = listQuery.parse(payload);
   const conditions = conditionsOf(query.where);
   const after = query.cursor === undefined ? undefined : placeOf(query.cursor);
@@ -349,7 +357,7 @@ function list(serving: Serving, payload: unknown): readonly RunSummary[] {
     const last = found[limit - 1];
     if (last !== undefined && state.startedAt < last.startedAt) break;
   }
-  return found.toSorted(byPlace).slice(0, limit).map(summaryOf);
+  return found.toSorted(byPlace).slice(0, limit);
 }
 
 function conditionsOf(where: string | undefined): readonly Condition[] {

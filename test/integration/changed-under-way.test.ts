@@ -302,6 +302,26 @@ describe('an Agent and its Bundle', () => {
   });
 });
 
+test('an Agent that is deleted under a run: the run says that it waits for it, and goes on when it is back', async () => {
+  const declared = [bundle('clerk-2', 'Work otherwise.'), agent('clerk-2')];
+  await applyAs('ann', model, ...declared, visit('bereft', 'work'));
+  await known('bereft');
+  const runs = await begin('bereft');
+  await kubectl('delete', 'agent', 'clerk');
+  // This plane has no garbage collector.
+  await kubectl('delete', 'deployments', '--all');
+  await kubectl('delete', 'serviceaccount', 'signalbox-agent-clerk');
+  await go(runs);
+  const words = 'In state work, waiting for Agent clerk, which does not exist or is not accepted: apply it again, or';
+  await until(
+    'the run says so',
+    async () => ((await show(runs[0] ?? '')).message.startsWith(words) ? true : undefined),
+    soonMs,
+  );
+  await applyAs('ann', ...declared);
+  expect(await outcomes(runs)).toEqual(['success']);
+});
+
 test('a Decision about a frozen run is kept, and given when the run is resumed', async () => {
   const rule = { name: 'unsure', signal: 'lowConfidence', below: '0.6', action: 'humanQueue', queue: 'desk' };
   await applyAs(
