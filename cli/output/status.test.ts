@@ -105,6 +105,8 @@ test('status of the work at 80 columns: who serves what, and what is wrong in se
   const text = `${statusText(running, { columns: 80 }, work)}\n`;
   for (const line of text.split('\n')) expect(widthOf(line), line).toBeLessThanOrEqual(80);
   await expect(text).toMatchFileSnapshot('../golden/status.work.80.txt');
+  const moving = statusText(running, { columns: 80 }, { ...work, says: ['Partition 2 is not served: \u001B[2Jgone.'] });
+  expect(moving).not.toContain('\u001B');
   const silent = statusText(running, { columns: 80 }, { problem: 'no ready pod' });
   expect(silent).toContain('The engine says nothing: no ready pod');
 });

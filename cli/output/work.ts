@@ -33,6 +33,6 @@ export function workText(work: Work, options: StatusOptions): string {
   const paint = options.paint ?? plain;
   if ('problem' in work)
     return paint('yellow', wrap(`The engine says nothing: ${oneLine(work.problem)}`, options.columns).join('\n'));
-  const sentences = work.says.map((sentence) => wrap(`- ${sentence}`, options.columns).join('\n  '));
+  const sentences = work.says.map((sentence) => wrap(`- ${oneLine(sentence)}`, options.columns).join('\n  '));
   return [table(work.partitions, columns, options).join('\n'), sentences.join('\n')].join('\n\n');
 }

@@ -30,7 +30,11 @@ test('nothing to say is one sentence with the figures', () => {
 test('the most pressing first: not served, parked, given up, reached, near', () => {
   const told = says(
     status({
-      partitions: [partition(0, { parked: 1 }), { partition: 1, code: 'NOT_OWNER', message: 'nobody answers' }],
+      partitions: [
+        partition(0, { parked: 1 }),
+        { partition: 1, code: 'NOT_OWNER', message: 'nobody answers' },
+        { partition: 2, code: 'JOURNAL_CORRUPT', message: 'record 7 is damaged' },
+      ],
       deadLetters: [
         { namespace: 'clinic', reason: 'poison', open: 2 },
         { namespace: 'clinic', reason: 'malformed', open: 1 },
@@ -39,7 +43,8 @@ test('the most pressing first: not served, parked, given up, reached, near', () 
     }),
   );
   expect(told).toEqual([
-    'Partition 1 is not served: nobody answers.',
+    'Partition 1 is not served: nobody answers; see the pods of Deployment signalbox-engine and their logs.',
+    'Partition 2 is not served: record 7 is damaged; see docs/how-to/disk-trouble.md.',
     '1 run stands still until a newer engine comes; see signalbox escalations -A.',
     '3 dead letters wait for a person in namespace clinic (2 poison, 1 malformed); see signalbox deadletters list -n clinic.',
     'Namespace b: 100 of 100 runs: new runs are refused until some have ended, or the annotation of the Namespace is raised.',

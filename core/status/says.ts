@@ -22,7 +22,7 @@ export function says({ partitions, deadLetters, limits }: Omit<SystemStatus, 'sa
   const parked = served.reduce((sum, one) => sum + one.parked, 0);
   const told = [
     ...partitions.flatMap((one) =>
-      isServed(one) ? [] : [`Partition ${one.partition} is not served: ${one.message}.`],
+      isServed(one) ? [] : [`Partition ${one.partition} is not served: ${one.message}; see ${whereToLook(one)}.`],
     ),
     ...(parked === 0
       ? []
@@ -35,6 +35,11 @@ export function says({ partitions, deadLetters, limits }: Omit<SystemStatus, 'sa
   ];
   return told.length > 0 ? told : [fine(served)];
 }
+
+const whereToLook = ({ code }: PartitionProblem): string =>
+  code.startsWith('JOURNAL_')
+    ? 'docs/how-to/disk-trouble.md'
+    : 'the pods of Deployment signalbox-engine and their logs';
 
 function letters(deadLetters: readonly LettersStatus[]): readonly string[] {
   return [...Map.groupBy(deadLetters, ({ namespace }) => namespace)].map(([namespace, of]) => {
@@ -50,6 +55,8 @@ function whatNow({ limit }: LimitUse): string {
   switch (limit) {
     case 'journalStarts':
       return 'new runs are refused until a checkpoint has made room, or the stream is larger';
+    case 'journalWork':
+      return 'no new work is begun; decisions, cancels and compensations are written';
     case 'openRuns':
       return 'new runs are refused until some have ended, or the annotation of the Namespace is raised';
     case 'callsPerMinute':

@@ -13,7 +13,7 @@ import { isServed, limitUse, says } from '../../core/status/says.ts';
 import type { Catalog } from './catalog.ts';
 import type { Owners } from './forward.ts';
 import type { EnginePorts } from './ports.ts';
-import { startsUpTo } from './room.ts';
+import { startsUpTo, workUpTo } from './room.ts';
 import type { Serving } from './serving.ts';
 import type { Tenants } from './tenants.ts';
 
@@ -66,15 +66,14 @@ async function partitionsOf(owners: Owners): Promise<readonly (PartitionStatus |
 function builtIn(partitions: readonly (PartitionStatus | PartitionProblem)[], letters: number): readonly LimitUse[] {
   const served = partitions.filter(isServed);
   return [
-    ...served.map(({ partition, fullness }) =>
-      limitUse({
-        limit: 'journalStarts',
-        of: `Journal of partition ${partition}`,
-        used: Math.floor(fullness * 100),
-        bound: startsUpTo * 100,
-        unit: 'percent',
-      }),
-    ),
+    ...served.flatMap(({ partition, fullness }) => {
+      const of = `Journal of partition ${partition}`;
+      const used = Math.floor(fullness * 100);
+      return [
+        limitUse({ limit: 'journalWork', of, used, bound: workUpTo * 100, unit: 'percent' }),
+        limitUse({ limit: 'journalStarts', of, used, bound: startsUpTo * 100, unit: 'percent' }),
+      ];
+    }),
     limitUse({ limit: 'deadLetters', of: 'Dead letters', used: letters, bound: lettersMax, unit: 'letters' }),
     ...served.flatMap(({ tenants }) =>
       tenants.map(({ namespace, used, bound }) =>
