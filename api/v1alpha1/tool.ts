@@ -119,7 +119,7 @@ export const toolSpecSchema = z
     limits: z
       .object({
         timeout: duration().optional().describe('One call. Default 10s.'),
-        maxResultBytes: count(65_536, 256).optional().describe('Of a result; default and most 65536.'),
+        maxResultBytes: count(65_536, 256).optional().describe('Of a result. Default 65536.'),
         perMinute: count(1_000_000, 1)
           .optional()
           .describe('Calls in any 60 seconds, over all gateways of the namespace; more of them wait.'),

@@ -183,7 +183,9 @@ export const workflowRunSpecSchema = z
   .object({
     workflowRef: localRef('Workflow').describe('What is run; pinned by digest when the run starts.'),
     input: anyObject().optional().describe('Must fit the input schema of the Workflow.'),
-    key: text(256).optional().describe('Business key; default from the Workflow, else the name of this object.'),
+    key: text(256)
+      .optional()
+      .describe('Business key. Default: from the Workflow, else none, and the object is a run of its own.'),
     priority: z.enum(priorities).optional().describe('Instead of that of the Workflow.'),
     startAt: z
       .string()
