@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, expect, test, vi } from 'vitest';
 import { binaries, cacheName, reportedVersion } from './binaries.ts';
-import { resolveAssets } from './resolve.ts';
+import { assertSupported, resolveAssets } from './resolve.ts';
 
 let folder: string;
 beforeEach(async () => {
@@ -63,4 +63,15 @@ test('where nothing works the error lists every way, why it failed, and what to 
   expect(message).toContain('set SIGNALBOX_ASSETS to it');
   expect(message).toContain('install Go 1.26');
   expect((await readdir(join(folder, 'cache/signalbox/assets'))).filter((name) => name.includes('etcd'))).toEqual([]);
+});
+
+test.each([
+  ['linux', 'amd64', true],
+  ['linux', 'arm64', true],
+  ['darwin', 'arm64', false],
+  ['linux', 'riscv64', false],
+])('%s on %s: %s', (os, arch, supported) => {
+  const check = (): void => assertSupported({ os, arch });
+  if (supported) expect(check).not.toThrow();
+  else expect(check).toThrow(`runs on Linux (amd64 or arm64), found ${os} (${arch}). Use such a machine`);
 });

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import { SignalboxError } from '../../api/errors.ts';
 import type { Progress } from '../contract.ts';
 import { projectRoot } from '../plane/paths.ts';
-import { binaries, cacheName, type Binary, type BinaryName } from './binaries.ts';
+import { binaries, cacheName, machine, type Binary, type BinaryName } from './binaries.ts';
 import { buildBinary } from './build.ts';
 import { downloadBinary, pinOf } from './download.ts';
 import { withLock } from './lock.ts';
@@ -28,6 +28,7 @@ export function cacheFolder(): string {
 
 /** Absolute paths of all programs; one line per program that had to be fetched or built. */
 export async function resolveAssets(progress: Progress): Promise<Assets> {
+  assertSupported(machine());
   const found: Partial<Record<BinaryName, string>> = {};
   const failures: string[] = [];
   for (const binary of binaries()) {
@@ -38,6 +39,15 @@ export async function resolveAssets(progress: Progress): Promise<Assets> {
   }
   if (failures.length > 0) throw unavailable(failures);
   return found as Assets;
+}
+
+/** Said before anything is built for minutes. */
+export function assertSupported({ os, arch }: ReturnType<typeof machine>): void {
+  if (os === 'linux' && (arch === 'amd64' || arch === 'arm64')) return;
+  throw new SignalboxError(
+    'ASSET_UNAVAILABLE',
+    `The local control plane runs on Linux (amd64 or arm64), found ${os} (${arch}). Use such a machine, a virtual one, or a container.`,
+  );
 }
 
 type Outcome = { readonly path: string } | { readonly tried: readonly string[] };
@@ -150,7 +160,7 @@ function unavailable(failures: readonly string[]): SignalboxError {
       ...failures,
       'Do one of these and try again:',
       `  - put ${names.join(', ')} into one folder and set SIGNALBOX_ASSETS to it`,
-      '  - install Go 1.26 or later (https://go.dev/dl/) so that they can be built; it takes about 6 minutes, once',
+      '  - install Go 1.26 or later (https://go.dev/dl/) so that they can be built; it takes about 7 minutes on two cores, once',
     ].join('\n'),
   );
 }
