@@ -5,7 +5,8 @@ import { engineSubject } from '../../api/messages/subjects.ts';
 import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
 import { partitionOf } from '../../core/workflow/partition.ts';
 import type { HistoryPage } from '../../runtime/engine/control.ts';
-import { type Desk, type EngineStage, namespace, partitions } from '../../test/support/engine-stage.ts';
+import { type EngineStage, namespace, partitions } from '../../test/support/engine-stage.ts';
+import type { Desk } from '../../test/support/worker-desk.ts';
 import { patiently, startMeasured } from './stage.ts';
 
 export interface Long {

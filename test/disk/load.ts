@@ -11,8 +11,9 @@ import { callDigest } from '../../core/permission/digest.ts';
 import { digest } from '../../core/canonical/canonical.ts';
 import { runIdFor } from '../../core/workflow/partition.ts';
 import type { Ledger, LedgerKey } from '../../ports/journal.ts';
-import { type Desk, type EngineStage, namespace } from '../support/engine-stage.ts';
+import { type EngineStage, namespace } from '../support/engine-stage.ts';
 import type { Recorder } from './recorder.ts';
+import type { Desk } from '../support/worker-desk.ts';
 
 const exits = { error: 'failed', timeout: 'failed' };
 const task = { type: 'task', agent: 'clerk', goal: 'Go on.', timeout: '30m', backup: 'none', exits };

@@ -17,8 +17,9 @@ import type { Engine } from '../../runtime/engine/engine.ts';
 import { engineApi } from '../../runtime/engine/http/api.ts';
 import { ParkedRuns } from '../../runtime/engine/parked.ts';
 import type { EnginePorts } from '../../runtime/engine/ports.ts';
-import { type Desk, EngineStage, namespace, partitions } from '../support/engine-stage.ts';
+import { EngineStage, namespace, partitions } from '../support/engine-stage.ts';
 import { until } from '../support/until.ts';
+import type { Desk } from '../support/worker-desk.ts';
 
 let stage: EngineStage;
 let engine: Engine;

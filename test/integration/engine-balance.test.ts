@@ -1,7 +1,8 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { natsOwnership } from '../../adapters/nats/nats.ts';
 import { partitionOf } from '../../core/workflow/partition.ts';
-import { EngineStage, type EngineProcess, partitions, type Script } from '../support/engine-stage.ts';
+import { EngineStage, type EngineProcess, partitions } from '../support/engine-stage.ts';
+import type { Script } from '../support/worker-desk.ts';
 
 let stage: EngineStage;
 

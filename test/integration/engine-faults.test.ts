@@ -17,7 +17,8 @@ import { textOf } from '../../core/journal/record-text.ts';
 import { checkpointPolicy } from '../../core/journal/checkpoint.ts';
 import { partitionOf } from '../../core/workflow/partition.ts';
 import { storageDefault } from '../../runtime/engine/ports.ts';
-import { EngineStage, namespace, partitions, type Script } from '../support/engine-stage.ts';
+import { EngineStage, namespace, partitions } from '../support/engine-stage.ts';
+import type { Script } from '../support/worker-desk.ts';
 
 let stage: EngineStage;
 beforeEach(async ({ task }) => {

@@ -7,8 +7,9 @@ import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
 import type { WorkflowState } from '../../api/v1alpha1/workflow-state.ts';
 import type { ModelSpec } from '../../api/v1alpha1/model.ts';
 import { scriptedAnswer } from '../../core/agent/script.ts';
-import { EngineStage, namespace, type Script } from '../support/engine-stage.ts';
+import { EngineStage, namespace } from '../support/engine-stage.ts';
 import { until } from '../support/until.ts';
+import type { Script } from '../support/worker-desk.ts';
 
 const task = (agent: string, more: Partial<WorkflowState> = {}): WorkflowState => ({
   type: 'task',

@@ -10,12 +10,11 @@ import type {
   ClaimReply,
   DecideRequest,
   EngineReply,
-  ReportReply,
   StartRequest,
   TaskHint,
 } from '../../api/messages/asks.ts';
 import type { AgentSnapshot, ResolvedBundle, ResolvedPolicy, ResolvedWorkflow } from '../../api/messages/catalog.ts';
-import type { HistoryEvent, JsonObject, Receipt, RunSummary, Turn } from '../../api/messages/history.ts';
+import type { HistoryEvent, JsonObject, RunSummary } from '../../api/messages/history.ts';
 import {
   askEngine,
   buckets,
@@ -37,32 +36,14 @@ import { partitionOf, runIdFor } from '../../core/workflow/partition.ts';
 import type { Subscription, Task } from '../../ports/bus.ts';
 import { type Engine, startEngine } from '../../runtime/engine/engine.ts';
 import type { EnginePorts, StorageSettings } from '../../runtime/engine/ports.ts';
-import { loadReceiptKey, signReceipt } from '../../runtime/receipts.ts';
+import { loadReceiptKey } from '../../runtime/receipts.ts';
 import { enginePorts } from './engine-ports.ts';
 import { startNats, type TestNats } from './nats.ts';
+import { type Desk, openDesk, type Script, type Work } from './worker-desk.ts';
 
 const root = join(dirname(fileURLToPath(import.meta.url)), '..', '..');
 export const namespace = 'clinic';
 export const partitions = 2;
-
-export type Work = Extract<ClaimReply, { kind: 'Work' }>;
-
-/** One claimed activity, as a test's worker sees it. */
-export interface Desk {
-  readonly work: Work;
-  readonly worker: string;
-  ask<T = ReportReply>(verb: WorkerEngineVerb, payload?: object): Promise<T>;
-  /** A receipt of the gateway, about this activity. */
-  receipt(fields: Partial<Receipt> & Pick<Receipt, 'kind' | 'name'>): Receipt;
-  /** A turn of the executor with its model receipt. */
-  turn(turn: number, more?: Partial<Turn>): Turn;
-  report(turn: Turn, proposed?: boolean): Promise<ReportReply>;
-  complete(result: JsonObject): Promise<ReportReply>;
-  fail(code: string, retryable?: boolean): Promise<ReportReply>;
-  authorize(request: Partial<AuthorizeRequest>): Promise<AuthorizeReply>;
-}
-
-export type Script = (desk: Desk) => Promise<void>;
 
 export interface EngineProcess {
   readonly pid: number;
@@ -223,65 +204,35 @@ export class EngineStage {
     if (claimed.kind !== 'Work') return task.ack();
     const beat = setInterval(() => void ask('heartbeat').catch(() => undefined), 1_000);
     try {
-      await as.script(this.#desk(claimed, as.name, ask));
+      const authorize: Desk['authorize'] = (request) => this.#authorize(claimed, as.name, request);
+      await as.script(openDesk({ work: claimed, worker: as.name, ask, authorize, receiptKey: this.#key }));
       if (!as.dead()) task.ack();
     } finally {
       clearInterval(beat);
     }
   }
 
-  #desk(work: Work, worker: string, ask: Desk['ask']): Desk {
-    const { id: run } = work.run;
-    const { activity, attempt } = work;
-    const receipt: Desk['receipt'] = (fields) =>
-      signReceipt(this.#key, {
-        run,
-        activity,
-        attempt,
-        turn: 1,
-        outcome: 'ok',
-        digest: 'sha256:0',
-        at: Date.now(),
-        elapsedMs: 1,
-        costMicros: fields.kind === 'model' ? 100 : 0,
-        ...fields,
-      });
-    const turn: Desk['turn'] = (number, more = {}) => ({
-      turn: number,
-      role: 'executor',
-      calls: [],
-      results: [],
-      receipt: receipt({ kind: 'model', name: 'small', turn: number }),
-      ...more,
-    });
-    return {
-      work,
-      worker,
-      ask,
-      receipt,
-      turn,
-      report: (reported, proposed = false) => ask('turn', { turn: reported, proposed }),
-      complete: (result) => ask('complete', { result, verification: { approved: true, rules: [] } }),
-      fail: (code, retryable = true) => ask('fail', { failure: { code, message: `${code} happened` }, retryable }),
-      authorize: (request) =>
-        this.control
-          .ask(
-            engineSubject(partitionOf(run, partitions), 'authorize'),
-            {
-              run,
-              namespace,
-              activity,
-              attempt,
-              turn: 1,
-              kind: 'tool',
-              agent: worker.replace(/-\d+$/, ''),
-              bundle: this.#bundles.get(worker.replace(/-\d+$/, ''))?.digest ?? '',
-              ...request,
-            },
-            3_000,
-          )
-          .then((reply) => (reply as EngineReply<AuthorizeReply> & { ok: true }).result),
-    };
+  /** As the gateway asks about a call of this worker. */
+  #authorize(work: Work, worker: string, request: Partial<AuthorizeRequest>): Promise<AuthorizeReply> {
+    const { run, activity, attempt } = work;
+    const agent = worker.replace(/-\d+$/, '');
+    return this.control
+      .ask(
+        engineSubject(partitionOf(run.id, partitions), 'authorize'),
+        {
+          run: run.id,
+          namespace,
+          activity,
+          attempt,
+          turn: 1,
+          kind: 'tool',
+          agent,
+          bundle: this.#bundles.get(agent)?.digest ?? '',
+          ...request,
+        },
+        3_000,
+      )
+      .then((reply) => (reply as EngineReply<AuthorizeReply> & { ok: true }).result);
   }
 
   /** Asks the owner of a run until somebody owns it. */
