@@ -1,8 +1,9 @@
 // Owns: what people do to a control plane while its operator dies: an agent comes and goes, a run asks a person, a run is
 // deleted. Each says what is wrong at its end, in words; empty when all is well.
 import type { HistoryEvent } from '../../api/messages/history.ts';
+import { objectIn, readyReason, type Told } from '../support/kubectl.ts';
 import { agent, bundle, model, policy, tool, workflow } from '../support/objects.ts';
-import type { PlaneStage, Told } from './plane-stage.ts';
+import type { PlaneStage } from './plane-stage.ts';
 import { faultsIn } from './verdict.ts';
 
 export type PlaneScenario = (stage: PlaneStage, namespace: string) => Promise<readonly string[]>;
@@ -13,15 +14,8 @@ interface Spec {
   readonly spec: object;
 }
 
-const apiVersion = 'signalbox.dev/v1alpha1';
-const inNamespace = (namespace: string, { kind, metadata: { name }, spec }: Spec): object => ({
-  apiVersion,
-  kind,
-  metadata: { name, namespace },
-  spec,
-});
-const ready = (one: Told | undefined): string | undefined =>
-  one?.status?.conditions?.find(({ type }) => type === 'Ready')?.reason;
+const inNamespace = (namespace: string, { kind, metadata: { name }, spec }: Spec): object =>
+  objectIn(namespace)(kind, name, spec);
 const stateOf = (one: Told | undefined): unknown => one?.status?.['state'];
 
 /** An agent with all that belongs to it is declared, taken on, and deleted: nothing is left. */
@@ -38,7 +32,7 @@ const agentComesAndGoes: PlaneScenario = async (stage, namespace) => {
   await stage.apply(objects);
   await stage.wait('the agent is taken on', async () => {
     const found = await stage.get(namespace, 'agent receptionist');
-    return ready(found) === 'ScaledToZero' ? found : undefined;
+    return readyReason(found) === 'ScaledToZero' ? found : undefined;
   });
   await stage.wait('the workflow is published', () => stage.catalog.get(`workflow.${namespace}.calls`));
   await stage.wait('the gateway is declared', () => stage.get(namespace, 'deployment signalbox-gateway'));
@@ -116,12 +110,8 @@ const asking = (namespace: string): readonly object[] =>
     }),
   ].map((one) => inNamespace(namespace, one));
 
-const runObject = (namespace: string, more: object = {}): object => ({
-  apiVersion,
-  kind: 'WorkflowRun',
-  metadata: { name: 'one', namespace },
-  spec: { workflowRef: { name: 'ask' }, ...more },
-});
+const runObject = (namespace: string, more: object = {}): object =>
+  objectIn(namespace)('WorkflowRun', 'one', { workflowRef: { name: 'ask' }, ...more });
 
 /** A run is applied and asks; returns when the question can be seen. */
 async function asked(stage: PlaneStage, namespace: string) {
@@ -143,12 +133,10 @@ async function asked(stage: PlaneStage, namespace: string) {
 /** Asked, answered by a person, closed; a second answer is refused; run and workflow are deleted. */
 const personAnswers: PlaneScenario = async (stage, namespace) => {
   const { run, escalation, digest } = await asked(stage, namespace);
-  const decision = (name: string, option: string, by: string): object => ({
-    apiVersion,
-    kind: 'Decision',
-    metadata: { name, namespace },
-    spec: { escalationRef: { name: escalation }, option, reason: 'seen', queue: 'desk', digest, decidedBy: by },
-  });
+  const decision = (name: string, option: string, by: string): object => {
+    const answer = { option, reason: 'seen', queue: 'desk', digest, decidedBy: by };
+    return objectIn(namespace)('Decision', name, { escalationRef: { name: escalation }, ...answer });
+  };
   await stage.apply([decision('yes', 'approve', 'bob')], 'bob');
   await stage.wait('the run object is closed', async () => {
     const found = await stage.get(namespace, 'workflowrun one');

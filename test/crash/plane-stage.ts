@@ -7,9 +7,9 @@ import type { HistoryEvent } from '../../api/messages/history.ts';
 import { buckets, engineSubject, type EngineVerb } from '../../api/messages/subjects.ts';
 import { partitionOf } from '../../core/workflow/partition.ts';
 import type { BusAdmin, Bucket } from '../../ports/bus.ts';
-import type { KubeObject } from '../../ports/kube.ts';
 import type { ServerName } from '../../local/contract.ts';
 import { startProcess } from '../support/gateway-stage.ts';
+import { admit, get, type Told } from '../support/kubectl.ts';
 import { startOperator, type TestOperator } from '../support/operator.ts';
 import { startPlane, type TestPlane } from '../support/plane.ts';
 import { until } from '../support/until.ts';
@@ -21,13 +21,6 @@ const partitions = 4;
 const REACHED_MS = 60_000;
 const AGAIN_MS = 500;
 const PATIENCE_MS = 90_000;
-
-export interface Told extends KubeObject {
-  readonly spec?: Readonly<Record<string, unknown>>;
-  readonly status?: Readonly<Record<string, unknown>> & {
-    readonly conditions?: readonly { readonly type: string; readonly status: string; readonly reason: string }[];
-  };
-}
 
 export class PlaneStage {
   readonly admin: BusAdmin;
@@ -60,8 +53,7 @@ export class PlaneStage {
     const plane = await startPlane({ crds: true, controllerManager: true });
     const processes = new Set<ChildProcess>();
     const operator = await startOperator(plane, true);
-    const people = ['--clusterrole=cluster-admin', '--user=ann', '--user=bob', '--user=eve'];
-    await plane.kubectl(['create', 'clusterrolebinding', 'people', ...people]);
+    await admit(plane, 'ann', 'bob', 'eve');
     const { natsUrl: url, users } = plane.nats;
     await startProcess('dist/engine.mjs', processes, {
       SIGNALBOX_NATS_URL: url,
@@ -184,10 +176,8 @@ export class PlaneStage {
     await until('it is deleted', async () => (await this.#plane.kubectl(args, text), true), this.#patienceMs);
   }
 
-  async get(namespace: string, what: string): Promise<Told | undefined> {
-    const args = ['-n', namespace, 'get', ...what.split(' '), '--ignore-not-found', '-o', 'json'];
-    const text = await this.#plane.kubectl(args);
-    return text === '' ? undefined : (JSON.parse(text) as Told);
+  get(namespace: string, what: string): Promise<Told | undefined> {
+    return get(this.#plane, namespace, what);
   }
 
   /** Names of everything of these kinds. */

@@ -1,5 +1,5 @@
-// The operator between people and the journal: runs, escalations, decisions, and what it refuses at the door. The engine is
-// played by a responder on the real bus; everything else is real.
+// The operator between people and the journal: runs, escalations, decisions. The engine is played by a responder on the real
+// bus; everything else is real.
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectNats, type NatsBus } from '../../adapters/nats/nats.ts';
 import type {
@@ -11,65 +11,31 @@ import type {
 } from '../../api/messages/asks.ts';
 import { SignalboxError } from '../../api/errors.ts';
 import type { EscalationRecord, RunSummary } from '../../api/messages/history.ts';
-import { buckets, type EngineVerb, engineSubject } from '../../api/messages/subjects.ts';
-import { type VersionReport, versionReportKey } from '../../api/messages/versions.ts';
+import { type EngineVerb, engineSubject } from '../../api/messages/subjects.ts';
 import { partitionOf, runIdFor } from '../../core/workflow/partition.ts';
 import type { Bucket, Request } from '../../ports/bus.ts';
-import type { KubeObject } from '../../ports/kube.ts';
-import { invalidFixtures, type InvalidFixture, type Manifest, validFixtures } from '../fixtures/load.ts';
+import { condition, objectIn } from '../support/kubectl.ts';
 import { digestA, digestB, runSummary } from '../support/objects.ts';
-import { startOperator, type TestOperator } from '../support/operator.ts';
-import { startPlane, type TestPlane } from '../support/plane.ts';
+import { operatorStage } from '../support/operator-stage.ts';
 import { until } from '../support/until.ts';
 
 const namespace = 'default';
-let plane: TestPlane;
-let operator: TestOperator;
+const stage = operatorStage();
+const { applyAs } = stage;
+const get = (what: string) => stage.get(namespace, what);
+const object = objectIn(namespace);
 let bus: NatsBus;
 let runs: Bucket<RunSummary>;
 let escalations: Bucket<EscalationRecord>;
-
 beforeAll(async () => {
-  plane = await startPlane({ crds: true });
-  operator = await startOperator(plane);
-  bus = await connectNats({ url: plane.nats.natsUrl, ...plane.nats.users.engine, name: 'test-engine' });
+  bus = await connectNats({ url: stage.plane.nats.natsUrl, ...stage.plane.nats.users.engine, name: 'test-engine' });
   serveStands();
   runs = await bus.bucket('runs');
   escalations = await bus.bucket('escalations');
-  await noOpenRuns();
-  await plane.kubectl([
-    'create',
-    'clusterrolebinding',
-    'people',
-    '--clusterrole=cluster-admin',
-    '--user=ann',
-    '--user=bob',
-  ]);
 });
 afterAll(async () => {
   await bus?.close();
-  await operator?.stop();
-  await plane?.stop();
 });
-
-interface Told extends KubeObject {
-  readonly status?: Readonly<Record<string, unknown>> & {
-    readonly conditions?: readonly { type: string; status: string; reason: string; message: string }[];
-  };
-}
-async function get(what: string): Promise<Told | undefined> {
-  const text = await plane.kubectl(['-n', namespace, 'get', ...what.split(' '), '--ignore-not-found', '-o', 'json']);
-  return text === '' ? undefined : (JSON.parse(text) as Told);
-}
-const condition = (one: Told | undefined, type = 'Ready') =>
-  one?.status?.conditions?.find((each) => each.type === type);
-const object = (kind: string, name: string, spec: object) => ({
-  apiVersion: 'signalbox.dev/v1alpha1',
-  kind,
-  metadata: { name, namespace },
-  spec,
-});
-const applyAs = (user: string, one: object) => plane.kubectl(['--as', user, 'apply', '-f', '-'], JSON.stringify(one));
 
 /** What is answered now; other verbs are as if nobody served them. */
 const stands = new Map<string, (request: Request) => Promise<unknown>>();
@@ -92,62 +58,6 @@ function engine<T>(verb: EngineVerb, answer: (asked: T) => Promise<EngineReply<u
   return { asked, stop: () => stands.delete(verb) };
 }
 const ok = { ok: true, result: {} } as const;
-
-/** What engines tell of runs that keep to a version: of these partitions none does, whatever the catalog offers. */
-async function noOpenRuns(): Promise<void> {
-  const versions = await bus.bucket<VersionReport>(buckets.versions);
-  const none = { catalog: Number.MAX_SAFE_INTEGER, seq: 0, workflows: {}, bundles: {} };
-  for (let partition = 0; partition < 4; partition += 1) {
-    await versions.put(versionReportKey(partition), { partition, ...none });
-  }
-}
-
-describe('at the door: static checks', () => {
-  const checks = invalidFixtures().filter(({ check, refused }) => check !== undefined && refused.length > 0);
-  const dryRun = (manifest: Manifest) =>
-    plane.kubectl(
-      ['apply', '--dry-run=server', '-f', '-'],
-      JSON.stringify({ ...manifest, metadata: { ...manifest.metadata, namespace } }),
-    );
-
-  test.each(checks)('refused with the exact words: $file', async ({ manifest, refused }) => {
-    const error = await dryRun(manifest).then(
-      () => 'accepted',
-      (failed: { readonly stderr: string }) => failed.stderr,
-    );
-    const lines = error.trim().split('\n');
-    expect(lines[0]).toContain('admission webhook "checks.signalbox.dev" denied the request: ');
-    const told = [lines[0]?.replace(/^.* denied the request: /, ''), ...lines.slice(1)];
-    expect(told).toEqual(refused);
-  });
-  test.each(validFixtures().filter(({ manifest }) => manifest.kind !== 'Decision' && manifest.kind !== 'Escalation'))(
-    'accepted: $file',
-    async ({ manifest }) => {
-      expect(await dryRun(manifest)).toContain('(server dry run)');
-    },
-  );
-});
-
-describe('in conditions: what an object names', () => {
-  const reported = invalidFixtures().filter((fixture) => fixture.reported.length > 0);
-  test.each(reported)('$file', async (fixture: InvalidFixture) => {
-    const all = [...fixture.before, fixture.manifest].map((one) =>
-      JSON.stringify({ ...one, metadata: { ...one.metadata, namespace } }),
-    );
-    const { kind, metadata } = fixture.manifest;
-    try {
-      await plane.kubectl(['apply', '-f', '-'], all.join('\n---\n'));
-      const seen = (one: Told | undefined) =>
-        (one?.status?.conditions ?? []).map(({ reason, message }) => `${reason}: ${message}`);
-      await until(`${kind} ${metadata.name} says: ${fixture.reported.join(', ')}`, async () => {
-        const lines = seen(await get(`${kind} ${metadata.name}`));
-        return fixture.reported.every((line) => lines.includes(line)) ? true : undefined;
-      });
-    } finally {
-      await plane.kubectl(['delete', '--timeout=20s', '-f', '-'], all.join('\n---\n'));
-    }
-  });
-});
 
 const workflow = object('Workflow', 'calls', {
   input: { type: 'object', properties: { callId: { type: 'string' } } },
@@ -216,9 +126,9 @@ describe('a run', () => {
       return condition(await get('workflowrun call-2'))?.reason === 'JournalUnavailable' ? true : undefined;
     });
     const run = (await get('workflowrun call-2'))?.status?.['run'];
-    await operator.kill();
+    await stage.operator.kill();
     const stand = engine<StartRequest>('start', async () => ok);
-    await operator.start();
+    await stage.operator.start();
     await until('it is asked', async () => (stand.asked.length > 0 ? true : undefined));
     stand.stop();
     expect(stand.asked[0]?.payload.run).toBe(run);
@@ -237,7 +147,7 @@ describe('a run', () => {
     });
     expect(refused.message).toBe('The engine refused to start the run: input.callId must be string');
     stand.stop();
-    await plane.kubectl(['-n', namespace, 'delete', 'workflowrun', 'call-3', '--timeout=10s']);
+    await stage.plane.kubectl(['-n', namespace, 'delete', 'workflowrun', 'call-3', '--timeout=10s']);
   });
 
   test('that was started and ended another way is shown by an object with its key', async () => {
@@ -279,7 +189,7 @@ describe('a run', () => {
       [true, 'Frozen'],
       [false, 'Running'],
     ] as const) {
-      await plane.kubectl([
+      await stage.plane.kubectl([
         '-n',
         namespace,
         'patch',
@@ -307,7 +217,7 @@ describe('a run', () => {
       await runs.put(`${namespace}.${run}`, runSummary({ ...seen, status: 'Closed', outcome: 'cancelled' }));
       return ok;
     });
-    await plane.kubectl(['-n', namespace, 'delete', 'workflowrun', 'call-2', '--timeout=10s']);
+    await stage.plane.kubectl(['-n', namespace, 'delete', 'workflowrun', 'call-2', '--timeout=10s']);
     stand.stop();
     expect(stand.asked[0]?.payload).toMatchObject({ run, by: 'workflowrun/call-2', reason: 'it was deleted' });
   });
@@ -358,7 +268,7 @@ describe('an escalation and its answer', () => {
       digest: digestA,
       proposal: { tool: 'charge', args: { cents: 100 } },
     });
-    await plane.kubectl(['-n', namespace, 'delete', 'escalation', id]);
+    await stage.plane.kubectl(['-n', namespace, 'delete', 'escalation', id]);
     await until('it is back', async () =>
       (await get(`escalation ${id}`))?.status?.['state'] === 'Open' ? true : undefined,
     );

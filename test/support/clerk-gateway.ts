@@ -84,14 +84,19 @@ export interface ClerkGateway {
   readonly stage: GatewayStage;
   readonly gateway: GatewayProcess;
   /** Of all gateways so far. */
-  logs(): string;
+  readonly logs: () => string;
   /** SIGKILL, and another one. */
-  crash(): Promise<void>;
+  readonly crash: () => Promise<void>;
   /** An activity of its own for each test. */
-  target(): { readonly run: string; readonly activity: string; readonly attempt: number; readonly turn: number };
-  askTool(name: string, args?: JsonObject, more?: object): Promise<ToolAskReply>;
+  readonly target: () => {
+    readonly run: string;
+    readonly activity: string;
+    readonly attempt: number;
+    readonly turn: number;
+  };
+  readonly askTool: (name: string, args?: JsonObject, more?: object) => Promise<ToolAskReply>;
   /** How often any tool has acted in this test. */
-  acted(): number;
+  readonly acted: () => number;
 }
 
 /** Starts all of it before the tests of a file and stops it after them; each test finds it as it was. */
