@@ -1,5 +1,7 @@
 // Owns: the options that verbs share, with one spelling and one meaning each.
 import { Command, InvalidArgumentError, Option } from 'commander';
+import { VerbError } from './failure.ts';
+import { answerFormats } from './output/answer.ts';
 import { type Format, formats } from './output/document.ts';
 import { parseSpan } from './output/quantity.ts';
 
@@ -34,6 +36,10 @@ export interface EngineOptions extends ClusterOptions {
 
 export interface OutputOptions {
   readonly output: Format;
+}
+
+export interface ReasonOptions extends OutputOptions {
+  readonly reason: string;
 }
 
 export interface WatchOptions extends OutputOptions {
@@ -89,6 +95,16 @@ export function withOutput(command: Command, allowed: readonly Format[] = format
 
 export function withWatch(command: Command): Command {
   return command.option('-w, --watch', 'go on and show changes as they come, until Ctrl-C');
+}
+
+/** Why somebody does it, and how the answer is shown. `kept`: what becomes of the reason. */
+export function withReason(command: Command, kept: string): Command {
+  return withOutput(command.requiredOption('--reason <text>', `why; ${kept}`, reasonArgument), answerFormats);
+}
+
+function reasonArgument(text: string): string {
+  if (text.trim() === '') throw new VerbError('CONFIG_INVALID', '--reason must say why, found an empty text');
+  return text;
 }
 
 export interface Example {

@@ -4,14 +4,16 @@ import { openEngine } from '../engine/client.ts';
 import { VerbError } from '../failure.ts';
 import type { Host } from '../host.ts';
 import {
-  positiveArgument,
   type EngineOptions,
   type OutputOptions,
+  positiveArgument,
+  type ReasonOptions,
   withEngine,
   withExamples,
   withOutput,
+  withReason,
 } from '../options.ts';
-import { answerFormats, printAnswer } from '../output/answer.ts';
+import { printAnswer } from '../output/answer.ts';
 import { letterColumns, letterText } from '../output/dead-letter.ts';
 import { documentText, isDocument } from '../output/document.ts';
 import { noteMore, printList } from '../output/listing.ts';
@@ -27,8 +29,7 @@ interface ListOptions extends EngineOptions, OutputOptions {
   readonly limit: number;
 }
 interface ShowOptions extends EngineOptions, OutputOptions {}
-interface DecideOptions extends EngineOptions, OutputOptions {
-  readonly reason: string;
+interface DecideOptions extends EngineOptions, ReasonOptions {
   readonly yes?: true;
 }
 
@@ -125,13 +126,9 @@ const words = {
 
 function decideVerb(host: Host, what: 'retry' | 'drop'): Command {
   const { summary, description, example: why } = words[what];
-  const command = new Command(what)
-    .summary(summary)
-    .description(description)
-    .argument('<letter>', 'id of the letter')
-    .requiredOption('--reason <text>', 'why; kept with the letter');
+  const command = new Command(what).summary(summary).description(description).argument('<letter>', 'id of the letter');
+  withEngine(withReason(command, 'kept with the letter'));
   if (what === 'drop') command.option('--yes', 'really');
-  withEngine(withOutput(command, answerFormats));
   const yes = what === 'drop' ? ' --yes' : '';
   withExamples(command, {
     line: `signalbox deadletters ${what} ${example} -n clinic --reason "${why}"${yes}`,
@@ -145,7 +142,6 @@ async function decide(
   { what, id }: { readonly what: 'retry' | 'drop'; readonly id: string },
   options: DecideOptions,
 ): Promise<void> {
-  if (options.reason.trim() === '') throw new VerbError('CONFIG_INVALID', '--reason must say why, found an empty text');
   const engine = await openEngine(host, options);
   const { screen } = host;
   if (what === 'drop' && options.yes !== true) {

@@ -9,8 +9,8 @@ import type { Host } from '../host.ts';
 import { type EscalationObject, findEscalation, queueOf, stateOf } from '../kube/escalations.ts';
 import { whoAmI } from '../kube/identity.ts';
 import { type Session, withSession } from '../kube/session.ts';
-import { type ClusterOptions, type OutputOptions, withCluster, withExamples, withOutput } from '../options.ts';
-import { answerFormats, printAnswer } from '../output/answer.ts';
+import { type ClusterOptions, type ReasonOptions, withCluster, withExamples, withReason } from '../options.ts';
+import { printAnswer } from '../output/answer.ts';
 import type { Format } from '../output/document.ts';
 import { escalationText } from '../output/escalation.ts';
 import { oneLine } from '../output/style.ts';
@@ -18,9 +18,7 @@ import { wrap } from '../output/width.ts';
 
 type Option = DecisionSpec['option'];
 
-interface Options extends ClusterOptions, OutputOptions {
-  readonly reason: string;
-}
+type Options = ClusterOptions & ReasonOptions;
 
 interface DecisionObject extends KubeObject {
   readonly spec: DecisionSpec;
@@ -37,9 +35,8 @@ export function decideVerb(host: Host): Command {
         'anything else were to be done, it would be refused. Who started the run may not decide. Ends with 4 when refused.',
     )
     .argument('<escalation>', 'name of the Escalation, or id of the run that waits for it')
-    .addArgument(new Argument('<answer>', 'the answer').choices(['approve', 'reject']))
-    .requiredOption('--reason <text>', 'why; kept in the history');
-  withCluster(withOutput(command, answerFormats));
+    .addArgument(new Argument('<answer>', 'the answer').choices(['approve', 'reject']));
+  withCluster(withReason(command, 'kept in the history'));
   withExamples(
     command,
     {
@@ -59,7 +56,6 @@ async function decide(
   asked: { readonly name: string; readonly option: Option },
   options: Options,
 ): Promise<void> {
-  if (options.reason.trim() === '') throw new VerbError('CONFIG_INVALID', '--reason must say why, found an empty text');
   await withSession(host, options, async (session) => {
     const { kube, namespace } = session;
     const escalation = await findEscalation(kube, namespace, asked.name);

@@ -11,16 +11,14 @@ import { withSession } from '../kube/session.ts';
 import {
   type ClusterOptions,
   countArgument,
-  type OutputOptions,
+  type ReasonOptions,
   withCluster,
   withExamples,
-  withOutput,
+  withReason,
 } from '../options.ts';
-import { answerFormats, printAnswer } from '../output/answer.ts';
+import { printAnswer } from '../output/answer.ts';
 
-interface Options extends ClusterOptions, OutputOptions {
-  readonly reason: string;
-}
+type Options = ClusterOptions & ReasonOptions;
 
 interface WitnessMap extends KubeObject {
   readonly data?: Readonly<Record<string, string>>;
@@ -46,9 +44,8 @@ function acceptLossVerb(host: Host): Command {
         `${witnessMapName} in the namespace of the operator (-n; default ${systemNamespace}). Your name and the reason are ` +
         'kept there, in the log and in an event. Accepts only the loss that is shown: another one is another question.',
     )
-    .argument('<partition>', 'number of the partition', countArgument)
-    .requiredOption('--reason <text>', 'why; kept with the acceptance');
-  withCluster(withOutput(command, answerFormats));
+    .argument('<partition>', 'number of the partition', countArgument);
+  withCluster(withReason(command, 'kept with the acceptance'));
   withExamples(command, {
     line: 'signalbox journal accept-loss 3 --reason "the old volume is gone, compared with the bank"',
     says: 'serve partition 3 again',
@@ -57,8 +54,6 @@ function acceptLossVerb(host: Host): Command {
 }
 
 async function acceptLoss(host: Host, partition: number, options: Options): Promise<void> {
-  const reason = options.reason.trim();
-  if (reason === '') throw new VerbError('CONFIG_INVALID', '--reason must say why, found an empty text');
   const there = { ...options, namespace: options.namespace ?? systemNamespace };
   await withSession(host, there, async ({ kube, namespace }) => {
     const key = { namespace, name: witnessMapName };
@@ -70,7 +65,12 @@ async function acceptLoss(host: Host, partition: number, options: Options): Prom
       });
     }
     const by = await whoAmI(kube);
-    const accepted: Acceptance = { ...lost, id: randomBytes(8).toString('hex'), reason: reason.slice(0, 500), by };
+    const accepted: Acceptance = {
+      ...lost,
+      id: randomBytes(8).toString('hex'),
+      reason: options.reason.trim().slice(0, 500),
+      by,
+    };
     // With the version that was read: what has changed meanwhile is not accepted.
     await kube.mergePatch(CONFIG_MAP, key, {
       metadata: { resourceVersion: map.metadata.resourceVersion },

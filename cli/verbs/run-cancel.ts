@@ -2,13 +2,11 @@ import { Command } from 'commander';
 import { openEngine } from '../engine/client.ts';
 import { findRun } from '../engine/find-run.ts';
 import type { Host } from '../host.ts';
-import { type EngineOptions, type OutputOptions, withEngine, withExamples, withOutput } from '../options.ts';
-import { answerFormats, printAnswer } from '../output/answer.ts';
+import { type EngineOptions, type ReasonOptions, withEngine, withExamples, withReason } from '../options.ts';
+import { printAnswer } from '../output/answer.ts';
 import { standing } from '../output/run.ts';
 
-interface Options extends EngineOptions, OutputOptions {
-  readonly reason: string;
-}
+type Options = EngineOptions & ReasonOptions;
 
 export function runCancelVerb(host: Host): Command {
   const command = new Command('cancel')
@@ -17,9 +15,8 @@ export function runCancelVerb(host: Host): Command {
       'Asks the engine to cancel a run. What was done stays done; nothing more is started. Cancelling a run that has ' +
         'ended changes nothing.',
     )
-    .argument('<run>', 'id of the run, or name of its WorkflowRun')
-    .requiredOption('--reason <text>', 'why; kept in the history');
-  withEngine(withOutput(command, answerFormats));
+    .argument('<run>', 'id of the run, or name of its WorkflowRun');
+  withEngine(withReason(command, 'kept in the history'));
   withExamples(command, {
     line: 'signalbox run cancel 7dKq3vXW1pLm9RtYzB2cNf -n clinic --reason "entered twice"',
     says: 'stop a run',

@@ -4,12 +4,11 @@ import type { RunSummary } from '../../api/messages/history.ts';
 import { type EngineClient, openEngine } from '../engine/client.ts';
 import { findRun } from '../engine/find-run.ts';
 import type { Host } from '../host.ts';
-import { type EngineOptions, type OutputOptions, withEngine, withExamples, withOutput } from '../options.ts';
-import { answerFormats, printAnswer } from '../output/answer.ts';
+import { type EngineOptions, type ReasonOptions, withEngine, withExamples, withReason } from '../options.ts';
+import { printAnswer } from '../output/answer.ts';
 import { standing } from '../output/run.ts';
 
-interface Options extends EngineOptions, OutputOptions {
-  readonly reason: string;
+interface Options extends EngineOptions, ReasonOptions {
   readonly off?: boolean;
 }
 
@@ -20,10 +19,8 @@ function verb(
   name: string,
   act: (engine: EngineClient, run: string, options: Options) => Promise<RunSummary>,
 ): Command {
-  const command = new Command(name)
-    .argument('<run>', 'id of the run, or name of its WorkflowRun')
-    .requiredOption('--reason <text>', 'why; kept in the history');
-  withEngine(withOutput(command, answerFormats));
+  const command = new Command(name).argument('<run>', 'id of the run, or name of its WorkflowRun');
+  withEngine(withReason(command, 'kept in the history'));
   return command.action(async (given: string, options: Options) => {
     const engine = await openEngine(host, options);
     const run = await findRun(host, options, engine, given);

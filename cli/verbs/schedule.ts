@@ -2,15 +2,21 @@ import { Command } from 'commander';
 import type { ScheduleSummary } from '../../api/messages/schedule.ts';
 import { type EngineClient, openEngine } from '../engine/client.ts';
 import type { Host } from '../host.ts';
-import { type EngineOptions, type OutputOptions, withEngine, withExamples, withOutput } from '../options.ts';
+import {
+  type EngineOptions,
+  type OutputOptions,
+  type ReasonOptions,
+  withEngine,
+  withExamples,
+  withOutput,
+  withReason,
+} from '../options.ts';
 import { answerFormats, printAnswer } from '../output/answer.ts';
 import { printList } from '../output/listing.ts';
 import { scheduleColumns } from '../output/schedule.ts';
 
 type Options = EngineOptions & OutputOptions;
-interface PauseOptions extends EngineOptions, OutputOptions {
-  readonly reason: string;
-}
+type PauseOptions = EngineOptions & ReasonOptions;
 
 export function scheduleVerb(host: Host): Command {
   const command = new Command('schedule')
@@ -56,9 +62,8 @@ const named = (command: Command): Command =>
 function pauseVerb(host: Host): Command {
   const command = named(new Command('pause'))
     .summary('pause a schedule')
-    .description('Nothing is started until it is resumed; due times meanwhile are skipped and not made up for.')
-    .requiredOption('--reason <text>', 'why; shown in the list');
-  withEngine(withOutput(command, answerFormats));
+    .description('Nothing is started until it is resumed; due times meanwhile are skipped and not made up for.');
+  withEngine(withReason(command, 'shown in the list'));
   withExamples(command, {
     line: 'signalbox schedule pause nightly-report -n clinic --reason "printer is broken"',
     says: 'stop it for now',
