@@ -186,10 +186,13 @@ test('denied after a call that may have acted: it is settled as any other, by a 
   expect(await repeated.call('idempotentWrite', [{ kind: 'Done', result: 'same' }], 'no')).toMatchObject({
     kind: 'Ok',
   });
+  expect(repeated.calls).toBe(1);
+  expect(repeated.entries.map(({ state }) => state)).toEqual(['open', 'open', 'done']);
   const asked = new Stage();
   asked.entries.push(openedByOther);
   expect(await asked.call('write', [], 'no')).toMatchObject({ kind: 'Ambiguous' });
   expect(asked.calls).toBe(0);
+  expect(asked.entries.map(({ state }) => state)).toEqual(['open', 'ambiguous']);
 });
 
 test('it acted, but a person was asked meanwhile whether it did: nobody is told another end', async () => {
