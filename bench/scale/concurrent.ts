@@ -2,14 +2,12 @@
 // take them through five durable steps.
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { EngineReply } from '../../api/messages/asks.ts';
-import type { HistoryEvent, RunSummary } from '../../api/messages/history.ts';
-import { startSubject } from '../../api/messages/subjects.ts';
+import type { HistoryEvent } from '../../api/messages/history.ts';
 import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
 import { runIdFor } from '../../core/workflow/partition.ts';
 import { type EngineStage, namespace } from '../../test/support/engine-stage.ts';
 import { type Spawned, start } from '../runtime/spawned.ts';
-import { many, type MeasuredEngine, patiently, quantile, startAgainMs, startMeasured } from './stage.ts';
+import { many, type MeasuredEngine, quantile, startMeasured, startRun } from './stage.ts';
 
 export interface Concurrent {
   readonly runs: number;
@@ -107,21 +105,7 @@ export async function measureConcurrent(runs: number, say: (line: string) => voi
 
 async function startAll(stage: EngineStage, runs: number): Promise<number> {
   const from = performance.now();
-  await many(runs, inFlight, async (index) => {
-    const request = { input: {}, key: keyOf(index) };
-    await patiently(
-      async () => {
-        const reply = await stage.work.request<EngineReply<RunSummary>>(
-          startSubject(namespace, workflow),
-          request,
-          30_000,
-        );
-        if (!reply.ok) throw new Error(reply.message);
-      },
-      limitMs,
-      startAgainMs,
-    );
-  });
+  await many(runs, inFlight, (index) => startRun(stage, workflow, { input: {}, key: keyOf(index) }, { limitMs }));
   return (runs * 1_000) / (performance.now() - from);
 }
 

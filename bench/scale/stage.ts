@@ -1,6 +1,9 @@
 // Owns: an engine and a nats-server that are measured: as they ship, with room for what is asked of them.
 import { setTimeout as sleep } from 'node:timers/promises';
-import { EngineStage, type EngineProcess, partitions } from '../../test/support/engine-stage.ts';
+import type { EngineReply } from '../../api/messages/asks.ts';
+import type { JsonObject, RunSummary } from '../../api/messages/history.ts';
+import { startSubject } from '../../api/messages/subjects.ts';
+import { EngineStage, type EngineProcess, namespace, partitions } from '../../test/support/engine-stage.ts';
 import { startNats } from '../../test/support/nats.ts';
 import { until } from '../../test/support/until.ts';
 import { memoryMiBOf } from '../runtime/machine.ts';
@@ -99,7 +102,7 @@ export async function many(
 }
 
 /** Between two tries of a start that was not taken: a thousand that ask without a pause are a load of their own. */
-export const startAgainMs = 500;
+const startAgainMs = 500;
 
 /** Asks again until it is answered. */
 export async function patiently<T>(action: () => Promise<T>, limitMs = 120_000, pauseMs = 5): Promise<T> {
@@ -112,6 +115,23 @@ export async function patiently<T>(action: () => Promise<T>, limitMs = 120_000, 
     }
     await sleep(pauseMs);
   }
+}
+
+/** Starts a run as somebody outside does; asks again until it is taken. `refused` hears why it was not. */
+export function startRun(
+  stage: EngineStage,
+  workflow: string,
+  request: { readonly input: JsonObject; readonly key: string },
+  { limitMs, refused = () => undefined }: { readonly limitMs: number; readonly refused?: (why: string) => void },
+): Promise<void> {
+  const ask = async (): Promise<void> => {
+    const subject = startSubject(namespace, workflow);
+    const reply = await stage.work.request<EngineReply<RunSummary>>(subject, request, 30_000);
+    if (reply.ok) return;
+    refused(reply.message);
+    throw new Error(reply.message);
+  };
+  return patiently(ask, limitMs, startAgainMs);
 }
 
 /** The value below which this share of them lies. */

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { EngineReply } from '../../api/messages/asks.ts';
 import type { RunSummary } from '../../api/messages/history.ts';
-import { engineSubject, startSubject } from '../../api/messages/subjects.ts';
+import { engineSubject } from '../../api/messages/subjects.ts';
 import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
 import { partitionOf, runIdFor } from '../../core/workflow/partition.ts';
 import { type EngineStage, namespace, partitions } from '../../test/support/engine-stage.ts';
@@ -13,8 +13,8 @@ import {
   numbers,
   patiently,
   quantile,
-  startAgainMs,
   startMeasured,
+  startRun,
 } from './stage.ts';
 
 export interface Waiting {
@@ -100,22 +100,12 @@ async function startAll(stage: EngineStage, runs: number, say: (line: string) =>
   const tenth = Math.max(1, Math.floor(runs / 10));
   let lastTenthAt = from;
   let refusal = '';
+  const refused = (why: string): void => {
+    if (why !== refusal) say(`refused: ${(refusal = why)}`);
+  };
   const took = await many(runs, inFlight, async (index) => {
     const request = { input: { id: idOf(index) }, key: idOf(index) };
-    await patiently(
-      async () => {
-        const reply = await stage.work.request<EngineReply<RunSummary>>(
-          startSubject(namespace, workflow),
-          request,
-          30_000,
-        );
-        if (reply.ok) return;
-        if (reply.message !== refusal) say(`refused: ${(refusal = reply.message)}`);
-        throw new Error(reply.message);
-      },
-      limitMs,
-      startAgainMs,
-    );
+    await startRun(stage, workflow, request, { limitMs, refused });
     if ((index + 1) % tenth !== 0) return;
     const seconds = (performance.now() - from) / 1_000;
     say(`${index + 1} started, ${Math.round((index + 1) / seconds)}/s`);

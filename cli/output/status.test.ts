@@ -2,6 +2,7 @@ import { expect, test } from 'vitest';
 import type { LocalStatus } from '../local-plane.ts';
 import { statusText } from './status.ts';
 import { widthOf } from './width.ts';
+import { partitionStatus } from '../../test/support/objects.ts';
 
 const pod = (name: string, role: string, over = {}) => ({
   namespace: role === 'worker' ? 'clinic' : 'signalbox-system',
@@ -77,16 +78,14 @@ test('status of a stopped instance says how to start it', () => {
   expect(text).toContain('next: signalbox up');
 });
 
-const partition = (number: number, engine: string, over = {}) => ({
-  partition: number,
-  engine,
-  runs: { Running: 2, Waiting: 5, Frozen: 1, Closed: 40 },
-  parked: 0,
-  tasks: { waiting: 3, claimed: 2 },
-  fullness: 0.124,
-  tenants: [],
-  ...over,
-});
+const partition = (number: number, engine: string, over = {}) =>
+  partitionStatus(number, {
+    engine,
+    runs: { Running: 2, Waiting: 5, Frozen: 1, Closed: 40 },
+    tasks: { waiting: 3, claimed: 2 },
+    fullness: 0.124,
+    ...over,
+  });
 
 test('status of the work at 80 columns: who serves what, and what is wrong in sentences', async () => {
   const work = {

@@ -1,19 +1,10 @@
 import { expect, test } from 'vitest';
-import type { PartitionStatus, SystemStatus } from '../../api/messages/status.ts';
+import type { SystemStatus } from '../../api/messages/status.ts';
+import { partitionStatus } from '../../test/support/objects.ts';
 import { limitUse, says } from './says.ts';
 
-const partition = (number: number, differing: Partial<PartitionStatus> = {}): PartitionStatus => ({
-  partition: number,
-  engine: 'engine-a',
-  runs: { Running: 1, Waiting: 2, Frozen: 0, Closed: 9 },
-  parked: 0,
-  tasks: { waiting: 0, claimed: 1 },
-  fullness: 0.1,
-  tenants: [],
-  ...differing,
-});
 const status = (differing: Partial<SystemStatus> = {}): Omit<SystemStatus, 'says'> => ({
-  partitions: [partition(0), partition(1, { engine: 'engine-b' })],
+  partitions: [partitionStatus(0), partitionStatus(1, { engine: 'engine-b' })],
   deadLetters: [],
   limits: [],
   ...differing,
@@ -31,7 +22,7 @@ test('the most pressing first: not served, parked, given up, reached, near', () 
   const told = says(
     status({
       partitions: [
-        partition(0, { parked: 1 }),
+        partitionStatus(0, { parked: 1 }),
         { partition: 1, code: 'NOT_OWNER', message: 'nobody answers' },
         { partition: 2, code: 'JOURNAL_CORRUPT', message: 'record 7 is damaged' },
       ],

@@ -1,31 +1,22 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { WorkflowState } from '../../api/v1alpha1/workflow-state.ts';
-import { Play, rule, type Setting, simple, started, taskState } from '../../test/support/play.ts';
+import {
+  branches,
+  forked as forkedWithoutInput,
+  Play,
+  rule,
+  type Setting,
+  simple,
+  started,
+  taskState,
+} from '../../test/support/play.ts';
 import { plan } from './plan.ts';
 import { summaryOf } from './summary.ts';
 
-const forked = (more: Partial<WorkflowState> = {}, rest: Partial<Setting> = {}): Setting => ({
-  states: {
-    work: {
-      type: 'parallel',
-      branches: {
-        stock: { start: 'count' },
-        credit: { workflow: 'credit-check', input: { customer: '${input.customer}', days: 30 } },
-        address: { workflow: 'address-check' },
-      },
-      timeout: '10m',
-      exits: { error: 'failed', timeout: 'late' },
-      ...more,
-    },
-    count: { type: 'decision' },
-  },
-  transitions: [
-    { from: 'work', to: 'done' },
-    { from: 'count', to: 'done' },
-  ],
-  ...rest,
-});
+const credit = { ...branches.credit, input: { customer: '${input.customer}', days: 30 } };
+const forked = (more: Partial<WorkflowState> = {}, rest: Partial<Setting> = {}): Setting =>
+  forkedWithoutInput({ branches: { ...branches, credit }, ...more }, rest);
 const children = (play: Play) =>
   plan(play)
     .filter((command) => 'request' in command)

@@ -2,31 +2,9 @@
 import { describe, expect, test } from 'vitest';
 import type { ChildRequest } from '../../api/messages/asks.ts';
 import type { WorkflowState } from '../../api/v1alpha1/workflow-state.ts';
-import { Play, rule, type Setting, simple, started, taskState } from '../../test/support/play.ts';
+import { forked, Play, rule, type Setting, simple, started, taskState } from '../../test/support/play.ts';
 import { askChild } from './child.ts';
 import { plan } from './plan.ts';
-
-const forked = (more: Partial<WorkflowState> = {}, rest: Partial<Setting> = {}): Setting => ({
-  states: {
-    work: {
-      type: 'parallel',
-      branches: {
-        stock: { start: 'count' },
-        credit: { workflow: 'credit-check' },
-        address: { workflow: 'address-check' },
-      },
-      timeout: '10m',
-      exits: { error: 'failed', timeout: 'late' },
-      ...more,
-    },
-    count: { type: 'decision' },
-  },
-  transitions: [
-    { from: 'work', to: 'done' },
-    { from: 'count', to: 'done' },
-  ],
-  ...rest,
-});
 
 describe('while children that nobody waits for are still open', () => {
   const left = (next: WorkflowState, rest: Partial<Setting> = {}): Play => {

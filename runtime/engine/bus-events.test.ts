@@ -9,7 +9,8 @@ import type { Serving } from './serving.ts';
 
 const event = { id: 'e1', namespace: 'clinic', subject: 'calls.received', key: '', payload: {} };
 
-test('an event that comes before the catalog is read comes again; nobody is asked about it', async () => {
+/** What is done with one delivery of the event. `given`: what the engine has beside the bus; `more`: what the task has. */
+async function said(given: (said: string[]) => object, more: object = {}): Promise<readonly string[]> {
   let work: ((task: Task) => Promise<void>) | undefined;
   const bus = {
     consume: (_stream: string, _consumer: string, _slots: number, each: (task: Task) => Promise<void>) => {
@@ -17,53 +18,41 @@ test('an event that comes before the catalog is read comes again; nobody is aske
       return { stop: () => Promise.resolve() };
     },
   } as unknown as Bus;
+  const told: string[] = [];
+  const { ports = {}, ...rest } = given(told) as { readonly ports?: object };
   const log = { warn: () => undefined };
-  const said: string[] = [];
-  const owners = { partitions: 1, askPartition: () => Promise.resolve(said.push('asked')) };
-  consumeEvents({
-    ports: { work: bus, log } as unknown as EnginePorts,
-    catalog: new Catalog(() => undefined),
-    owners,
-    checks: {},
-  } as never);
+  consumeEvents({ ports: { work: bus, log, ...ports } as unknown as EnginePorts, checks: {}, ...rest } as never);
   const task = {
     subject: 'event.clinic.calls.received',
     payload: event,
-    ack: () => said.push('ack'),
-    nak: () => said.push('nak'),
+    ack: () => told.push('ack'),
+    nak: () => told.push('nak'),
+    ...more,
   };
   await work?.(task as unknown as Task);
-  expect(said).toEqual(['nak']);
+  return told;
+}
+
+test('an event that comes before the catalog is read comes again; nobody is asked about it', async () => {
+  const done = await said((told) => ({
+    catalog: new Catalog(() => undefined),
+    owners: { partitions: 1, askPartition: () => Promise.resolve(told.push('asked')) },
+  }));
+  expect(done).toEqual(['nak']);
 });
 
 test.each(['JOURNAL_ROLLED_BACK', 'JOURNAL_UNWRITABLE', 'OVERLOADED'])(
   'an event that cannot be delivered for %s is waited with, however often it comes: it is no dead letter',
   async (code) => {
-    let work: ((task: Task) => Promise<void>) | undefined;
-    const said: string[] = [];
-    const bus = {
-      consume: (_stream: string, _consumer: string, _slots: number, each: (task: Task) => Promise<void>) => {
-        work = each;
-        return { stop: () => Promise.resolve() };
-      },
-    } as unknown as Bus;
-    const deadLetters = { note: () => Promise.resolve(said.push('letter')) };
-    const owners = { partitions: 1, askPartition: () => Promise.resolve({ ok: false, code, message: 'not now' }) };
-    consumeEvents({
-      ports: { work: bus, log: { warn: () => undefined }, deadLetters } as unknown as EnginePorts,
-      catalog: { assertSynced: () => undefined, waitsFor: () => false },
-      owners,
-      checks: {},
-    } as never);
-    const task = {
-      subject: 'event.clinic.calls.received',
-      payload: event,
-      deliveries: 10_000,
-      ack: () => said.push('ack'),
-      nak: () => said.push('nak'),
-    };
-    await work?.(task as unknown as Task);
-    expect(said).toEqual(['nak']);
+    const done = await said(
+      (told) => ({
+        ports: { deadLetters: { note: () => Promise.resolve(told.push('letter')) } },
+        catalog: { assertSynced: () => undefined, waitsFor: () => false },
+        owners: { partitions: 1, askPartition: () => Promise.resolve({ ok: false, code, message: 'not now' }) },
+      }),
+      { deliveries: 10_000 },
+    );
+    expect(done).toEqual(['nak']);
   },
 );
 

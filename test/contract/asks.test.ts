@@ -1,34 +1,17 @@
 // Asks that share messages, on a real nats-server.
-import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { connectNats, type NatsBus } from '../../adapters/nats/bus.ts';
-import { isSignalboxError, SignalboxError } from '../../api/errors.ts';
-import { startNats, type TestNats } from '../support/nats.ts';
+import { describe, expect, test } from 'vitest';
+import { connectNats } from '../../adapters/nats/bus.ts';
+import { SignalboxError } from '../../api/errors.ts';
+import { codeOf, oneBus } from '../support/nats-bus.ts';
 
-let nats: TestNats;
-let control: NatsBus;
-
-beforeAll(async () => {
-  nats = await startNats();
-  control = await connectNats({ url: nats.url, ...nats.control, name: 'test-control', account: 'CONTROL' });
-});
-
-afterAll(async () => {
-  await control?.close();
-  await nats?.stop();
-});
-
-const codeOf = async (promise: Promise<unknown>): Promise<string> =>
-  promise.then(
-    () => 'resolved',
-    (error: unknown) => (isSignalboxError(error) ? error.code : String(error)),
-  );
+const bus = oneBus();
 
 describe('asks', () => {
   const asking = (prefix: string, verb: string, payload: unknown): Promise<unknown> =>
-    control.ask(`${prefix}.${verb}`, payload, 5_000);
+    bus.control.ask(`${prefix}.${verb}`, payload, 5_000);
   const watched = (prefix: string): { readonly sizes: number[]; readonly stop: () => void } => {
     const sizes: number[] = [];
-    const watching = control.connection.subscribe(`${prefix}._asks`, {
+    const watching = bus.control.connection.subscribe(`${prefix}._asks`, {
       callback: (_error, message) => void sizes.push(message.json<readonly unknown[]>().length),
     });
     return { sizes, stop: () => watching.unsubscribe() };
@@ -36,7 +19,7 @@ describe('asks', () => {
 
   test('of one moment share a message; each has its own answer or refusal, and waits for no other', async () => {
     const late = Promise.withResolvers<string>();
-    const served = control.serve(
+    const served = bus.control.serve(
       'engine.2.*',
       async ({ subject, payload }) => {
         if (payload === 'late') return late.promise;
@@ -59,7 +42,7 @@ describe('asks', () => {
   });
 
   test('above 64, or 262,144 characters, travel in several messages, and answers too', async () => {
-    const served = control.serve('engine.2.*', async ({ payload }) => payload, { maxParallel: 8 });
+    const served = bus.control.serve('engine.2.*', async ({ payload }) => payload, { maxParallel: 8 });
     const { sizes, stop } = watched('engine.2');
     const many = Array.from({ length: 130 }, (_, n) => n);
     expect(await Promise.all(many.map((n) => asking('engine.2', 'show', n)))).toEqual(many);
@@ -75,7 +58,7 @@ describe('asks', () => {
   });
 
   test('an answer that no message can hold is refused, and those beside it are answered', async () => {
-    const served = control.serve('engine.2.*', async ({ payload }) => 'z'.repeat(payload as number), {
+    const served = bus.control.serve('engine.2.*', async ({ payload }) => 'z'.repeat(payload as number), {
       maxParallel: 8,
     });
     const replies = [3, 2_000_000, 4].map((size) => asking('engine.2', 'show', size).catch((error: unknown) => error));
@@ -86,12 +69,12 @@ describe('asks', () => {
   test('of which nobody hears are given up at once, unanswered ones in their own time', async () => {
     const nobody = ['show', 'list'].map((verb) => codeOf(asking('engine.3', verb, {})));
     expect(await Promise.all(nobody)).toEqual(['BUS_UNREACHABLE', 'BUS_UNREACHABLE']);
-    const served = control.serve(
+    const served = bus.control.serve(
       'engine.2.*',
       ({ payload }) => (payload === 'never' ? new Promise(() => undefined) : Promise.resolve(payload)),
       { maxParallel: 8 },
     );
-    const never = codeOf(control.ask('engine.2.show', 'never', 100));
+    const never = codeOf(bus.control.ask('engine.2.show', 'never', 100));
     expect(await asking('engine.2', 'show', 1)).toBe(1);
     expect(await never).toBe('TIMEOUT');
     await Promise.race([served.stop(), new Promise((resolve) => setTimeout(resolve, 10))]);
@@ -99,11 +82,11 @@ describe('asks', () => {
 
   test('reach no subject but those below their own, whatever they call themselves', async () => {
     const heard: string[] = [];
-    const served = control.serve('ask.*.*.*.engine.0.*', async ({ subject }) => heard.push(subject), {
+    const served = bus.control.serve('ask.*.*.*.engine.0.*', async ({ subject }) => heard.push(subject), {
       maxParallel: 8,
     });
     const say = (asks: unknown) =>
-      control.connection.request('ask.clinic.a.b.engine.0._asks', JSON.stringify(asks), { timeout: 2_000 });
+      bus.control.connection.request('ask.clinic.a.b.engine.0._asks', JSON.stringify(asks), { timeout: 2_000 });
     for (const verb of ['complete.x', '>', '*', '', '../x', '_asks', 7]) {
       const reply = await say([[1, verb, {}]]);
       expect(reply.headers?.get('Signalbox-Error-Code')).toBe('INVALID_INPUT');
@@ -121,14 +104,14 @@ describe('asks', () => {
     expect((await say([[1, 'complete', {}]])).json()).toEqual([[1, 1]]);
     expect(heard).toEqual(['ask.clinic.a.b.engine.0.complete']);
     const outside = { reply: 'journal.0' };
-    control.connection.publish('ask.clinic.a.b.engine.0._asks', JSON.stringify([[1, 'complete', {}]]), outside);
+    bus.control.connection.publish('ask.clinic.a.b.engine.0._asks', JSON.stringify([[1, 'complete', {}]]), outside);
     expect((await say([[2, 'claim', {}]])).json()).toEqual([[2, 2]]);
     await served.stop();
   });
 
   test('are bounded by maxParallel each, not by their messages', async () => {
     let [active, most] = [0, 0];
-    const served = control.serve(
+    const served = bus.control.serve(
       'engine.2.*',
       async () => {
         most = Math.max(most, (active += 1));
@@ -143,8 +126,8 @@ describe('asks', () => {
   });
 
   test('end with their connection', async () => {
-    const own = await connectNats({ url: nats.url, ...nats.control, name: 'short' });
-    const served = control.serve('engine.2.*', () => new Promise(() => undefined), { maxParallel: 8 });
+    const own = await connectNats({ url: bus.nats.url, ...bus.nats.control, name: 'short' });
+    const served = bus.control.serve('engine.2.*', () => new Promise(() => undefined), { maxParallel: 8 });
     const asked = codeOf(own.ask('engine.2.show', {}, 20_000));
     await own.connection.flush();
     await own.close();

@@ -1,6 +1,5 @@
 import { DiscardPolicy, StorageType } from '@nats-io/jetstream';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { isSignalboxError } from '../../api/errors.ts';
 import { textOf } from '../../core/journal/record-text.ts';
 import type { CommitRecord } from '../../api/messages/history.ts';
 import { streams, taskConsumer, taskSubject } from '../../api/messages/subjects.ts';
@@ -11,6 +10,7 @@ import { natsLedger } from '../../adapters/nats/ledger.ts';
 import { natsOwnership } from '../../adapters/nats/ownership.ts';
 import { readStream } from '../../adapters/nats/read-stream.ts';
 import { startNats, type TestNats } from '../support/nats.ts';
+import { codeOf } from '../support/nats-bus.ts';
 
 let nats: TestNats;
 let control: NatsBus;
@@ -47,11 +47,6 @@ const record = (id: string, size = 1): CommitRecord => ({
     },
   ],
 });
-const codeOf = async (promise: Promise<unknown>): Promise<string> =>
-  promise.then(
-    () => 'resolved',
-    (error: unknown) => (isSignalboxError(error) ? error.code : String(error)),
-  );
 
 describe('journal', () => {
   test('appends in order, reads back in order, fences a stale owner', async () => {

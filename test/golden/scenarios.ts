@@ -1,7 +1,7 @@
 // Owns: the runs whose histories are recorded for every release. Together they hold every type of event.
 import type { WorkflowState } from '../../api/v1alpha1/workflow-state.ts';
 import { loseWorker } from '../../core/workflow/poison.ts';
-import { Play, queuesDefault, rule, type Setting, simple, started, taskState } from '../support/play.ts';
+import { forked, Play, queuesDefault, rule, type Setting, simple, started, taskState } from '../support/play.ts';
 
 const undo = (goal: string): WorkflowState => ({
   type: 'compensation',
@@ -146,29 +146,7 @@ function continued(): Play {
 }
 
 function children(): Play {
-  const play = started(
-    {
-      states: {
-        work: {
-          type: 'parallel',
-          branches: {
-            stock: { start: 'count' },
-            credit: { workflow: 'credit-check' },
-            address: { workflow: 'address-check' },
-          },
-          join: 'any',
-          timeout: '10m',
-          exits: { error: 'failed', timeout: 'late' },
-        },
-        count: { type: 'decision' },
-      },
-      transitions: [
-        { from: 'work', to: 'done' },
-        { from: 'count', to: 'done' },
-      ],
-    },
-    { customer: 'c-7' },
-  );
+  const play = started(forked({ join: 'any' }), { customer: 'c-7' });
   play.child('stock', 'failed');
   play.child('credit', 'success');
   play.child('address', 'cancelled');

@@ -2,26 +2,22 @@
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import type { RunSummary } from '../../api/messages/history.ts';
 import type { ScheduleSummary } from '../../api/messages/schedule.ts';
-import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
 import { startApi, type TestApi } from '../support/engine-api.ts';
+import { waitingFor } from '../support/waiting.ts';
 
 let api: TestApi;
 const by = 'system:serviceaccount:clinic:starter';
 const call: TestApi['call'] = (...asked) => api.call(...asked);
 
-const visit = {
-  input: { type: 'object', properties: { kind: { type: 'string' }, number: { type: 'integer' } } },
-  attributes: { kind: { value: 'input.kind', type: 'string' }, number: { value: 'input.number', type: 'number' } },
-  signals: { paid: { schema: { type: 'object', required: ['cents'], properties: { cents: { type: 'integer' } } } } },
-  triggers: [{ schedule: { name: 'yearly', cron: '0 0 1 1 *', input: { kind: 'planned' } } }],
-  start: 'wait',
-  states: {
-    wait: { type: 'wait', for: { signal: 'paid' }, timeout: '1h', exits: { timeout: 'late' } },
-    done: { type: 'terminal', outcome: 'success' },
-    late: { type: 'terminal', outcome: 'failed' },
+const visit = waitingFor(
+  { signal: 'paid' },
+  {
+    input: { type: 'object', properties: { kind: { type: 'string' }, number: { type: 'integer' } } },
+    attributes: { kind: { value: 'input.kind', type: 'string' }, number: { value: 'input.number', type: 'number' } },
+    signals: { paid: { schema: { type: 'object', required: ['cents'], properties: { cents: { type: 'integer' } } } } },
+    triggers: [{ schedule: { name: 'yearly', cron: '0 0 1 1 *', input: { kind: 'planned' } } }],
   },
-  transitions: [{ from: 'wait', to: 'done' }],
-} as WorkflowSpec;
+);
 
 beforeAll(async () => {
   api = await startApi();

@@ -4,30 +4,19 @@ import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
 import { natsJournal } from '../../adapters/nats/nats.ts';
 import { buckets } from '../../api/messages/subjects.ts';
-import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
 import { partitionOf } from '../../core/workflow/partition.ts';
 import { EngineStage } from '../support/engine-stage.ts';
+import { waitingFor } from '../support/waiting.ts';
 
 let stage: EngineStage;
 beforeEach(async () => {
   stage = await EngineStage.start();
   await stage.agent('clerk', (desk) => desk.complete({}).then(() => undefined));
-  await stage.workflow('waits', waits);
+  await stage.workflow('waits', waitingFor());
 });
 afterEach(async () => {
   await stage.stop();
 });
-
-const waits = {
-  input: { type: 'object' },
-  start: 'wait',
-  states: {
-    wait: { type: 'wait', for: { event: 'go', by: 'input.id' }, timeout: '1h', exits: { timeout: 'late' } },
-    done: { type: 'terminal', outcome: 'success' },
-    late: { type: 'terminal', outcome: 'failed' },
-  },
-  transitions: [{ from: 'wait', to: 'done' }],
-} as WorkflowSpec;
 
 /** Folder of the journal's message blocks of this run's partition. */
 const blocksOf = (run: string): string =>

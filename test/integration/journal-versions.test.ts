@@ -3,29 +3,18 @@
 import { afterEach, beforeEach, expect, test } from 'vitest';
 import { natsJournal } from '../../adapters/nats/nats.ts';
 import { checkpointSubject, journalSubject } from '../../api/messages/subjects.ts';
-import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
 import { partitionOf } from '../../core/workflow/partition.ts';
 import { EngineStage, partitions } from '../support/engine-stage.ts';
+import { waitingFor } from '../support/waiting.ts';
 
 let stage: EngineStage;
 beforeEach(async () => {
   stage = await EngineStage.start();
-  await stage.workflow('waits', waits);
+  await stage.workflow('waits', waitingFor());
 });
 afterEach(async () => {
   await stage.stop();
 });
-
-const waits = {
-  input: { type: 'object' },
-  start: 'wait',
-  states: {
-    wait: { type: 'wait', for: { event: 'go', by: 'input.id' }, timeout: '1h', exits: { timeout: 'late' } },
-    done: { type: 'terminal', outcome: 'success' },
-    late: { type: 'terminal', outcome: 'failed' },
-  },
-  transitions: [{ from: 'wait', to: 'done' }],
-} as WorkflowSpec;
 
 const begin = (index: number): Promise<string> => stage.begin('waits', { id: `id-${index}` }, { key: `case-${index}` });
 const answered = async (run: string): Promise<string> => {

@@ -4,7 +4,6 @@ import { cp, rename } from 'node:fs/promises';
 import { dirname } from 'node:path';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import { connectKube } from '../../adapters/kube/kube.ts';
-import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
 import { run as cli } from '../../cli/program.ts';
 import { partitionOf, runIdFor } from '../../core/workflow/partition.ts';
 import { instancePaths } from '../../local/plane/paths.ts';
@@ -14,18 +13,9 @@ import type { TestNats } from '../support/nats.ts';
 import { startOperator, systemNamespace, type TestOperator } from '../support/operator.ts';
 import { startPlane, type TestPlane } from '../support/plane.ts';
 import { until } from '../support/until.ts';
+import { waitingFor } from '../support/waiting.ts';
 
 const waitMs = 60_000;
-const spec = {
-  input: { type: 'object' },
-  start: 'wait',
-  states: {
-    wait: { type: 'wait', for: { event: 'go', by: 'input.id' }, timeout: '1h', exits: { timeout: 'late' } },
-    done: { type: 'terminal', outcome: 'success' },
-    late: { type: 'terminal', outcome: 'failed' },
-  },
-  transitions: [{ from: 'wait', to: 'done' }],
-} as WorkflowSpec;
 
 let plane: TestPlane;
 let operator: TestOperator;
@@ -37,7 +27,7 @@ beforeAll(async () => {
   operator = await startOperator(plane);
   store = instancePaths({ name: 'test', stateDir: dirname(plane.kubeconfig) }).nats;
   stage = await EngineStage.start({ nats: natsOf(plane) });
-  await stage.workflow('waits', spec);
+  await stage.workflow('waits', waitingFor());
 });
 afterAll(async () => {
   await stage?.stop();

@@ -5,6 +5,7 @@ import { resultOf } from '../../runtime/engine/forward.ts';
 import type { Told } from '../support/kubectl.ts';
 import { ending, namespace, object, operatedEngine, soonMs } from '../support/operated-engine.ts';
 import { until } from '../support/until.ts';
+import { ask } from '../support/waiting.ts';
 
 const operated = operatedEngine();
 const { begin, get, known, kubectl, outcomes, ready, show, stage } = operated;
@@ -20,13 +21,7 @@ test('a Decision about a frozen run is kept, and given when the run is resumed',
       escalationPolicyRef: { name: 'people' },
       start: 'ask',
       states: {
-        ask: {
-          type: 'approval',
-          queue: 'desk',
-          question: 'Go on?',
-          timeout: '1h',
-          exits: { rejected: 'no', expired: 'no' },
-        },
+        ask,
         ...ending,
       },
       transitions: [{ from: 'ask', exit: 'approved', to: 'yes' }],

@@ -6,6 +6,7 @@ import { checkpointPolicy } from '../../core/journal/checkpoint.ts';
 import { partitionOf, runIdFor } from '../../core/workflow/partition.ts';
 import { storageDefault } from '../../runtime/engine/ports.ts';
 import { EngineStage, namespace, partitions } from '../support/engine-stage.ts';
+import { ask, waitingFor } from '../support/waiting.ts';
 
 let stage: EngineStage;
 beforeEach(async () => {
@@ -21,13 +22,7 @@ const visit = {
   start: 'book',
   states: {
     book: { type: 'task', ...work, compensation: 'undo', exits: { error: 'no', timeout: 'no' } },
-    ask: {
-      type: 'approval',
-      queue: 'desk',
-      question: 'Go on?',
-      timeout: '1h',
-      exits: { rejected: 'no', expired: 'no' },
-    },
+    ask,
     undo: { type: 'compensation', ...work },
     yes: { type: 'terminal', outcome: 'success' },
     no: { type: 'terminal', outcome: 'failed' },
@@ -36,16 +31,6 @@ const visit = {
     { from: 'book', to: 'ask' },
     { from: 'ask', exit: 'approved', to: 'yes' },
   ],
-} as WorkflowSpec;
-const waits = {
-  input: { type: 'object' },
-  start: 'wait',
-  states: {
-    wait: { type: 'wait', for: { event: 'go', by: '"all"' }, timeout: '1h', exits: { timeout: 'late' } },
-    done: { type: 'terminal', outcome: 'success' },
-    late: { type: 'terminal', outcome: 'failed' },
-  },
-  transitions: [{ from: 'wait', to: 'done' }],
 } as WorkflowSpec;
 
 /** A business key whose run is in partition 0. */
@@ -63,7 +48,7 @@ test('starts are refused, then signals, events and new tasks; decisions, cancels
     await desk.complete({});
   });
   await stage.workflow('visit', visit, { rules: [], queues: [{ name: 'desk', deadline: '1h' }] });
-  await stage.workflow('waits', waits);
+  await stage.workflow('waits', waitingFor({ event: 'go', by: '"all"' }));
   // Without checkpoints, which would make room: as when the archive is full.
   await stage.engine('engine', { ...storageDefault, checkpoint: { ...checkpointPolicy, fullness: 2 } });
   const asking: string[] = [];

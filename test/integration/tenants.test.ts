@@ -3,33 +3,26 @@ import { afterAll, beforeAll, beforeEach, describe, expect, test } from 'vitest'
 import type { EngineReply } from '../../api/messages/asks.ts';
 import type { JsonObject, RunSummary } from '../../api/messages/history.ts';
 import { buckets, catalogKeys } from '../../api/messages/subjects.ts';
-import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
 import { type MinuteCount, slotMs } from '../../core/limits/minute.ts';
 import type { TenantBounds } from '../../core/tenant/bounds.ts';
 import { partitionOf, runIdFor } from '../../core/workflow/partition.ts';
 import { type Answer, startApi, type TestApi } from '../support/engine-api.ts';
 import { namespace, partitions } from '../support/engine-stage.ts';
 import { until } from '../support/until.ts';
+import { waitingFor } from '../support/waiting.ts';
 
 let api: TestApi;
 const [other, fresh] = ['retail', 'fresh'];
 const call: TestApi['call'] = (...asked) => api.call(...asked);
 
-const waits = {
+const waits = waitingFor(undefined, {
   input: { type: 'object', properties: { id: { type: 'string' } } },
   triggers: [
     { http: { path: '/calls/new' } },
     { event: { subject: 'calls.received' } },
     { schedule: { cron: '0 0 1 1 *' } },
   ],
-  start: 'wait',
-  states: {
-    wait: { type: 'wait', for: { event: 'go', by: 'input.id' }, timeout: '1h', exits: { timeout: 'late' } },
-    done: { type: 'terminal', outcome: 'success' },
-    late: { type: 'terminal', outcome: 'failed' },
-  },
-  transitions: [{ from: 'wait', to: 'done' }],
-} as WorkflowSpec;
+});
 
 beforeAll(async () => {
   api = await startApi();

@@ -1,5 +1,6 @@
 // Owns: small valid objects of our kinds, for tests of plans. Each takes what differs.
 import type { RunSummary } from '../../api/messages/history.ts';
+import type { PartitionStatus } from '../../api/messages/status.ts';
 import { apiVersion } from '../../api/schema.ts';
 import type {
   AgentObject,
@@ -156,5 +157,16 @@ export const runSummary = (differing: Partial<RunSummary> = {}): RunSummary => (
   route: 'primary',
   startedAt: Date.parse('2026-11-23T08:00:00Z'),
   seq: 3,
+  ...differing,
+});
+
+export const partitionStatus = (partition: number, differing: Partial<PartitionStatus> = {}): PartitionStatus => ({
+  partition,
+  engine: 'engine-a',
+  runs: { Running: 1, Waiting: 2, Frozen: 0, Closed: 9 },
+  parked: 0,
+  tasks: { waiting: 0, claimed: 1 },
+  fullness: 0.1,
+  tenants: [],
   ...differing,
 });

@@ -14,6 +14,7 @@ import type { HistoryEvent, JsonObject, Receipt, ToolResult, Turn } from '../../
 import type { BundleSpec } from '../../api/v1alpha1/bundle.ts';
 import type { EscalationPolicySpec, EscalationRule } from '../../api/v1alpha1/escalation-policy.ts';
 import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
+import type { WorkflowState } from '../../api/v1alpha1/workflow-state.ts';
 import { authorizeCall } from '../../core/workflow/authorize.ts';
 import { answerEscalation, cancelRun } from '../../core/workflow/decide.ts';
 import type { Definition, Given } from '../../core/workflow/definition.ts';
@@ -324,4 +325,30 @@ export const rule = (fields: Partial<EscalationRule> & Pick<EscalationRule, 'sig
   name: 'rule',
   queue: 'desk',
   ...fields,
+});
+
+/** Three children: one in this workflow, two of others. */
+export const branches = {
+  stock: { start: 'count' },
+  credit: { workflow: 'credit-check' },
+  address: { workflow: 'address-check' },
+} as const;
+
+/** Forks into them, then the end. */
+export const forked = (more: Partial<WorkflowState> = {}, rest: Partial<Setting> = {}): Setting => ({
+  states: {
+    work: {
+      type: 'parallel',
+      branches,
+      timeout: '10m',
+      exits: { error: 'failed', timeout: 'late' },
+      ...more,
+    },
+    count: { type: 'decision' },
+  },
+  transitions: [
+    { from: 'work', to: 'done' },
+    { from: 'count', to: 'done' },
+  ],
+  ...rest,
 });
