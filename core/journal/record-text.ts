@@ -51,8 +51,7 @@ export function textOf({ runs, ...head }: CommitRecord): RecordText {
   return recordText(head, new Map(runs.map(({ run, events }) => [run, eventsText(events)])));
 }
 
-// eslint-disable-next-line no-control-regex
-const ascii = /^[\u0000-\u007f]*$/;
+const ascii = /^\p{ASCII}*$/u;
 
 /** Exact but for other alphabets: a character takes at most three bytes. */
 const bytesAtMost = (text: string): number => (ascii.test(text) ? text.length : 3 * text.length);
