@@ -212,7 +212,7 @@ describe('an agent and all that belongs to it', () => {
     );
     await until('it says what it waits for', async () => {
       const conditions = (await get<Told>(namespace, 'workflow calls'))?.status?.conditions ?? [];
-      return conditions.some(({ message }) => message.includes('every engine has told')) ? true : undefined;
+      return conditions.some(({ message }) => message.includes('partition 3 has not told yet')) ? true : undefined;
     });
     const versions = (await stage.catalog.keys()).filter((key) => key.startsWith('workflow-at.'));
     expect(versions.length).toBeGreaterThan(0);
