@@ -3,7 +3,8 @@
 //   O1: a run that an object shows, or that has asked a person, is written at once, to its end.
 //   O2: any other is not there: lists come from the engine, and which versions runs keep to is told as counts
 //       (`version-reports.ts`). So what is there grows with what people look at, not with what is open.
-//   O3: nothing is written on a lease that may be over: another engine's newer word would be lost.
+//   O3: an entry is replaced only by whoever has seen it and then the end of the journal, and knows it: what another owner has
+//       shown meanwhile rests on a record. What is shown is a fact. Neither rests on a lease.
 import { escalationsOf, isShown, summaryOf } from '../../core/workflow/summary.ts';
 import type { EscalationRecord, RunSummary } from '../../api/messages/history.ts';
 import { buckets } from '../../api/messages/subjects.ts';
@@ -11,6 +12,7 @@ import type { RunState } from '../../core/workflow/state.ts';
 import type { Bucket, Bus } from '../../ports/bus.ts';
 import type { Log } from '../../ports/system.ts';
 import { failpoint } from '../../ports/failpoint.ts';
+import type { Partition } from './partition.ts';
 
 const parallelMax = 16;
 const RETRY_MS = 500;
@@ -30,11 +32,12 @@ export interface Opening {
   readonly closed: readonly string[];
 }
 
+type Known = Pick<Partition, 'table' | 'settled' | 'assertNewest'>;
+
 export class Projections {
   readonly #bus: Bus;
   readonly #log: Log;
-  readonly #state: (run: string) => RunState | undefined;
-  readonly #serving: () => boolean;
+  readonly #partition: Known;
   readonly #givenUp: (run: string, tries: number, error: unknown) => void;
   readonly #failures = new Map<string, number>();
   readonly #dirty = new Set<string>();
@@ -52,17 +55,12 @@ export class Projections {
   /** `givenUp`: the projection of this run could not be written although the bus was there; it is left until it changes. */
   constructor(
     { bus, log }: { readonly bus: Bus; readonly log: Log },
-    of: {
-      readonly state: (run: string) => RunState | undefined;
-      readonly serving: () => boolean;
-      readonly givenUp: (run: string, tries: number, error: unknown) => void;
-    },
+    of: { readonly partition: Known; readonly givenUp: (run: string, tries: number, error: unknown) => void },
   ) {
-    this.#serving = of.serving;
+    this.#partition = of.partition;
     this.#bus = bus;
     this.#givenUp = of.givenUp;
     this.#log = log;
-    this.#state = of.state;
   }
 
   /** These runs have changed. */
@@ -72,7 +70,7 @@ export class Projections {
   }
 
   #touch(run: string): void {
-    const state = this.#state(run);
+    const state = this.#partition.table.peek(run);
     if (state !== undefined && isShown(state)) this.#dirty.add(run);
   }
 
@@ -161,7 +159,7 @@ export class Projections {
   /** Resolves to the run when it has to be written again. */
   async #write(run: string): Promise<readonly string[]> {
     const later = (): readonly string[] => (this.#stopped ? [] : [run]);
-    const state = this.#state(run);
+    const state = this.#partition.table.peek(run);
     if (state === undefined) return [];
     try {
       failpoint('engine.projection.before');
@@ -170,12 +168,10 @@ export class Projections {
       for (const record of escalationsOf(state)) {
         const key = `${record.namespace}.${record.escalation.id}`;
         if (this.#settled.has(key)) continue;
-        if (!this.#serving()) return later();
         if (!(await this.#replace(this.#escalations, key, record))) return later();
         failpoint('engine.projection.escalation');
         if (record.status !== 'Open') this.#settled.add(key);
       }
-      if (!this.#serving()) return later();
       if (!(await this.#replace(this.#runs, `${state.namespace}.${run}`, summaryOf(state)))) return later();
       failpoint('engine.projection.run');
       if (state.status === 'Closed') await this.#keepClosed(state);
@@ -187,13 +183,22 @@ export class Projections {
     }
   }
 
-  /**
-   * What another owner writes meanwhile is not replaced. False: to be tried again. Which of two is the later one cannot be told by
-   * what they say: an owner may have shown what then never became a fact.
-   */
+  /** O3. False: to be tried again. */
   async #replace<T>(bucket: Bucket<T>, key: string, value: T): Promise<boolean> {
     const seen = await bucket.get(key);
-    return this.#serving() && (await bucket.update(key, value, seen?.revision ?? 0)) !== undefined;
+    return (await this.#isNewest()) && (await bucket.update(key, value, seen?.revision ?? 0)) !== undefined;
+  }
+
+  /** True when all that is known here is a fact, and all there is. */
+  async #isNewest(): Promise<boolean> {
+    try {
+      await this.#partition.settled();
+      await this.#partition.assertNewest();
+      return true;
+    } catch {
+      // Another owner has written, or NATS is away.
+      return false;
+    }
   }
 
   /** Failures while the bus is away do not count. */

@@ -127,8 +127,7 @@ export class Serving {
     this.projections = new Projections(
       { bus: control, log: about },
       {
-        state: (run) => this.partition.table.peek(run),
-        serving: () => this.partition.serving,
+        partition: this.partition,
         givenUp: (run, tries, error) => void this.#giveUps.unwritable(run, tries, error),
       },
     );
