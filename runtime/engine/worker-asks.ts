@@ -7,13 +7,13 @@ import { isSignalboxError, SignalboxError } from '../../api/errors.ts';
 import {
   claimAsk,
   type ClaimReply,
+  completeAsk,
   type CompleteAsk,
   failAsk,
   heartbeatAsk,
   type ReportReply,
   turnAsk,
 } from '../../api/messages/asks.ts';
-import { readCompleteAsk } from '../../api/messages/complete-ask.ts';
 import type { JsonObject, Receipt, Turn } from '../../api/messages/history.ts';
 import {
   bundleToken,
@@ -99,7 +99,7 @@ async function answer(asking: Asking, verb: WorkerEngineVerb, payload: unknown):
       case 'turn':
         return await turn(asking, payload);
       case 'complete':
-        return await complete(asking, readCompleteAsk(payload));
+        return await complete(asking, completeAsk.parse(payload));
       case 'fail': {
         const ask = failAsk.parse(payload);
         return await report(asking, ask, (given) => reportFailure(given, ask));
