@@ -59,6 +59,11 @@ export class Groups {
     if (group !== undefined) group.open += by;
   }
 
+  /** Open runs of a namespace. */
+  openOf(namespace: string): number {
+    return this.#groups.reduce((sum, group) => (group.namespace === namespace ? sum + group.open : sum), 0);
+  }
+
   /** Open runs by the version of their workflow, and by the bundle of each of their agents. */
   versions(): VersionCounts {
     const [workflows, bundles]: [Counted, Counted] = [{}, {}];

@@ -34,7 +34,7 @@ describe('the text of a record', () => {
         }
       }),
     );
-  });
+  }, 60_000);
 
   test('events of a run that came apart stay in their order', () => {
     const runs = new Map([

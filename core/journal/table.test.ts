@@ -166,6 +166,7 @@ describe('versions', () => {
           if (table.has(run)) table.note(run, quiet);
         }
         expect(table.versions()).toEqual(counted(table.states()));
+        expect(table.openOf('ns')).toBe([...table.states()].filter(({ status }) => status !== 'Closed').length);
       }),
       { numRuns: 500 },
     );
@@ -236,7 +237,7 @@ describe('a snapshot', () => {
           }
         };
         for (const one of before) act(one);
-        const known = new Map([...table.names()].map((name) => [name, table.peek(name)]));
+        const known = new Map([...table.states()].map((one) => [one.run, one]));
         taken.length = 0;
         table.beginSnapshot();
         const dropped = new Set<string>();
@@ -260,9 +261,9 @@ describe('a snapshot', () => {
         for (const [name, then] of known) {
           if (!dropped.has(name) || restored.has(name)) expect(restored.peek(name)).toEqual(then);
         }
-        for (const name of restored.names()) expect(known.has(name)).toBe(true);
+        for (const { run } of restored.states()) expect(known.has(run)).toBe(true);
         expect(restored.waking(Number.POSITIVE_INFINITY).map(({ run: name, at }) => [name, at])).toEqual(
-          [...restored.names()].map((name) => [name, restored.peek(name)?.seq]),
+          [...restored.states()].map(({ run, seq }) => [run, seq]),
         );
       }),
       { numRuns: 300 },

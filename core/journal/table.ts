@@ -128,10 +128,6 @@ export class RunTable {
     return oldest;
   }
 
-  names(): IterableIterator<string> {
-    return this.#slots.keys();
-  }
-
   /** Every run, unpacked for the moment. */
   *states(): Generator<RunState> {
     for (const run of this.#slots.keys()) {
@@ -186,12 +182,14 @@ export class RunTable {
       .map((slot) => this.#names[slot] ?? '');
   }
 
-  /** Of all runs, or of those of a namespace. */
-  counts(namespace?: string): Readonly<Record<RunStatus, number>> {
-    const groups = namespace === undefined ? undefined : this.#groups.fitting(namespace, undefined);
+  /** Runs of a namespace that have not ended; counted as they change. */
+  openOf(namespace: string): number {
+    return this.#groups.openOf(namespace);
+  }
+
+  counts(): Readonly<Record<RunStatus, number>> {
     const counted = statuses.map(() => 0);
     for (const slot of this.#slots.values()) {
-      if (groups?.has(this.#columns.group[slot] ?? 0) === false) continue;
       const status = this.#columns.status[slot] ?? 0;
       counted[status] = (counted[status] ?? 0) + 1;
     }

@@ -38,6 +38,7 @@ export type TenantAsk =
 
 interface Told {
   readonly use: TenantUse;
+  /** Starts of the last minute, for a book that is being opened. */
   readonly recent: number;
 }
 
@@ -51,10 +52,6 @@ const minuteMs = 61_000;
 const freshMs = 1_000;
 /** What was begun inside, or goes on with what was begun, is never refused. */
 const inside: ReadonlySet<RunSource> = new Set(['parent', 'fallback']);
-function openRuns({ partition }: Serving, namespace: string): number {
-  const { Running, Waiting, Frozen } = partition.table.counts(namespace);
-  return Running + Waiting + Frozen;
-}
 
 const askShape = z.object({ kind: z.enum(['Tell', 'Fetch']), namespace: z.string().max(63) });
 
@@ -134,7 +131,7 @@ export class Tenants {
     const { now, partitions, ask } = this.#options;
     const partition = serving.partition.number;
     const { fetch } = purse;
-    const use = purse.use(openRuns(serving, namespace), now());
+    const use = purse.use(serving.partition.table.openOf(namespace), now());
     const home = partitionOf(`tenant/${namespace}`, partitions);
     // Those who come while it is fetched are served from it, too.
     const wanted = Math.min(fetchMax, Math.max(waiting, 1) * 2);
@@ -188,9 +185,10 @@ export class Tenants {
     const now = this.#options.now();
     const { table } = serving.partition;
     const { purse } = this.#counting(serving, namespace);
-    const open = openRuns(serving, namespace);
+    const open = table.openOf(namespace);
+    if (opening === undefined) return { use: purse.use(open, now), recent: 0 };
     const recent = table.find({ namespace, since: now - minuteMs }).length;
-    return { use: opening === undefined ? purse.use(open, now) : purse.counted(opening, open, now), recent };
+    return { use: purse.counted(opening, open, now), recent };
   }
 
   #counting(serving: Serving, namespace: string): Counting {
