@@ -237,14 +237,15 @@ async function start(
 ): Promise<EngineReply<RunSummary>> {
   const known = serving.partition.state(request.run) !== undefined;
   const admitted = known ? undefined : await admit(serving, request, options);
-  let started = false;
+  let [fresh, started] = [false, false];
   try {
     const reply = await serving.partition.submit(request.run, (state) => {
-      if (state !== undefined) return { events: [], reply: otherInput(state, request) ?? { ok: true as const } };
-      started = true;
-      return begin(request, options);
+      fresh = state === undefined;
+      if (state === undefined) return begin(request, options);
+      return { events: [], reply: otherInput(state, request) ?? { ok: true as const } };
     });
     if (!reply.ok) return reply;
+    started = fresh;
   } finally {
     admitted?.done(started);
   }
