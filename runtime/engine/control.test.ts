@@ -1,6 +1,8 @@
 import { expect, test } from 'vitest';
 import { SignalboxError } from '../../api/errors.ts';
-import { controlOf } from './control.ts';
+import type { Bus, Request } from '../../ports/bus.ts';
+import { type Control, controlOf, serveControl } from './control.ts';
+import { waitersMax } from './endings.ts';
 import type { Serving } from './serving.ts';
 
 test('a start that was admitted and comes to nothing is given back to its namespace', async () => {
@@ -22,4 +24,23 @@ test('a start that was admitted and comes to nothing is given back to its namesp
   const request = { run: 'r', namespace: 'ns', workflow: 'wf', source: 'parent', branch: { workflowDigest: 'd' } };
   expect(await control(serving, 'start', request)).toMatchObject({ ok: false, code: 'NOT_OWNER' });
   expect(said).toEqual([false]);
+});
+
+test('however many wait for runs, whoever cancels one has a place', async () => {
+  let answer: ((request: Request) => Promise<unknown>) | undefined;
+  let [free, asked] = [0, 0];
+  const serve: Bus['serve'] = (_subject, given, { maxParallel }) => {
+    [answer, free] = [given, maxParallel];
+    return { stop: () => Promise.resolve() };
+  };
+  const ask = async (verb: string): Promise<unknown> => {
+    if (asked >= free) return 'it waits';
+    asked += 1;
+    return answer?.({ subject: `engine.0.${verb}`, payload: {} }).finally(() => (asked -= 1));
+  };
+  const control = (async (_serving, verb) =>
+    verb === 'await' ? new Promise(() => undefined) : { ok: true }) as Control;
+  serveControl({ serve } as Bus, { partition: { number: 0 } } as Serving, control);
+  for (let waiter = 0; waiter < waitersMax; waiter += 1) void ask('await');
+  expect(await ask('cancel')).toEqual({ ok: true });
 });

@@ -33,7 +33,7 @@ import { summaryOf } from '../../core/workflow/summary.ts';
 import type { Bus, Subscription } from '../../ports/bus.ts';
 import type { SchemaChecks } from '../json-schema.ts';
 import type { Catalog } from './catalog.ts';
-import { waitMsMax } from './endings.ts';
+import { waitersMax, waitMsMax } from './endings.ts';
 import type { DiskWatch } from './disk-watch.ts';
 import { refused } from './forward.ts';
 import type { EngineMetrics } from './metrics.ts';
@@ -58,9 +58,8 @@ export interface ControlOptions {
   readonly decideGroup: (request: DecideRequest) => Promise<EngineReply<unknown> | undefined>;
 }
 
+/** At work at once beside those that wait for a run, which cost next to nothing and take no other's place. */
 const parallelMax = 512;
-/** Requests that wait for a run cost next to nothing. */
-const waitingMax = 10_000;
 const factsBytesMax = 262_144;
 /** Characters: each may take three bytes, and an answer at most 1 MiB. */
 const historyBytesMax = 300_000;
@@ -112,7 +111,7 @@ export function serveControl(bus: Bus, serving: Serving, control: Control): read
       if (verb !== undefined) return control(serving, verb, payload);
       return { ok: false, code: 'INVALID_INPUT', message: `nothing is served at ${subject}` };
     },
-    { maxParallel: parallelMax + waitingMax },
+    { maxParallel: parallelMax + waitersMax },
   );
   return [subscription];
 }

@@ -5,7 +5,7 @@ import type { RunState } from '../../core/workflow/state.ts';
 /** How long one request may wait, in milliseconds: below the patience of proxies. */
 export const waitMsMax = 25_000;
 /** Requests that may wait in one partition. */
-const waitersMax = 20_000;
+export const waitersMax = 20_000;
 
 interface Waiter {
   readonly done: (state: RunState) => boolean;
