@@ -145,7 +145,7 @@ export function refusalOf(message: Msg): SignalboxError | undefined {
   return refusalFrom(code, message.headers?.get(MESSAGE_HEADER) ?? code);
 }
 
-interface Bundle {
+interface Gathered {
   /** Where the first of them is expected; its asker takes the others there, too. */
   readonly to: string;
   readonly numbers: number[];
@@ -156,7 +156,7 @@ interface Bundle {
 /** S3: what is ready to be answered, by asker. */
 export class Answers {
   readonly #connection: NatsConnection;
-  #ready = new Map<string, Bundle>();
+  #ready = new Map<string, Gathered>();
 
   constructor(connection: NatsConnection) {
     this.#connection = connection;
@@ -165,24 +165,24 @@ export class Answers {
   add({ reply: to = '' }: Msg, number: number, text: string): void {
     if (this.#ready.size === 0) setImmediate(() => this.flush());
     const asker = to.slice(0, to.lastIndexOf('.'));
-    const bundle = this.#ready.get(asker);
-    if (bundle !== undefined && bundle.characters + text.length <= sharedCharactersMax) {
-      bundle.numbers.push(number);
-      bundle.texts.push(text);
-      bundle.characters += text.length;
+    const gathered = this.#ready.get(asker);
+    if (gathered !== undefined && gathered.characters + text.length <= sharedCharactersMax) {
+      gathered.numbers.push(number);
+      gathered.texts.push(text);
+      gathered.characters += text.length;
       return;
     }
-    if (bundle !== undefined) this.#send(bundle);
+    if (gathered !== undefined) this.#send(gathered);
     this.#ready.set(asker, { to, numbers: [number], texts: [text], characters: text.length });
   }
 
   flush(): void {
     const ready = this.#ready;
     this.#ready = new Map();
-    for (const bundle of ready.values()) this.#send(bundle);
+    for (const gathered of ready.values()) this.#send(gathered);
   }
 
-  #send({ to, numbers, texts }: Bundle): void {
+  #send({ to, numbers, texts }: Gathered): void {
     try {
       this.#connection.publish(to, messageOf(texts));
     } catch (error) {

@@ -204,6 +204,7 @@ export class Catalog {
     if (key.startsWith('workflow-at.')) {
       const { digest } = value as ResolvedWorkflow;
       this.#workflows.delete(digest);
+      this.#unknown.delete(digest);
       this.#definitions.delete(digest);
     } else if (key.startsWith('agent.')) {
       const { namespace, name } = value as AgentSnapshot;
