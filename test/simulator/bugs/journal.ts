@@ -134,8 +134,8 @@ export const journalBugs: readonly Bug[] = [
     edits: [
       {
         file: 'runtime/engine/control.ts',
-        find: '    if (state !== undefined) return { events: [], reply: otherInput(state, request) ?? { ok: true as const } };\n',
-        replace: '',
+        find: '      if (state === undefined) return begin(request, options);\n      return { events: [], reply: otherInput(state, request) ?? { ok: true as const } };\n',
+        replace: '      return begin(request, options);\n',
       },
     ],
   },

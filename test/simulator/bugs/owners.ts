@@ -39,9 +39,15 @@ export const ownerBugs: readonly Bug[] = [
   },
   {
     name: 'lists-on-a-lease-in-doubt',
-    what: 'an engine whose lease may be over writes what people see',
+    what: 'an engine whose lease may be over writes what people see, without a look at the end of the journal',
     breaks: ['I11'],
-    edits: [{ file: serving, find: '() => this.partition.serving,', replace: '() => !this.#stopped,' }],
+    edits: [
+      {
+        file: 'runtime/engine/projections.ts',
+        find: '      await this.#partition.settled();\n      await this.#partition.assertNewest();\n',
+        replace: '',
+      },
+    ],
   },
   {
     name: 'lists-forgotten',
