@@ -35,6 +35,11 @@ export interface NatsOptions {
   readonly memoryStoreMax?: string;
 }
 
+const running = new Set<ChildProcess>();
+process.once('exit', () => {
+  for (const child of running) child.kill('SIGKILL');
+});
+
 export async function startNats(options: NatsOptions = {}): Promise<TestNats> {
   const folder = await mkdtemp(join(tmpdir(), 'signalbox-nats-'));
   const [port, monitor] = [await freePort(), await freePort()];
@@ -44,19 +49,20 @@ export async function startNats(options: NatsOptions = {}): Promise<TestNats> {
   let child: ChildProcess | undefined;
   const start = async (): Promise<void> => {
     child = spawn(binary, ['-c', file], { stdio: 'ignore' });
+    running.add(child);
     await untilHealthy(`http://127.0.0.1:${monitor}/healthz`);
   };
   const kill = async (): Promise<void> => {
-    const running = child;
+    const killed = child;
     child = undefined;
-    if (running === undefined || running.exitCode !== null) return;
-    const ended = new Promise((resolve) => running.once('exit', resolve));
-    running.kill('SIGKILL');
+    if (killed === undefined) return;
+    running.delete(killed);
+    if (killed.exitCode !== null) return;
+    const ended = new Promise((resolve) => killed.once('exit', resolve));
+    killed.kill('SIGKILL');
     await ended;
   };
   await start();
-  const onExit = (): void => void child?.kill('SIGKILL');
-  process.once('exit', onExit);
   return {
     url: `nats://127.0.0.1:${port}`,
     pid: () => child?.pid,
@@ -71,7 +77,6 @@ export async function startNats(options: NatsOptions = {}): Promise<TestNats> {
       await start();
     },
     stop: async () => {
-      process.off('exit', onExit);
       await kill();
       await rm(folder, { recursive: true, force: true });
     },
