@@ -120,7 +120,7 @@ generate: setup ## write crds/ and docs/reference/ from the schemas
 	@$(node) tools/generate/main.ts
 
 .PHONY: golden
-golden: setup ## record the histories of this release; earlier ones stay
+golden: setup ## record histories of this release that are not there yet; what is recorded stays
 	@$(node) test/golden/record.ts
 
 .PHONY: clean

@@ -110,7 +110,8 @@ function readOnly(): Play {
   const play = started(simple({ rules: [rule({ signal: 'redFlag', action: 'readOnly', patterns: ['hurt'] })] }), {
     text: 'hurt',
   });
-  play.readOnly(false);
+  // Not for `ann`, who started the run.
+  play.readOnly(false, 'bob');
   play.freeze();
   play.resume();
   play.cancel();
