@@ -59,6 +59,13 @@ export const planeCases: readonly PlaneCase[] = [
   held('operator.bus.before/ensureConsumer', 'nats', 'agentComesAndGoes'),
   held('operator.bus.done/ensureConsumer', 'nats', 'agentComesAndGoes'),
   held('operator.bus.before/deleteConsumer', 'nats', 'agentComesAndGoes'),
+  // Of the bundle that is not used any more, while the agent is on its way to another one and back.
+  {
+    moments: ['operator.delete.before/Deployment', 'operator.delete.done/Deployment'],
+    fault: 'kill',
+    scenario: 'agentGoesBack',
+  },
+  held('operator.delete.before/Deployment', 'nats', 'agentGoesBack'),
 ];
 
 export const planeNameOf = ({ moments, fault, scenario }: PlaneCase): string =>

@@ -1,6 +1,10 @@
 // Owns: what people do to a control plane while its operator dies: an agent comes and goes, a run asks a person, a run is
-// deleted. Each says what is wrong at its end, in words; empty when all is well.
+// deleted. Each says what is wrong at its end, in words; empty when all is well. Rollbacks and deletions are judged by the
+// checkers of I8 and I12.
+import type { AgentSnapshot } from '../../api/messages/catalog.ts';
 import type { HistoryEvent } from '../../api/messages/history.ts';
+import type { Fact } from '../../core/invariants/facts.ts';
+import { checkInvariants } from '../../core/invariants/watch.ts';
 import { objectIn, readyReason, type Told } from '../support/kubectl.ts';
 import { agent, bundle, model, policy, tool, workflow } from '../support/objects.ts';
 import type { PlaneStage } from './plane-stage.ts';
@@ -20,27 +24,78 @@ const stateOf = (one: Told | undefined): unknown => one?.status?.['state'];
 
 /** An agent with all that belongs to it is declared, taken on, and deleted: nothing is left. */
 const agentComesAndGoes: PlaneScenario = async (stage, namespace) => {
-  const objects = [
-    tool('find-patient'),
-    model('small', { spec: { scripted: { replies: [{ text: namespace }] } } }),
-    bundle('receptionist-1'),
-    policy('safety'),
-    agent('receptionist', { spec: { escalationPolicyRef: { name: 'safety' }, scaling: { replicas: 0 } } }),
-    workflow('calls', { spec: { escalationPolicyRef: { name: 'safety' } } }),
-  ].map((one) => inNamespace(namespace, one));
+  const objects = [...theAgent(namespace), inNamespace(namespace, workflow('calls', safely))];
   await createNamespace(stage, namespace);
   await stage.apply(objects);
-  await stage.wait('the agent is taken on', async () => {
-    const found = await stage.get(namespace, 'agent receptionist');
-    return readyReason(found) === 'ScaledToZero' ? found : undefined;
-  });
+  await takenOn(stage, namespace);
   await stage.wait('the workflow is published', () => stage.catalog.get(`workflow.${namespace}.calls`));
   await stage.wait('the gateway is declared', () => stage.get(namespace, 'deployment signalbox-gateway'));
   // A server that is away while it is looked at is asked again.
   const { digest, wrong } = await stage.wait('all of it is looked at', () => everythingOf(stage, namespace));
   await stage.remove(objects.toReversed());
-  return [...wrong, ...(await leftovers(stage, namespace, digest))];
+  return [...wrong, ...(await leftovers(stage, namespace, [digest]))];
 };
+
+/** An agent gets another bundle and is sent back to the one before; then it is deleted with all that belonged to either. */
+const agentGoesBack: PlaneScenario = async (stage, namespace) => {
+  const next = inNamespace(
+    namespace,
+    bundle('receptionist-2', { spec: { prompts: { executor: { text: 'Better.' } } } }),
+  );
+  const objects = [...theAgent(namespace), next];
+  await createNamespace(stage, namespace);
+  await stage.apply(objects);
+  const good = await takenOn(stage, namespace);
+  await stage.apply([theReceptionist(namespace, 'receptionist-2')]);
+  const bad = await takenOn(stage, namespace, (digest) => digest !== good);
+  const back = (digest: string, done: boolean): Fact => {
+    return { kind: 'RolledBack', at: Date.now(), namespace, agent: 'receptionist', digest, done };
+  };
+  const facts = [back(good, false)];
+  await stage.apply([theReceptionist(namespace, 'receptionist-1')]);
+  facts.push(back(await takenOn(stage, namespace, (digest) => digest !== bad), true));
+  const entry = await stage.wait('who is told of it is told', async () => {
+    const found = (await stage.catalog.get(`agent.${namespace}.receptionist`))?.value as AgentSnapshot | undefined;
+    return found?.bundleDigest === bad ? undefined : found;
+  });
+  facts.push(back(entry.bundleDigest, true));
+  await stage.remove(objects.toReversed());
+  return [...broken(facts), ...(await leftovers(stage, namespace, [good, bad]))];
+};
+
+const safely = { spec: { escalationPolicyRef: { name: 'safety' } } };
+
+function theReceptionist(namespace: string, bundleName: string): object {
+  const spec = { ...safely.spec, scaling: { replicas: 0 }, bundleRef: { name: bundleName } };
+  return inNamespace(namespace, agent('receptionist', { spec }));
+}
+
+const theAgent = (namespace: string): readonly object[] => [
+  ...[
+    tool('find-patient'),
+    model('small', { spec: { scripted: { replies: [{ text: namespace }] } } }),
+    bundle('receptionist-1'),
+    policy('safety'),
+  ].map((one) => inNamespace(namespace, one)),
+  theReceptionist(namespace, 'receptionist-1'),
+];
+
+/** The digest of the bundle that the agent has. */
+async function takenOn(
+  stage: PlaneStage,
+  namespace: string,
+  isWanted: (digest: string) => boolean = () => true,
+): Promise<string> {
+  return stage.wait('the agent is taken on', async () => {
+    const found = await stage.get(namespace, 'agent receptionist');
+    const digest = String(found?.status?.['bundleDigest']);
+    return readyReason(found) === 'ScaledToZero' && isWanted(digest) ? digest : undefined;
+  });
+}
+
+/** When everything has had its time. */
+const broken = (facts: readonly Fact[]): readonly string[] =>
+  checkInvariants(facts, {}, true).map(({ invariant, sentence }) => `${invariant}: ${sentence}`);
 
 async function everythingOf(stage: PlaneStage, namespace: string) {
   const found = await stage.get(namespace, 'agent receptionist');
@@ -63,7 +118,7 @@ async function everythingOf(stage: PlaneStage, namespace: string) {
 }
 
 /** Delete leaves nothing: no object, no catalog entry, no consumer. */
-async function leftovers(stage: PlaneStage, namespace: string, digest: string): Promise<readonly string[]> {
+async function leftovers(stage: PlaneStage, namespace: string, digests: readonly string[]): Promise<readonly string[]> {
   const kinds = 'agents,bundles,tools,models,workflows,escalationpolicies,deployments,serviceaccounts,configmaps';
   const look = async (): Promise<readonly string[]> => {
     const objects = await stage.names(namespace, kinds);
@@ -71,7 +126,9 @@ async function leftovers(stage: PlaneStage, namespace: string, digest: string): 
     const consumers = (await stage.admin.taskConsumers()).map(({ name }) => name);
     return [
       ...objects.filter((name) => name !== 'serviceaccount/default' && name !== 'configmap/kube-root-ca.crt'),
-      ...entries.filter((key) => key.includes(`.${namespace}.`) || key.includes(digest.slice(7))),
+      ...entries.filter(
+        (key) => key.includes(`.${namespace}.`) || digests.some((digest) => key.includes(digest.slice(7))),
+      ),
       ...consumers.filter((name) => name.startsWith(`${namespace}_`)),
     ];
   };
@@ -81,10 +138,19 @@ async function leftovers(stage: PlaneStage, namespace: string, digest: string): 
       left = await look();
       return left.length === 0 ? true : undefined;
     });
-    return [];
   } catch {
-    return [`deleted, but these are left: ${left.join(', ')}`];
+    // What is there at the end is said below.
   }
+  return orphans(`Agent/${namespace}/receptionist`, left);
+}
+
+/** Whatever is in the namespace belongs to what was deleted there. */
+function orphans(object: string, left: readonly string[]): readonly string[] {
+  const at = Date.now();
+  return broken([
+    { kind: 'Deleted', at, object },
+    { kind: 'Present', at, things: left.map((thing) => ({ thing, of: object })) },
+  ]);
 }
 
 const asking = (namespace: string): readonly object[] =>
@@ -206,12 +272,18 @@ async function runLeftovers(stage: PlaneStage, namespace: string): Promise<reado
     const entry = await stage.catalog.get(`workflow.${namespace}.ask`);
     return [...objects, ...(entry === undefined ? [] : ['the catalog entry of the workflow'])];
   });
-  return left.length === 0 ? [] : [`deleted, but these are left: ${left.join(', ')}`];
+  return orphans(`Workflow/${namespace}/ask`, left);
 }
 
 async function createNamespace(stage: PlaneStage, name: string): Promise<void> {
   await stage.apply([{ apiVersion: 'v1', kind: 'Namespace', metadata: { name } }]);
 }
 
-export const planeScenarios = { agentComesAndGoes, personAnswers, runIsDeleted, runIsSuspended } as const;
+export const planeScenarios = {
+  agentComesAndGoes,
+  agentGoesBack,
+  personAnswers,
+  runIsDeleted,
+  runIsSuspended,
+} as const;
 export type PlaneScenarioName = keyof typeof planeScenarios;
