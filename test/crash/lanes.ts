@@ -75,10 +75,11 @@ export async function sweepPlane(stage: PlaneStage, { moments, fault, scenario }
   }
 }
 
-/** A run that did not end in time is lost until the opposite is shown. */
-function brokenOff(error: unknown): Result {
+/** A run that did not get on in time is lost until the opposite is shown; what broke off before there was one has lost none. */
+export function brokenOff(error: unknown): Result {
   const message = messageOf(error);
-  return { wrong: [message], duplicates: 0, ambiguous: 0, lostRuns: /run .* is closed/.test(message) ? 1 : 0 };
+  const isLost = /run \S+ (?:is closed|did not get there)/.test(message);
+  return { wrong: [message], duplicates: 0, ambiguous: 0, lostRuns: isLost ? 1 : 0 };
 }
 
 export function messageOf(error: unknown): string {

@@ -197,12 +197,9 @@ export class PlaneStage {
 
   #ask<T>(run: string, verb: EngineVerb, payload: object): Promise<T> {
     const [control] = this.#buses;
-    return until(`the engine answers ${verb}`, async () => {
-      const reply = await control.request<EngineReply<T>>(
-        engineSubject(partitionOf(run, partitions), verb),
-        payload,
-        2_000,
-      );
+    const subject = engineSubject(partitionOf(run, partitions), verb);
+    return this.wait(`the engine answers ${verb}`, async () => {
+      const reply = await control.request<EngineReply<T>>(subject, payload, 2_000);
       if (!reply.ok) throw new Error(`${reply.code}: ${reply.message}`);
       return reply.result;
     });

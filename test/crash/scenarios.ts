@@ -227,10 +227,14 @@ interface BusEvent {
 
 /** As a producer does: until it is acknowledged. */
 async function publish(stage: Played, event: BusEvent): Promise<void> {
-  await until('the event is published', async () => {
-    await stage.runs.work.publish(eventSubject(event.namespace, event.subject), event, { id: event.id });
-    return true;
-  });
+  await until(
+    'the event is published',
+    async () => {
+      await stage.runs.work.publish(eventSubject(event.namespace, event.subject), event, { id: event.id });
+      return true;
+    },
+    CLOSED_MS,
+  );
 }
 
 async function cancel(stage: Played, run: string): Promise<void> {

@@ -117,7 +117,7 @@ export class CrashStage {
 
   async #crashNats(armed: GatewayProcess, held: string): Promise<void> {
     await reached(armed);
-    await until('it is held', async () => (existsSync(held) ? true : undefined));
+    await until('it is held', async () => (existsSync(held) ? true : undefined), REACHED_MS);
     try {
       await this.runs.nats.crash();
     } finally {

@@ -1,7 +1,7 @@
 // Owns: `make soak`: runs of every kind while every process is killed at random. In rounds: load with kills, then everything
 // heals and ends, and what was recorded is checked.
 import { addCoverage, noCoverage, vacuous } from '../../core/invariants/vacuity.ts';
-import { messageOf, sentenceOf } from '../crash/lanes.ts';
+import { brokenOff, messageOf, sentenceOf } from '../crash/lanes.ts';
 import { type ScenarioName, scenarios } from '../crash/scenarios.ts';
 import { judge } from '../crash/verdict.ts';
 import { type Chance, chanceOf } from './chance.ts';
@@ -78,8 +78,9 @@ async function play(stage: SoakStage, kind: ScenarioName, run: string): Promise<
       for (const sentence of verdict.wrong) wrong(`${kind}: ${sentence}`);
     }
   } catch (error) {
-    total.lostRuns += 1;
-    wrong(`${kind} ${run}: ${messageOf(error)}`);
+    const broken = brokenOff(error);
+    total.lostRuns += broken.lostRuns;
+    for (const sentence of broken.wrong) wrong(`${kind} ${run}: ${sentence}`);
   }
 }
 
@@ -92,9 +93,13 @@ async function disturb(stage: SoakStage, chance: Chance, until: number): Promise
     const paused = victim.startsWith('engine') && chance.between(0, 1) < 0.25;
     const fault = `${paused ? 'pause' : 'kill'} ${victim}`;
     count(byFault, fault);
-    if (paused && victim !== 'nats-server') await stage.pause(victim);
-    else await stage.kill(victim, chance.between(0, 2_000));
     total.kills += 1;
+    try {
+      if (paused && victim !== 'nats-server') await stage.pause(victim);
+      else await stage.kill(victim, chance.between(0, 2_000));
+    } catch (error) {
+      wrong(`${victim} did not come back: ${messageOf(error)}`);
+    }
   }
 }
 

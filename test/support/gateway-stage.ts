@@ -204,6 +204,9 @@ function serveEngine(control: NatsBus, bundle: ResolvedBundle): EngineAnswers {
 }
 
 /** Starts an entry point on the project's Node; resolves once it serves. */
+/** On a machine with much else to do. */
+const READY_MS = 60_000;
+
 export async function startProcess(
   entry: string,
   processes: Set<ChildProcess>,
@@ -234,7 +237,7 @@ export async function startProcess(
       resolve(code);
     }),
   );
-  const until = Date.now() + 20_000;
+  const until = Date.now() + READY_MS;
   while (!/"message":"(serving|taking tasks)"/.test(output)) {
     // One that is killed on purpose may not come so far.
     if (child.signalCode !== null && environment['SIGNALBOX_FAILPOINT'] !== undefined) break;

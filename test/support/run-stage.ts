@@ -49,7 +49,7 @@ export interface RunStage {
   /** Asks the engine; repeats while none is there. */
   engine<T>(verb: EngineVerb, payload: object): Promise<T>;
   start(run: string, workflow: string, input: JsonObject): Promise<RunSummary>;
-  /** The run once `found` holds, at the latest after 40 s. */
+  /** The run once `found` holds, at the latest after 40 s, or the patience that the stage has with an engine if that is more. */
   until(run: string, found: (summary: RunSummary) => boolean): Promise<RunSummary>;
   history(run: string): Promise<readonly HistoryEvent[]>;
   stop(): Promise<void>;
@@ -101,22 +101,17 @@ export async function startRunStage(
     SIGNALBOX_HTTP_PORT: '0',
   };
   const entry = (role: string): string => (options.built === true ? `dist/${role}.mjs` : `runtime/${role}/main.ts`);
-  const { identity = () => Promise.resolve(natsEnvironment(nats)) } = options;
+  const { identity = () => Promise.resolve(natsEnvironment(nats)), patienceMs = 20_000 } = options;
   /** Runs whose start was acknowledged: from then on nobody may say that there is no such run. */
   const acknowledged = new Set<string>();
   let longestAskMs = 0;
   const engine: RunStage['engine'] = async <T>(verb: EngineVerb, payload: object) => {
     const asked = performance.now();
-    const answer = await persist<T>(control, {
-      verb,
-      payload,
-      partitions,
-      patienceMs: options.patienceMs ?? 20_000,
-      acknowledged,
-    });
+    const answer = await persist<T>(control, { verb, payload, partitions, patienceMs, acknowledged });
     longestAskMs = Math.max(longestAskMs, Math.round(performance.now() - asked));
     return answer;
   };
+  const untilMs = Math.max(40_000, patienceMs);
   const show = (run: string) => engine<RunSummary>('show', { run, namespace: stageNamespace });
   return {
     nats,
@@ -166,7 +161,7 @@ export async function startRunStage(
       return started;
     },
     async until(run, found) {
-      const end = Date.now() + 40_000;
+      const end = Date.now() + untilMs;
       for (;;) {
         const summary = await show(run);
         if (found(summary)) return summary;
