@@ -9,7 +9,7 @@ import type { Bucket, Bus, Task } from '../../ports/bus.ts';
 import type { DeadLetters } from '../../ports/dead-letters.ts';
 import type { Clock, Ids, Log, Metrics } from '../../ports/system.ts';
 import type { Delivery, PublishOptions } from './jetstream.ts';
-import type { Network } from './network.ts';
+import { type Network, sleepOf } from './network.ts';
 import type { Process, World } from './world.ts';
 
 const apiError = (code: number): JetStreamApiError =>
@@ -78,7 +78,7 @@ export function busOf(network: Network, owner: Process, stored: Stored): NatsBus
         },
       };
     },
-    bucket: <T>(name: string) => Promise.resolve(bucketOf<T>(network, name, living)),
+    bucket: <T>(name: string) => Promise.resolve(bucketOf<T>(network, name, { owner, living })),
     blobs: () =>
       Promise.resolve({ put: () => Promise.reject(new Error('no blobs here')), get: () => Promise.resolve(undefined) }),
     onReconnect: (callback) => void network.onReconnect(owner, callback),
@@ -189,12 +189,22 @@ const fits = (pattern: string, key: string): boolean => {
 };
 
 /** Buckets answer at once: what hurts in them is that they vanish, and that others write first. */
-function bucketOf<T>(network: Network, name: string, living: () => boolean): Bucket<T> {
+function bucketOf<T>(
+  network: Network,
+  name: string,
+  { owner, living }: { readonly owner: Process; readonly living: () => boolean },
+): Bucket<T> {
   const { world } = network;
-  const attempt = <R>(act: (table: ReturnType<Network['table']>) => R): Promise<R> => {
+  const attempt = async <R>(act: (table: ReturnType<Network['table']>) => R): Promise<R> => {
     if (!living()) return never<R>();
-    if (!network.up) return Promise.reject(new SignalboxError('BUS_UNREACHABLE', `bucket ${name}: disconnected`));
-    return Promise.resolve(act(network.table(name)));
+    // Whoever falls asleep before it has asked asks when it wakes.
+    const asleepMs = sleepOf(owner, world.now);
+    if (asleepMs > 0) {
+      await new Promise<void>((resolve) => void world.after(asleepMs, 'wakes', owner, resolve));
+      return attempt(act);
+    }
+    if (!network.up) throw new SignalboxError('BUS_UNREACHABLE', `bucket ${name}: disconnected`);
+    return act(network.table(name));
   };
   const write = (table: ReturnType<Network['table']>, key: string, value: unknown, deleted: boolean): number => {
     table.revision += 1;

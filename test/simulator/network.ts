@@ -344,7 +344,7 @@ export class Network {
 }
 
 /** What a process that has just been put to sleep still says is heard when it wakes. */
-const sleepOf = ({ pausedUntil }: Process, now: number): number => Math.max(0, pausedUntil - now);
+export const sleepOf = ({ pausedUntil }: Process, now: number): number => Math.max(0, pausedUntil - now);
 
 function matches(wanted: readonly string[], tokens: readonly string[]): boolean {
   if (wanted.length !== tokens.length) return false;

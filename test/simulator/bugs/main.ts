@@ -13,6 +13,8 @@ const hunt = join(import.meta.dirname, 'hunt.ts');
 const infect = join(import.meta.dirname, 'infect.ts');
 /** Worlds that the source as it is must survive. */
 const cleanSeeds = 500;
+/** A bug that lets a world go on for ever ends here, as not found. */
+const HUNT_MS = 900_000;
 
 interface Found {
   readonly seeds: number;
@@ -25,14 +27,13 @@ async function play(args: readonly string[], env: Readonly<Record<string, string
     const { stdout } = await run(process.execPath, [...args, hunt], {
       env: { ...process.env, ...env },
       maxBuffer: 1 << 26,
+      timeout: HUNT_MS,
     });
     return JSON.parse(stdout.trim().split('\n').at(-1) ?? '') as Found;
   } catch (error) {
-    const { stderr } = error as { readonly stderr?: string };
-    return {
-      seeds: 0,
-      sentence: `the hunt itself failed: ${(stderr ?? String(error)).trim().split('\n').slice(0, 6).join(' | ')}`,
-    };
+    const { stderr = '', killed } = error as { readonly stderr?: string; readonly killed?: boolean };
+    const why = killed === true ? `it took longer than ${HUNT_MS / 1_000} s` : stderr.trim() || String(error);
+    return { seeds: 0, sentence: `the hunt itself failed: ${why.split('\n').slice(0, 6).join(' | ')}` };
   }
 }
 
@@ -46,6 +47,11 @@ interface Row {
 
 const started = Date.now();
 const only = process.env['ONLY']?.split(',');
+const unknown = only?.filter((wanted) => !bugs.some(({ name }) => name === wanted)) ?? [];
+if (unknown.length > 0) {
+  say(`ONLY names ${unknown.join(', ')}; allowed are ${bugs.map(({ name }) => name).join(', ')}`);
+  process.exit(1);
+}
 const hunted = bugs.filter(({ name }) => only?.includes(name) ?? true);
 const waiting: Bug[] = [...hunted];
 const rows: Row[] = [];
