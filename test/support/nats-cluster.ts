@@ -4,7 +4,8 @@ import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { resolveAssets } from '../../local/assets/resolve.ts';
-import { freePort, untilHealthy } from './nats.ts';
+import { freePorts } from '../../local/plane/ports.ts';
+import { untilHealthy } from './nats.ts';
 
 export interface TestCluster {
   readonly urls: readonly string[];
@@ -19,8 +20,10 @@ const size = 3;
 export async function startNatsCluster(sync: 'always' | '2m' = '2m'): Promise<TestCluster> {
   const folder = await mkdtemp(join(tmpdir(), 'signalbox-nats-cluster-'));
   const servers = [];
-  for (let n = 0; n < size; n += 1)
-    servers.push({ n, port: await freePort(), http: await freePort(), route: await freePort() });
+  for (let n = 0; n < size; n += 1) {
+    const [port = 0, http = 0, route = 0] = await freePorts(3);
+    servers.push({ n, port, http, route });
+  }
   const routes = servers.map(({ route }) => `nats-route://127.0.0.1:${route}`).join(', ');
   const binary = (await resolveAssets(() => undefined))['nats-server'];
   const children: ChildProcess[] = [];

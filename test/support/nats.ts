@@ -1,10 +1,10 @@
 // Owns: a nats-server for tests: real, on a free port, durable, with the accounts CONTROL and WORK; gone after `stop`.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { resolveAssets } from '../../local/assets/resolve.ts';
+import { freePorts } from '../../local/plane/ports.ts';
 
 export interface TestNats {
   readonly url: string;
@@ -42,7 +42,7 @@ process.once('exit', () => {
 
 export async function startNats(options: NatsOptions = {}): Promise<TestNats> {
   const folder = await mkdtemp(join(tmpdir(), 'signalbox-nats-'));
-  const [port, monitor] = [await freePort(), await freePort()];
+  const [port = 0, monitor = 0] = await freePorts(2);
   const file = join(folder, 'nats.conf');
   await writeFile(file, config({ ...options, store: options.store ?? join(folder, 'store'), port, monitor }));
   const binary = (await resolveAssets(() => undefined))['nats-server'];
@@ -94,17 +94,6 @@ accounts {
   WORK { jetstream: enabled, users: [ { user: work, password: work-password } ] }
 }
 `;
-}
-
-export function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const address = server.address();
-      server.close(() => resolve(typeof address === 'object' && address !== null ? address.port : 0));
-    });
-  });
 }
 
 export async function untilHealthy(url: string): Promise<void> {

@@ -1,9 +1,9 @@
 // Owns: the operator as a process beside a test plane, with the rights of its own service account and nothing more.
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
-import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { freePorts } from '../../local/plane/ports.ts';
 import { nodeOptions } from '../../operator/catalog/pods.ts';
 import type { TestPlane } from './plane.ts';
 
@@ -34,7 +34,7 @@ export async function startOperator(plane: TestPlane, built = isBuilt): Promise<
   await plane.kubectl(['apply', '--server-side', '-n', systemNamespace, '-f', join(root, 'deploy')]);
   await plane.kubectl(['-n', systemNamespace, 'scale', 'deployment', '--all', '--replicas=0']);
   const folder = await mkdtemp(join(tmpdir(), 'signalbox-operator-'));
-  const [http, webhook] = [await freePort(), await freePort()];
+  const [http = 0, webhook = 0] = await freePorts(2);
   await writeAccount(folder, plane);
   const lines: string[] = [];
   let child: ChildProcess | undefined;
@@ -132,17 +132,6 @@ function environmentOf(plane: TestPlane, { folder, http, webhook }: Place): Node
     SIGNALBOX_NATS_ISSUER_SEED: plane.nats.issuerSeed,
     SIGNALBOX_LEASE_SECONDS: '6',
   };
-}
-
-function freePort(): Promise<number> {
-  return new Promise((resolve, reject) => {
-    const server = createServer();
-    server.once('error', reject);
-    server.listen(0, '127.0.0.1', () => {
-      const { port } = server.address() as { port: number };
-      server.close(() => resolve(port));
-    });
-  });
 }
 
 /** The sources; SIGNALBOX_TEST_BUILT=1 takes what is in dist/, as the image does. */
