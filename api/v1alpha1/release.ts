@@ -40,7 +40,9 @@ const until = () =>
     .object({
       minUnits: count(1_000_000, 1)
         .optional()
-        .describe('Mature units of the canary before the step can end. Default 20.'),
+        .describe(
+          'Mature units of the canary, those of earlier steps among them, before the step can end. Default 20.',
+        ),
       minDuration: duration().optional().describe('The step takes at least this long.'),
       maxDuration: duration().describe('Then onInconclusive decides.'),
       require: z
@@ -122,8 +124,12 @@ export const metricSchema = z
       .describe('What is better. both: any difference is harm. Default: as the metric is meant.'),
     abortMargin: ratio().optional().describe('Harm: the canary is worse than stable by more than this. Default 0.'),
     passMargin: ratio().optional().describe('Positive evidence: the canary is not worse by this much. Default 0.1.'),
-    alpha: ratio().optional().describe('Chance of a false alarm over the whole rollout. Default 0.05.'),
-    minUnits: count(1_000_000, 1).optional().describe('Units in each arm before there is a verdict. Default 20.'),
+    alpha: ratio()
+      .optional()
+      .describe('Chance of a false alarm over the whole rollout. Default: 0.05 for all metrics together.'),
+    minUnits: count(1_000_000, 1)
+      .optional()
+      .describe('Units in each arm before it can Pass; harm counts as soon as it is seen. Default 20.'),
     maturity: duration()
       .optional()
       .describe('A unit that has not ended by then has not succeeded. Default: what 95 of 100 stable runs took.'),

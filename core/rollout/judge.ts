@@ -1,0 +1,291 @@
+// Owns: the verdict over the evidence of a rollout, for each metric and for all.
+//   J1: Pass needs positive evidence of every primary and critical metric, and nothing against it. What is missing, late, broken
+//       or not understood is never Pass.
+//   J2: the order is kill switch, Fail, Cancelled, Error, Inconclusive, Running, Pass: the first that holds.
+//   J3: harm that was shown stays shown.
+import type { ByArm, JudgedMetric } from '../../api/messages/evidence.ts';
+import type { RolloutReason, Verdict } from '../../api/v1alpha1/rollout.ts';
+import { differenceInterval, rateBelow } from './distributions.ts';
+import { evidenceOf, seen } from './comparison.ts';
+import { type Evidence, isGap, type MetricEvidence, silenceMaxMs } from './evidence.ts';
+import { assigned, sampleRatioP } from './ratio.ts';
+
+export interface Finding {
+  readonly verdict: Verdict;
+  /** Of everything but Pass and Cancelled: what happens then has reasons of its own. */
+  readonly reason?: RolloutReason;
+  /** A sentence without its full stop. */
+  readonly cause: string;
+}
+
+export interface MetricVerdict extends Finding {
+  readonly metric: JudgedMetric;
+  readonly units: ByArm<number>;
+  readonly means: ByArm<number>;
+  /** 95 % interval of canary − stable, for people. */
+  readonly interval: readonly [number, number];
+  readonly logHarm: number;
+  readonly logPass: number;
+  /** Of the canary, 95 %: share of units in which it happened. */
+  readonly rateBelow: number;
+}
+
+export interface Judgement extends Finding {
+  readonly killSwitch: boolean;
+  readonly metrics: readonly MetricVerdict[];
+  readonly samples: ByArm<number> & { readonly excluded: number; readonly sampleRatioP?: number };
+}
+
+/** Below, shares of the arms are a defect, not chance. */
+const sampleRatioMin = 0.001;
+/** Failures in a row before a provider counts as down; until then there is no Pass. */
+const troubleMax = 3;
+/** Without a new key of the canary for so long, there is no traffic. */
+const trafficQuietMs = 3_600_000;
+
+/** What follows from the evidence at this moment. An error in here is a verdict, too. */
+export function judge(evidence: Evidence, now: number): Judgement {
+  try {
+    return judged(evidence, now);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    return {
+      ...inconclusive('JudgeDown', `the judge failed: ${why}`.slice(0, 512)),
+      killSwitch: false,
+      metrics: [],
+      samples: { stable: 0, canary: 0, excluded: 0 },
+    };
+  }
+}
+
+function judged(evidence: Evidence, now: number): Judgement {
+  const metrics = evidence.metrics.map((of) => verdictOf(of, evidence));
+  const ratioP = sampleRatioP(evidence.shares, evidence);
+  const overall = firstOf([
+    () => killed(evidence, metrics),
+    () => worst(metrics, 'Fail'),
+    () => stopped(evidence),
+    () => notUnderstood(evidence, now),
+    () => worst(metrics, 'Error'),
+    () => ledgerDown(evidence),
+    () => sampleRatio(ratioP),
+    () => silent(evidence, now),
+    () => withoutValues(metrics),
+    () => noTraffic(evidence, { now, metrics }),
+    () => tooFew(metrics, 'Immature'),
+    () => tooFew(metrics, 'NeedMoreUnits'),
+    () => undecided(metrics),
+    () => shaky(evidence),
+  ]);
+  return {
+    ...(overall ?? passed(metrics)),
+    killSwitch: killed(evidence, metrics) !== undefined,
+    metrics,
+    samples: {
+      ...evidence.units,
+      excluded: assigned(evidence.shares).excluded,
+      ...(ratioP === undefined ? {} : { sampleRatioP: ratioP }),
+    },
+  };
+}
+
+function firstOf(findings: readonly (() => Finding | undefined)[]): Finding | undefined {
+  for (const find of findings) {
+    const found = find();
+    if (found) return found;
+  }
+  return undefined;
+}
+
+/** The verdict of one metric, whatever is wrong with the whole. */
+function verdictOf(of: MetricEvidence, evidence: Evidence): MetricVerdict {
+  const { metric, comparison, events } = of;
+  const [stable, canary] = [oriented(metric, seen(comparison, 'stable')), oriented(metric, seen(comparison, 'canary'))];
+  const { harm, pass } = evidenceOf(comparison);
+  const numbers = { harm, pass, peak: comparison.peak, n: { stable: stable.n, canary: canary.n } };
+  return {
+    ...findingOf(of, numbers, evidence),
+    metric,
+    units: numbers.n,
+    means: { stable: stable.mean, canary: canary.mean },
+    interval: differenceInterval(stable, canary),
+    logHarm: harm,
+    logPass: pass,
+    rateBelow: rateBelow(Math.min(events.canary, canary.n), canary.n),
+  };
+}
+
+/** As people know the metric: the evidence counts what is good. */
+const oriented = ({ direction }: JudgedMetric, { n, mean }: { readonly n: number; readonly mean: number }) => ({
+  n,
+  mean: direction === 'lower' && n > 0 ? 1 - mean : mean,
+});
+
+interface Numbers {
+  readonly harm: number;
+  readonly pass: number;
+  readonly peak: number;
+  readonly n: ByArm<number>;
+}
+
+function findingOf(of: MetricEvidence, numbers: Numbers, evidence: Evidence): Finding {
+  const { metric, trouble } = of;
+  return (
+    harmOf(of, numbers, evidence) ??
+    uselessOf(of, numbers) ??
+    missingUnits(metric, numbers.n, evidence) ??
+    (trouble ? running(`the last sample is none: ${trouble.why}`) : proofOf(metric, numbers.pass))
+  );
+}
+
+function harmOf({ metric, events }: MetricEvidence, { peak }: Numbers, evidence: Evidence): Finding | undefined {
+  const { killSwitch, role, alpha } = metric;
+  if (killSwitch) {
+    const happened = events.canary > 0 || evidence.strikes.canary?.metric === metric.name;
+    const cause = 'it happened on the canary: once is enough';
+    return happened ? { verdict: 'Fail', reason: 'PolicyViolation', cause } : undefined;
+  }
+  if (!(peak >= threshold(alpha.harm))) return undefined;
+  const cause = `harm: evidence ${peak.toFixed(2)} of ${threshold(alpha.harm).toFixed(2)}`;
+  return { verdict: 'Fail', reason: role === 'guardrail' ? 'GuardrailBound' : 'HarmDetected', cause };
+}
+
+/** Why nothing can be said of it, however many units there are. */
+function uselessOf(
+  { metric, trouble, broken, comparison }: MetricEvidence,
+  { peak, pass }: Numbers,
+): Finding | undefined {
+  if (broken !== undefined) return { verdict: 'Error', reason: 'ProviderDown', cause: broken };
+  if (![peak, pass, comparison.stable.sum, comparison.canary.sum].every(Number.isFinite))
+    return inconclusive('JudgeDown', 'the evidence is no number');
+  if (metric.unjudged !== undefined) return inconclusive('NoData', metric.unjudged);
+  if (!trouble || trouble.times < troubleMax) return undefined;
+  return trouble.kind === 'Error'
+    ? { verdict: 'Error', reason: 'ProviderDown', cause: trouble.why }
+    : inconclusive('NoData', trouble.why);
+}
+
+function proofOf({ killSwitch, alpha, passMargin }: JudgedMetric, pass: number): Finding {
+  if (killSwitch) return { verdict: 'Pass', cause: 'nothing happened' };
+  const wanted = threshold(alpha.pass);
+  const shown = `evidence ${pass.toFixed(2)} of ${wanted.toFixed(2)}`;
+  return pass >= wanted
+    ? { verdict: 'Pass', cause: `not worse by ${passMargin}: ${shown}` }
+    : running(`no harm seen, not yet shown to be within ${passMargin}: ${shown}`);
+}
+
+function missingUnits({ source, minUnits }: JudgedMetric, n: ByArm<number>, evidence: Evidence): Finding | undefined {
+  const [few, least] = n.canary <= n.stable ? (['canary', n.canary] as const) : (['stable', n.stable] as const);
+  if (least >= minUnits) return undefined;
+  const cause = `${least} of ${minUnits} units of the ${few} arm`;
+  if (source !== 'ledger') return inconclusive(least === 0 ? 'NoData' : 'NeedMoreUnits', cause);
+  // Units came, and say nothing of this in one arm only.
+  if (least === 0 && Math.max(n.stable, n.canary) >= minUnits && evidence.units[few] >= minUnits)
+    return inconclusive('NoData', `no unit of the ${few} arm tells of it`);
+  const willDo = least + evidence.open[few] >= minUnits;
+  return inconclusive(willDo ? 'Immature' : 'NeedMoreUnits', willDo ? `${cause}, the rest is under way` : cause);
+}
+
+const threshold = (alpha: number): number => Math.log(1 / Math.max(alpha, Number.MIN_VALUE));
+const inconclusive = (reason: RolloutReason, cause: string): Finding => ({ verdict: 'Inconclusive', reason, cause });
+const running = (cause: string): Finding => ({ verdict: 'Running', reason: 'NeedMoreUnits', cause });
+const about = ({ metric, verdict, reason, cause }: MetricVerdict): Finding => ({
+  verdict,
+  ...(reason === undefined ? {} : { reason }),
+  cause: `${metric.name}: ${cause}`,
+});
+const isJudged = ({ metric }: MetricVerdict): boolean => metric.role !== 'info';
+const mustPass = ({ metric }: MetricVerdict): boolean => metric.role === 'primary' || metric.role === 'critical';
+
+function killed({ strikes }: Evidence, metrics: readonly MetricVerdict[]): Finding | undefined {
+  const { canary } = strikes;
+  if (canary) {
+    return { verdict: 'Fail', reason: 'PolicyViolation', cause: `${canary.metric}: run ${canary.run} of the canary` };
+  }
+  const found = metrics.find(({ metric, verdict }) => metric.killSwitch && verdict === 'Fail');
+  return found && about(found);
+}
+
+function worst(metrics: readonly MetricVerdict[], verdict: 'Fail' | 'Error'): Finding | undefined {
+  const found = metrics.filter(isJudged).find((metric) => metric.verdict === verdict);
+  return found && about(found);
+}
+
+const stopped = ({ stopped: why }: Evidence): Finding | undefined =>
+  why === undefined ? undefined : { verdict: 'Cancelled', cause: `the analysis was stopped: ${why}` };
+
+function notUnderstood(evidence: Evidence, now: number): Finding | undefined {
+  const { unreadable, lastAt, records, startedAt } = evidence;
+  if (unreadable > 0) return inconclusive('JudgeDown', `${unreadable} records of the evidence log cannot be read`);
+  if (!Number.isFinite(now)) return inconclusive('JudgeDown', 'the clock tells no time');
+  if (records > 0 && lastAt > now && isGap(evidence, now))
+    return inconclusive('JudgeDown', `the clock went back by ${minutes(lastAt - now)} min`);
+  if (startedAt === 0) return inconclusive('NeedMoreUnits', 'the analysis has not begun');
+  return undefined;
+}
+
+function ledgerDown({ ledger }: Evidence): Finding | undefined {
+  return ledger && ledger.times >= troubleMax
+    ? { verdict: 'Error', reason: 'ProviderDown', cause: `the outcome ledger cannot be asked: ${ledger.why}` }
+    : undefined;
+}
+
+function sampleRatio(p: number | undefined): Finding | undefined {
+  return p !== undefined && p < sampleRatioMin
+    ? inconclusive('SampleRatioMismatch', `shares like these have a chance of ${p.toExponential(1)}`)
+    : undefined;
+}
+
+function silent({ lastAt }: Evidence, now: number): Finding | undefined {
+  return now - lastAt > silenceMaxMs
+    ? inconclusive('NoData', `nothing was written for ${minutes(now - lastAt)} min`)
+    : undefined;
+}
+
+function withoutValues(metrics: readonly MetricVerdict[]): Finding | undefined {
+  const found = metrics
+    .filter(isJudged)
+    .find(({ verdict, reason }) => verdict === 'Inconclusive' && (reason === 'NoData' || reason === 'JudgeDown'));
+  return found && about(found);
+}
+
+interface Moment {
+  readonly now: number;
+  readonly metrics: readonly MetricVerdict[];
+}
+
+function noTraffic({ canaryAt, open }: Evidence, { now, metrics }: Moment): Finding | undefined {
+  const decided = metrics.filter(mustPass).every(({ verdict }) => verdict === 'Pass');
+  if (decided || open.canary > 0 || now - canaryAt <= trafficQuietMs) return undefined;
+  return inconclusive('NoTraffic', `no new key got the canary for ${minutes(now - canaryAt)} min`);
+}
+
+/** Guardrails of the ledger may have few units: what they tell of is rare. */
+function tooFew(metrics: readonly MetricVerdict[], reason: RolloutReason): Finding | undefined {
+  const found = metrics
+    .filter((of) => mustPass(of) || (isJudged(of) && of.metric.source !== 'ledger'))
+    .find((of) => of.verdict === 'Inconclusive' && of.reason === reason);
+  return found && about(found);
+}
+
+function undecided(metrics: readonly MetricVerdict[]): Finding | undefined {
+  const needed = metrics.filter(mustPass);
+  if (needed.length === 0)
+    return inconclusive('NeedMoreUnits', 'no metric is primary or critical: nothing can give positive evidence');
+  const open = needed.find(({ verdict }) => verdict !== 'Pass');
+  return open && about(open);
+}
+
+/** A source that failed just now: it counts as down after a few times, and until then nothing passes. */
+function shaky({ metrics, ledger }: Evidence): Finding | undefined {
+  if (ledger) return running(`the outcome ledger could not be asked: ${ledger.why}`);
+  const found = metrics.find(({ metric, trouble }) => metric.role !== 'info' && trouble);
+  return found && running(`${found.metric.name}: the last sample is none: ${found.trouble?.why ?? ''}`);
+}
+
+function passed(metrics: readonly MetricVerdict[]): Finding {
+  const names = metrics.filter(mustPass).map(({ metric }) => metric.name);
+  return { verdict: 'Pass', cause: `positive evidence for ${names.join(', ')}` };
+}
+
+const minutes = (ms: number): number => Math.round(ms / 60_000);
