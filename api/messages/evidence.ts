@@ -1,6 +1,7 @@
 // Owns: the records of the evidence log of a rollout (`evidence.<uid>`): all that its verdicts rest on, in the order in which the
 // operator appended it. Records are never changed; a new meaning is a new type or an optional member.
 import type { ledgerMetrics, metricDirections, metricRoles, metricSources } from '../v1alpha1/release.ts';
+import type { RolloutReason } from '../v1alpha1/rollout.ts';
 import type { Arm } from './rollout.ts';
 
 /** A metric as it is judged: margins, chances and thresholds are frozen when the analysis starts. */
@@ -82,6 +83,6 @@ export type EvidenceRecord = At &
     | { readonly type: 'Sampled'; readonly metric: string; readonly arms: ByArm<SampledArm> }
     /** A metric's provider, or without a metric the ledger, could not be asked. */
     | { readonly type: 'SourceFailed'; readonly metric?: string; readonly message: string }
-    | { readonly type: 'Stopped'; readonly why: string }
+    | { readonly type: 'Stopped'; readonly cause: RolloutReason; readonly why: string }
   );
 export type RecordOf<T extends EvidenceRecord['type']> = Extract<EvidenceRecord, { readonly type: T }>;

@@ -4,6 +4,7 @@
 //   V3: a value that is none never counts as one: the metric has an error from then on.
 import type { ByArm, EvidenceRecord, JudgedMetric, RecordOf } from '../../api/messages/evidence.ts';
 import type { Arm } from '../../api/messages/rollout.ts';
+import type { RolloutReason } from '../../api/v1alpha1/rollout.ts';
 import { digest } from '../canonical/canonical.ts';
 import { addPair, addUnit, type Comparison, copyComparison, evidenceOf, newComparison, seen } from './comparison.ts';
 import { noShares, noteKeys, type Shares } from './ratio.ts';
@@ -50,7 +51,7 @@ export interface Evidence {
   readonly strikes: Readonly<Partial<Record<Arm, Strike & { readonly times: number }>>>;
   /** The ledger could not be asked. */
   readonly ledger?: Trouble | undefined;
-  readonly stopped?: string;
+  readonly stopped?: { readonly cause: RolloutReason; readonly why: string };
   readonly unreadable: number;
 }
 
@@ -118,7 +119,7 @@ function changeOf(evidence: Evidence, record: EvidenceRecord): Partial<Evidence>
     case 'SourceFailed':
       return failed(evidence, record);
     case 'Stopped':
-      return { stopped: record.why };
+      return { stopped: { cause: record.cause, why: record.why } };
     default:
       return { unreadable: evidence.unreadable + 1 };
   }

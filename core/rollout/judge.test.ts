@@ -60,13 +60,13 @@ describe('a verdict', () => {
   test('is Pass where a canary as good as stable has had time to show it', () => {
     expect(verdict(good)).toMatchObject({
       verdict: 'Pass',
-      killSwitch: false,
+      kill: false,
       samples: { stable: 1_600, canary: 400 },
     });
   });
   test('is Fail where the canary is worse, and stays it', () => {
     const bad = [started(metric()), ...flow({ from: 0, units: 1_000, canary: 0.6 })];
-    expect(verdict(bad)).toMatchObject({ verdict: 'Fail', reason: 'HarmDetected' });
+    expect(verdict(bad)).toMatchObject({ verdict: 'Fail', cause: 'HarmDetected' });
     expect(verdict([...bad, ...flow({ from: 200, units: 10_000, canary: 1 })])).toMatchObject({ verdict: 'Fail' });
   });
   test('of a guardrail with harm is Fail, of what is only shown nothing', () => {
@@ -75,7 +75,7 @@ describe('a verdict', () => {
       .map(valuing('canary', { other: 1 }))
       .map(valuing('stable', { other: 0 }));
     const other = metric({ name: 'other', of: 'minorViolation', direction: 'lower', role: 'guardrail' });
-    expect(verdict([started(metric(), other), ...bad])).toMatchObject({ verdict: 'Fail', reason: 'GuardrailBound' });
+    expect(verdict([started(metric(), other), ...bad])).toMatchObject({ verdict: 'Fail', cause: 'GuardrailBound' });
     expect(verdict([started(metric(), { ...other, role: 'info' }), ...bad])).toMatchObject({ verdict: 'Pass' });
   });
   test('has an order: kill switch, Fail, Cancelled', () => {
@@ -87,11 +87,11 @@ describe('a verdict', () => {
       killSwitch: true,
     });
     const bad = [started(metric(), kill), ...flow({ from: 0, units: 1_000, canary: 0.6 })];
-    const stop: EvidenceRecord = { type: 'Stopped', at: timeOf(bad), why: 'superseded' };
+    const stop: EvidenceRecord = { type: 'Stopped', at: timeOf(bad), cause: 'Superseded', why: 'superseded' };
     const struck: EvidenceRecord = { type: 'Struck', at: timeOf(bad), metric: 'kill', arm: 'canary', run: 'x' };
-    expect(verdict([...bad, stop])).toMatchObject({ verdict: 'Fail', reason: 'HarmDetected', killSwitch: false });
-    expect(verdict([...bad, struck, stop])).toMatchObject({ reason: 'PolicyViolation', killSwitch: true });
-    expect(verdict([...bad, { ...struck, arm: 'stable' }])).toMatchObject({ killSwitch: false });
+    expect(verdict([...bad, stop])).toMatchObject({ verdict: 'Fail', cause: 'HarmDetected', kill: false });
+    expect(verdict([...bad, struck, stop])).toMatchObject({ cause: 'PolicyViolation', kill: true });
+    expect(verdict([...bad, { ...struck, arm: 'stable' }])).toMatchObject({ kill: false });
   });
 });
 
@@ -119,7 +119,7 @@ describe('what is missing, late, broken or not understood is never Pass', () => 
   test('though the same with good samples is', () => {
     expect(verdict(withRatio(sample(fine)))).toMatchObject({ verdict: 'Pass' });
   });
-  test.each<[string, readonly EvidenceRecord[], string, string | undefined]>([
+  test.each<[string, readonly EvidenceRecord[], string, string]>([
     ['no sample at all', withRatio([]), 'Inconclusive', 'NoData'],
     ['NaN', withRatio(sample({ numerator: 'NaN', denominator: '100' })), 'Inconclusive', 'NoData'],
     ['NaN of stable', withRatio(sample(fine, { numerator: 'NaN', denominator: 'NaN' })), 'Inconclusive', 'NoData'],
@@ -152,7 +152,12 @@ describe('what is missing, late, broken or not understood is never Pass', () => 
     ],
     ['a ledger that is down', [...good, ...failing({}, 3)], 'Error', 'ProviderDown'],
     ['a ledger that failed once', [...good, ...failing({}, 1)], 'Running', 'NeedMoreUnits'],
-    ['a stopped analysis', [...good, { type: 'Stopped', at: last, why: 'superseded' }], 'Cancelled', undefined],
+    [
+      'a stopped analysis',
+      [...good, { type: 'Stopped', at: last, cause: 'Superseded', why: 'superseded' }],
+      'Cancelled',
+      'Superseded',
+    ],
     ['no records', [], 'Inconclusive', 'NeedMoreUnits'],
     [
       'an unknown record',
@@ -195,24 +200,24 @@ describe('what is missing, late, broken or not understood is never Pass', () => 
       'Inconclusive',
       'SampleRatioMismatch',
     ],
-  ])('%s', (_, records, wanted, reason) => {
+  ])('%s', (_, records, wanted, cause) => {
     const found = verdict(records, Math.max(last, timeOf(records.filter((record) => record !== null))));
-    expect({ verdict: found.verdict, reason: found.reason }).toEqual({ verdict: wanted, reason });
+    expect({ verdict: found.verdict, cause: found.cause }).toEqual({ verdict: wanted, cause });
   });
   test('a judge that fails', () => {
     const broken = { ...fold(good), metrics: [null] } as never;
-    expect(judge(broken, last)).toMatchObject({ verdict: 'Inconclusive', reason: 'JudgeDown', metrics: [] });
+    expect(judge(broken, last)).toMatchObject({ verdict: 'Inconclusive', cause: 'JudgeDown', metrics: [] });
   });
   test.each([
     ['forwards', last + 24 * 60 * minuteMs, 'NoData'],
     ['backwards', last - 24 * 60 * minuteMs, 'JudgeDown'],
     ['to nowhere', Number.NaN, 'JudgeDown'],
-  ])('a clock that jumps %s', (_, now, reason) => {
-    expect(judge(fold(good), now)).toMatchObject({ verdict: 'Inconclusive', reason });
+  ])('a clock that jumps %s', (_, now, cause) => {
+    expect(judge(fold(good), now)).toMatchObject({ verdict: 'Inconclusive', cause });
   });
   test('no traffic, and units whose time is not over', () => {
     const few = good.slice(0, 8);
-    expect(verdict(few)).toMatchObject({ verdict: 'Inconclusive', reason: 'NeedMoreUnits' });
+    expect(verdict(few)).toMatchObject({ verdict: 'Inconclusive', cause: 'NeedMoreUnits' });
     const later = (at: number, canary: number): EvidenceRecord => ({
       type: 'UnitsMatured',
       at,
@@ -221,8 +226,8 @@ describe('what is missing, late, broken or not understood is never Pass', () => 
       dropped: { stable: 0, canary: 0 },
     });
     const hours = Array.from({ length: 13 }, (_, at) => later(began + at * 10 * minuteMs, 0));
-    expect(verdict([...few, ...hours])).toMatchObject({ verdict: 'Inconclusive', reason: 'NoTraffic' });
-    expect(verdict([...few, later(timeOf(few), 30)])).toMatchObject({ verdict: 'Inconclusive', reason: 'Immature' });
+    expect(verdict([...few, ...hours])).toMatchObject({ verdict: 'Inconclusive', cause: 'NoTraffic' });
+    expect(verdict([...few, later(timeOf(few), 30)])).toMatchObject({ verdict: 'Inconclusive', cause: 'Immature' });
   });
 });
 
@@ -246,7 +251,7 @@ describe('a fold', () => {
     ...sample(fine),
     keys(2_000, { stable: 1_600, canary: 400 }),
     ...failing({ metric: 'errors' }, 2),
-    { type: 'Stopped', at: last, why: 'enough' },
+    { type: 'Stopped', at: last, cause: 'Superseded', why: 'enough' },
   ]);
   test('in two parts is the same as in one', () => {
     const whole = fold(all);

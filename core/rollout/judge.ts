@@ -4,18 +4,17 @@
 //   J2: the order is kill switch, Fail, Cancelled, Error, Inconclusive, Running, Pass: the first that holds.
 //   J3: harm that was shown stays shown.
 import type { ByArm, JudgedMetric } from '../../api/messages/evidence.ts';
-import type { RolloutReason, Verdict } from '../../api/v1alpha1/rollout.ts';
+import type { RolloutReason, RolloutStatus, Verdict } from '../../api/v1alpha1/rollout.ts';
 import { differenceInterval, rateBelow } from './distributions.ts';
 import { evidenceOf, seen } from './comparison.ts';
-import { type Evidence, isGap, type MetricEvidence, silenceMaxMs } from './evidence.ts';
+import { type Evidence, evidenceDigest, isGap, type MetricEvidence, silenceMaxMs } from './evidence.ts';
 import { assigned, sampleRatioP } from './ratio.ts';
 
 export interface Finding {
   readonly verdict: Verdict;
-  /** Of everything but Pass and Cancelled: what happens then has reasons of its own. */
-  readonly reason?: RolloutReason;
-  /** A sentence without its full stop. */
-  readonly cause: string;
+  readonly cause: RolloutReason;
+  /** The same in words, with its numbers: a part of a sentence. */
+  readonly why: string;
 }
 
 export interface MetricVerdict extends Finding {
@@ -31,9 +30,14 @@ export interface MetricVerdict extends Finding {
 }
 
 export interface Judgement extends Finding {
-  readonly killSwitch: boolean;
-  readonly metrics: readonly MetricVerdict[];
-  readonly samples: ByArm<number> & { readonly excluded: number; readonly sampleRatioP?: number };
+  /** A kill switch fired. */
+  readonly kill: boolean;
+  /** Mature units of the canary. */
+  readonly units: number;
+  readonly samples: NonNullable<RolloutStatus['samples']>;
+  readonly metrics: NonNullable<RolloutStatus['metrics']>;
+  readonly evidence: NonNullable<RolloutStatus['evidence']>;
+  readonly findings: readonly MetricVerdict[];
 }
 
 /** Below, shares of the arms are a defect, not chance. */
@@ -51,43 +55,64 @@ export function judge(evidence: Evidence, now: number): Judgement {
     const why = error instanceof Error ? error.message : String(error);
     return {
       ...inconclusive('JudgeDown', `the judge failed: ${why}`.slice(0, 512)),
-      killSwitch: false,
-      metrics: [],
+      kill: false,
+      units: 0,
       samples: { stable: 0, canary: 0, excluded: 0 },
+      metrics: [],
+      evidence: { seq: evidence.records, digest: '' },
+      findings: [],
     };
   }
 }
 
 function judged(evidence: Evidence, now: number): Judgement {
-  const metrics = evidence.metrics.map((of) => verdictOf(of, evidence));
+  const findings = evidence.metrics.map((of) => verdictOf(of, evidence));
   const ratioP = sampleRatioP(evidence.shares, evidence);
   const overall = firstOf([
-    () => killed(evidence, metrics),
-    () => worst(metrics, 'Fail'),
+    () => killed(evidence, findings),
+    () => worst(findings, 'Fail'),
     () => stopped(evidence),
     () => notUnderstood(evidence, now),
-    () => worst(metrics, 'Error'),
+    () => worst(findings, 'Error'),
     () => ledgerDown(evidence),
     () => sampleRatio(ratioP),
     () => silent(evidence, now),
-    () => withoutValues(metrics),
-    () => noTraffic(evidence, { now, metrics }),
-    () => tooFew(metrics, 'Immature'),
-    () => tooFew(metrics, 'NeedMoreUnits'),
-    () => undecided(metrics),
+    () => withoutValues(findings),
+    () => noTraffic(evidence, now, findings),
+    () => tooFew(findings, 'Immature'),
+    () => tooFew(findings, 'NeedMoreUnits'),
+    () => undecided(findings),
     () => shaky(evidence),
   ]);
   return {
-    ...(overall ?? passed(metrics)),
-    killSwitch: killed(evidence, metrics) !== undefined,
-    metrics,
+    ...(overall ?? passed(findings)),
+    kill: killed(evidence, findings) !== undefined,
+    units: evidence.units.canary,
     samples: {
       ...evidence.units,
       excluded: assigned(evidence.shares).excluded,
-      ...(ratioP === undefined ? {} : { sampleRatioP: ratioP }),
+      ...(ratioP === undefined ? {} : { sampleRatioP: decimal(ratioP) }),
     },
+    metrics: findings.map(shown),
+    evidence: { seq: evidence.records, digest: evidenceDigest(evidence) },
+    findings,
   };
 }
+
+/** A metric as the status tells of it. */
+const shown = ({ metric, verdict, why, units, means, interval, logHarm, logPass }: MetricVerdict) => ({
+  name: metric.name,
+  verdict,
+  cause: why.slice(0, 256),
+  units: [units.stable, units.canary],
+  means: [decimal(means.stable), decimal(means.canary)],
+  interval: interval.map(decimal),
+  logHarm: decimal(logHarm),
+  logPass: decimal(logPass),
+});
+
+/** Four digits are enough for people; floats are no part of an object. */
+const decimal = (value: number): string => String(Number(value.toPrecision(4)));
 
 function firstOf(findings: readonly (() => Finding | undefined)[]): Finding | undefined {
   for (const find of findings) {
@@ -142,12 +167,12 @@ function harmOf({ metric, events }: MetricEvidence, { peak }: Numbers, evidence:
   const { killSwitch, role, alpha } = metric;
   if (killSwitch) {
     const happened = events.canary > 0 || evidence.strikes.canary?.metric === metric.name;
-    const cause = 'it happened on the canary: once is enough';
-    return happened ? { verdict: 'Fail', reason: 'PolicyViolation', cause } : undefined;
+    const why = 'it happened on the canary: once is enough';
+    return happened ? { verdict: 'Fail', cause: 'PolicyViolation', why } : undefined;
   }
   if (!(peak >= threshold(alpha.harm))) return undefined;
-  const cause = `harm: evidence ${peak.toFixed(2)} of ${threshold(alpha.harm).toFixed(2)}`;
-  return { verdict: 'Fail', reason: role === 'guardrail' ? 'GuardrailBound' : 'HarmDetected', cause };
+  const why = `harm: evidence ${peak.toFixed(2)} of ${threshold(alpha.harm).toFixed(2)}`;
+  return { verdict: 'Fail', cause: role === 'guardrail' ? 'GuardrailBound' : 'HarmDetected', why };
 }
 
 /** Why nothing can be said of it, however many units there are. */
@@ -155,44 +180,44 @@ function uselessOf(
   { metric, trouble, broken, comparison }: MetricEvidence,
   { peak, pass }: Numbers,
 ): Finding | undefined {
-  if (broken !== undefined) return { verdict: 'Error', reason: 'ProviderDown', cause: broken };
+  if (broken !== undefined) return { verdict: 'Error', cause: 'ProviderDown', why: broken };
   if (![peak, pass, comparison.stable.sum, comparison.canary.sum].every(Number.isFinite))
     return inconclusive('JudgeDown', 'the evidence is no number');
   if (metric.unjudged !== undefined) return inconclusive('NoData', metric.unjudged);
   if (!trouble || trouble.times < troubleMax) return undefined;
   return trouble.kind === 'Error'
-    ? { verdict: 'Error', reason: 'ProviderDown', cause: trouble.why }
+    ? { verdict: 'Error', cause: 'ProviderDown', why: trouble.why }
     : inconclusive('NoData', trouble.why);
 }
 
 function proofOf({ killSwitch, alpha, passMargin }: JudgedMetric, pass: number): Finding {
-  if (killSwitch) return { verdict: 'Pass', cause: 'nothing happened' };
+  if (killSwitch) return { verdict: 'Pass', cause: 'Admitted', why: 'nothing happened' };
   const wanted = threshold(alpha.pass);
   const shown = `evidence ${pass.toFixed(2)} of ${wanted.toFixed(2)}`;
   return pass >= wanted
-    ? { verdict: 'Pass', cause: `not worse by ${passMargin}: ${shown}` }
+    ? { verdict: 'Pass', cause: 'Admitted', why: `not worse by ${passMargin}: ${shown}` }
     : running(`no harm seen, not yet shown to be within ${passMargin}: ${shown}`);
 }
 
 function missingUnits({ source, minUnits }: JudgedMetric, n: ByArm<number>, evidence: Evidence): Finding | undefined {
   const [few, least] = n.canary <= n.stable ? (['canary', n.canary] as const) : (['stable', n.stable] as const);
   if (least >= minUnits) return undefined;
-  const cause = `${least} of ${minUnits} units of the ${few} arm`;
-  if (source !== 'ledger') return inconclusive(least === 0 ? 'NoData' : 'NeedMoreUnits', cause);
+  const why = `${least} of ${minUnits} units of the ${few} arm`;
+  if (source !== 'ledger') return inconclusive(least === 0 ? 'NoData' : 'NeedMoreUnits', why);
   // Units came, and say nothing of this in one arm only.
   if (least === 0 && Math.max(n.stable, n.canary) >= minUnits && evidence.units[few] >= minUnits)
     return inconclusive('NoData', `no unit of the ${few} arm tells of it`);
   const willDo = least + evidence.open[few] >= minUnits;
-  return inconclusive(willDo ? 'Immature' : 'NeedMoreUnits', willDo ? `${cause}, the rest is under way` : cause);
+  return inconclusive(willDo ? 'Immature' : 'NeedMoreUnits', willDo ? `${why}, the rest is under way` : why);
 }
 
 const threshold = (alpha: number): number => Math.log(1 / Math.max(alpha, Number.MIN_VALUE));
-const inconclusive = (reason: RolloutReason, cause: string): Finding => ({ verdict: 'Inconclusive', reason, cause });
-const running = (cause: string): Finding => ({ verdict: 'Running', reason: 'NeedMoreUnits', cause });
-const about = ({ metric, verdict, reason, cause }: MetricVerdict): Finding => ({
+const inconclusive = (cause: RolloutReason, why: string): Finding => ({ verdict: 'Inconclusive', cause, why });
+const running = (why: string): Finding => ({ verdict: 'Running', cause: 'NeedMoreUnits', why });
+const about = ({ metric, verdict, cause, why }: MetricVerdict): Finding => ({
   verdict,
-  ...(reason === undefined ? {} : { reason }),
-  cause: `${metric.name}: ${cause}`,
+  cause,
+  why: `${metric.name}: ${why}`,
 });
 const isJudged = ({ metric }: MetricVerdict): boolean => metric.role !== 'info';
 const mustPass = ({ metric }: MetricVerdict): boolean => metric.role === 'primary' || metric.role === 'critical';
@@ -200,7 +225,7 @@ const mustPass = ({ metric }: MetricVerdict): boolean => metric.role === 'primar
 function killed({ strikes }: Evidence, metrics: readonly MetricVerdict[]): Finding | undefined {
   const { canary } = strikes;
   if (canary) {
-    return { verdict: 'Fail', reason: 'PolicyViolation', cause: `${canary.metric}: run ${canary.run} of the canary` };
+    return { verdict: 'Fail', cause: 'PolicyViolation', why: `${canary.metric}: run ${canary.run} of the canary` };
   }
   const found = metrics.find(({ metric, verdict }) => metric.killSwitch && verdict === 'Fail');
   return found && about(found);
@@ -211,8 +236,8 @@ function worst(metrics: readonly MetricVerdict[], verdict: 'Fail' | 'Error'): Fi
   return found && about(found);
 }
 
-const stopped = ({ stopped: why }: Evidence): Finding | undefined =>
-  why === undefined ? undefined : { verdict: 'Cancelled', cause: `the analysis was stopped: ${why}` };
+const stopped = ({ stopped: by }: Evidence): Finding | undefined =>
+  by && { verdict: 'Cancelled', cause: by.cause, why: `the analysis was stopped: ${by.why}` };
 
 function notUnderstood(evidence: Evidence, now: number): Finding | undefined {
   const { unreadable, lastAt, records, startedAt } = evidence;
@@ -226,7 +251,7 @@ function notUnderstood(evidence: Evidence, now: number): Finding | undefined {
 
 function ledgerDown({ ledger }: Evidence): Finding | undefined {
   return ledger && ledger.times >= troubleMax
-    ? { verdict: 'Error', reason: 'ProviderDown', cause: `the outcome ledger cannot be asked: ${ledger.why}` }
+    ? { verdict: 'Error', cause: 'ProviderDown', why: `the outcome ledger cannot be asked: ${ledger.why}` }
     : undefined;
 }
 
@@ -245,26 +270,21 @@ function silent({ lastAt }: Evidence, now: number): Finding | undefined {
 function withoutValues(metrics: readonly MetricVerdict[]): Finding | undefined {
   const found = metrics
     .filter(isJudged)
-    .find(({ verdict, reason }) => verdict === 'Inconclusive' && (reason === 'NoData' || reason === 'JudgeDown'));
+    .find(({ verdict, cause }) => verdict === 'Inconclusive' && (cause === 'NoData' || cause === 'JudgeDown'));
   return found && about(found);
 }
 
-interface Moment {
-  readonly now: number;
-  readonly metrics: readonly MetricVerdict[];
-}
-
-function noTraffic({ canaryAt, open }: Evidence, { now, metrics }: Moment): Finding | undefined {
+function noTraffic({ canaryAt, open }: Evidence, now: number, metrics: readonly MetricVerdict[]): Finding | undefined {
   const decided = metrics.filter(mustPass).every(({ verdict }) => verdict === 'Pass');
   if (decided || open.canary > 0 || now - canaryAt <= trafficQuietMs) return undefined;
   return inconclusive('NoTraffic', `no new key got the canary for ${minutes(now - canaryAt)} min`);
 }
 
 /** Guardrails of the ledger may have few units: what they tell of is rare. */
-function tooFew(metrics: readonly MetricVerdict[], reason: RolloutReason): Finding | undefined {
+function tooFew(metrics: readonly MetricVerdict[], cause: RolloutReason): Finding | undefined {
   const found = metrics
     .filter((of) => mustPass(of) || (isJudged(of) && of.metric.source !== 'ledger'))
-    .find((of) => of.verdict === 'Inconclusive' && of.reason === reason);
+    .find((of) => of.verdict === 'Inconclusive' && of.cause === cause);
   return found && about(found);
 }
 
@@ -285,7 +305,7 @@ function shaky({ metrics, ledger }: Evidence): Finding | undefined {
 
 function passed(metrics: readonly MetricVerdict[]): Finding {
   const names = metrics.filter(mustPass).map(({ metric }) => metric.name);
-  return { verdict: 'Pass', cause: `positive evidence for ${names.join(', ')}` };
+  return { verdict: 'Pass', cause: 'Admitted', why: `positive evidence for ${names.join(', ')}` };
 }
 
 const minutes = (ms: number): number => Math.round(ms / 60_000);
