@@ -4,6 +4,7 @@ import { Ended, exitCodes, exitCodeWords, type ExitCode, report } from './failur
 import type { Host } from './host.ts';
 import { demoVerb } from './demo/verb.ts';
 import { referencePage } from './reference.ts';
+import { bundleVerb } from './verbs/bundle.ts';
 import { completeVerb } from './verbs/complete.ts';
 import { completionVerb } from './verbs/completion.ts';
 import { deadLettersVerb } from './verbs/deadletters.ts';
@@ -31,7 +32,7 @@ const groups: readonly (readonly [string, readonly Verb[]])[] = [
   ['Local control plane:', [upVerb, downVerb, statusVerb, kubeconfigVerb, logsVerb, demoVerb]],
   ['Runs:', [runVerb, runsVerb, traceVerb, scheduleVerb]],
   ['People:', [escalationsVerb, escalationVerb, decideVerb, explainVerb, deadLettersVerb, journalVerb]],
-  ['Tools:', [toolsVerb]],
+  ['Tools and releases:', [toolsVerb, bundleVerb]],
   ['Other:', [completionVerb, versionVerb]],
 ];
 

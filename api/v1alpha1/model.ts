@@ -95,6 +95,17 @@ export const modelSpecSchema = z
       .describe(
         'Micro-units of the currency per million tokens. Required for an endpoint: an unpriced model is never free.',
       ),
+    capabilities: z
+      .object({
+        tools: z.boolean().optional().describe('It calls functions.'),
+        jsonSchema: z.boolean().optional().describe('Its answer fits a JSON Schema that it is given.'),
+        logprobs: z.boolean().optional().describe('It tells the probabilities of what it says.'),
+        contextTokens: count(100_000_000, 1).optional().describe('What it takes and gives, at most, in one call.'),
+      })
+      .optional()
+      .describe(
+        'What it can do, as its vendor says; a bundle that needs more is refused. What is absent is not checked.',
+      ),
     limits: z
       .object({
         maxParallel: count(10_000, 1).optional().describe('Calls at once. Default 32.'),

@@ -15,6 +15,18 @@ export async function documentText(value: unknown, format: 'json' | 'yaml'): Pro
   return stringify(value, { lineWidth: 0, aliasDuplicateObjects: false });
 }
 
+/** Manifests for kubectl, which reads YAML 1.1: there `yes` unquoted is no text. Several are YAML documents, or a List. */
+export async function manifestText(manifests: readonly object[], format: 'json' | 'yaml'): Promise<string> {
+  if (format === 'json') {
+    const [only, ...more] = manifests;
+    const value = more.length === 0 ? only : { apiVersion: 'v1', kind: 'List', items: manifests };
+    return `${JSON.stringify(value, undefined, 2)}\n`;
+  }
+  const { stringify } = await import('./yaml.ts');
+  const texts = manifests.map((one) => stringify(one, { version: '1.1', lineWidth: 0, aliasDuplicateObjects: false }));
+  return texts.join('---\n');
+}
+
 /** Reads JSON or YAML; `from` names the source in the error. */
 export async function parseDocument(text: string, from: string): Promise<unknown> {
   try {

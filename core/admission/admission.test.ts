@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { kinds } from '../../api/v1alpha1/kinds.ts';
 import { type InvalidFixture, invalidFixtures, type Manifest, validFixtures } from '../../test/fixtures/load.ts';
+import { checkTogether } from '../bundle/together.ts';
 import { type Checked, checkedKinds, checkObject } from './admission.ts';
 import { type StaticCheck, staticChecks } from './finding.ts';
 import { checkReferences, type Lookups } from './references.ts';
@@ -28,7 +29,7 @@ function lookups(fixture: InvalidFixture): Lookups {
 }
 
 describe('invalid manifests: one finding, with the exact words', () => {
-  test.each(invalid.filter(({ reported }) => reported.length === 0))('$file', (fixture) => {
+  test.each(invalid.filter(({ reported, linted }) => reported.length + linted.length === 0))('$file', (fixture) => {
     const { metadata } = fixture.manifest;
     const findings = checkObject(metadata.name, checked(fixture.manifest));
     const worded = (severity: string) => findings.filter((one) => one.severity === severity).map((one) => one.message);
@@ -40,6 +41,18 @@ describe('invalid manifests: one finding, with the exact words', () => {
     const { metadata } = fixture.manifest;
     const findings = checkReferences(metadata.name, checked(fixture.manifest), lookups(fixture));
     expect(findings.map(({ reason, message }) => `${reason}: ${message}`)).toEqual(fixture.reported);
+    expect(findings.map(({ check }) => check)).toEqual([fixture.check]);
+  });
+  test.each(invalid.filter(({ linted }) => linted.length > 0))('$file', (fixture) => {
+    const { metadata, spec } = fixture.manifest;
+    const workflows = fixture.before.filter(({ kind }) => kind === 'Workflow');
+    const findings = checkTogether({
+      name: metadata.name,
+      spec: spec as never,
+      existing: lookups(fixture),
+      workflows: new Map(workflows.map((one) => [one.metadata.name, one.spec as never])),
+    });
+    expect(findings.map(({ kind, name, message }) => `${kind} ${name}: ${message}`)).toEqual(fixture.linted);
     expect(findings.map(({ check }) => check)).toEqual([fixture.check]);
   });
 });
@@ -55,6 +68,7 @@ test('every finding names the field, what was found and what is allowed', () => 
       ...fixture.refused,
       ...fixture.warned,
       ...fixture.reported.map((line) => line.replace(/^[A-Za-z]+: /, '')),
+      ...fixture.linted.map((line) => line.replace(/^\S+ \S+: /, '')),
     ];
     expect(messages.length).toBeGreaterThan(0);
     for (const message of messages) expect(message).toMatch(/^spec\.\S+: found .+; allowed: .+$/);

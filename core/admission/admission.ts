@@ -1,4 +1,4 @@
-// Owns: the door to the static checks: one kind, one function. The operator's webhook and `signalbox lint` ask here.
+// Owns: the door to the static checks: one kind, one function. The operator's webhook and `signalbox bundle lint` ask here.
 import type { AgentSpec } from '../../api/v1alpha1/agent.ts';
 import type { BundleSpec } from '../../api/v1alpha1/bundle.ts';
 import type { EscalationPolicySpec } from '../../api/v1alpha1/escalation-policy.ts';

@@ -1,9 +1,9 @@
 // Owns: the static checks of an EscalationPolicy.
-import type { EscalationPolicySpec } from '../../api/v1alpha1/escalation-policy.ts';
+import type { EscalationPolicySpec, EscalationRule } from '../../api/v1alpha1/escalation-policy.ts';
 import { type Finding, finding, quote } from './finding.ts';
 
 export function checkEscalationPolicy(_name: string, spec: EscalationPolicySpec): readonly Finding[] {
-  return [...patternBlank(spec), ...expiryCycle(spec)];
+  return [...patternBlank(spec), ...ruleShadowed(spec), ...expiryCycle(spec)];
 }
 
 function patternBlank(spec: EscalationPolicySpec): readonly Finding[] {
@@ -19,6 +19,22 @@ function patternBlank(spec: EscalationPolicySpec): readonly Finding[] {
         : [],
     ),
   );
+}
+
+/**
+ * Of two rules that look at the confidence, the first decides whenever both fire: so the lower threshold stands first. What is
+ * counted or grows reaches the lower threshold first, whatever the order. Rules that only observe decide nothing.
+ */
+function ruleShadowed({ rules }: EscalationPolicySpec): readonly Finding[] {
+  return rules.flatMap((rule, index) => {
+    const decides = (one: EscalationRule): boolean => one.signal === 'lowConfidence' && one.mode !== 'observe';
+    if (!decides(rule)) return [];
+    const earlier = rules.slice(0, index).find((one) => decides(one) && Number(one.below) >= Number(rule.below));
+    if (earlier === undefined) return [];
+    const found = `${rule.below}, behind rule ${quote(earlier.name)} with ${earlier.below}, which decides whenever this one fires`;
+    const allowed = 'the rule with the lower threshold before the one with the higher';
+    return [finding('ruleShadowed', `spec.rules[${index}].below`, { found, allowed })];
+  });
 }
 
 /** Each circle is found once, at its first queue. */

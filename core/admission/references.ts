@@ -8,6 +8,8 @@ import type { ToolSpec } from '../../api/v1alpha1/tool.ts';
 import type { WorkflowRunSpec, WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
 import type { WorkflowState } from '../../api/v1alpha1/workflow-state.ts';
 import type { Reason } from '../../api/conditions.ts';
+import { checkCapabilities } from '../bundle/capabilities.ts';
+import { checkPrompts } from '../bundle/prompts.ts';
 import type { Checked } from './admission.ts';
 import { checkConditions } from './agent.ts';
 import { type Finding, finding, quote, quoteAll, type StaticCheck } from './finding.ts';
@@ -111,6 +113,8 @@ export function checkBundleReferences(spec: BundleSpec, existing: Lookups): read
     ...model('spec.models.backup', backup),
     ...model('spec.models.planner', planner),
     ...model('spec.verifier.model', spec.verifier.model),
+    ...checkPrompts(spec, existing.tool),
+    ...checkCapabilities(spec, existing),
   ];
 }
 

@@ -5,16 +5,16 @@ const editsMax = 2;
 
 export function nearest(wrong: string, names: readonly string[]): string | undefined {
   const bound = wrong.length <= 4 ? 1 : editsMax;
-  let best: { readonly name: string; readonly edits: number } | undefined;
+  let best: { readonly name: string; readonly found: number } | undefined;
   for (const name of names) {
-    const edits = edit(wrong.toLowerCase(), name.toLowerCase());
-    if (edits <= bound && (best === undefined || edits < best.edits)) best = { name, edits };
+    const found = edits(wrong.toLowerCase(), name.toLowerCase());
+    if (found <= bound && (best === undefined || found < best.found)) best = { name, found };
   }
   return best?.name;
 }
 
-/** Inserted, left out, changed or swapped characters. */
-function edit(left: string, right: string): number {
+/** Inserted, left out, changed or swapped characters; more than `editsMax` is not counted exactly. */
+export function edits(left: string, right: string): number {
   if (Math.abs(left.length - right.length) > editsMax) return editsMax + 1;
   const rows: number[][] = [Array.from({ length: right.length + 1 }, (_, at) => at)];
   for (let i = 1; i <= left.length; i += 1) {

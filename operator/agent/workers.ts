@@ -5,7 +5,7 @@ import { annotation, label, managed, ownerOf, roleLabels } from '../catalog/labe
 import type { AgentObject } from '../catalog/objects.ts';
 import { containerSecurity, downward, podSecurity, probes, smallMemory } from '../catalog/pods.ts';
 import type { Intent } from '../controller/plan.ts';
-import { bundleFile } from '../bundle/resolve.ts';
+import { bundleFile } from '../bundle/sealed.ts';
 import { configMapName } from '../bundle/plan.ts';
 
 /** What every pod we make needs to know. */

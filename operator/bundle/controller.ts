@@ -1,6 +1,7 @@
 // Owns: what a Bundle's plan looks at.
 import type { AgentSnapshot } from '../../api/messages/catalog.ts';
 import { catalogKeys } from '../../api/messages/subjects.ts';
+import { modelNames, queriesOf } from '../../core/bundle/resolve.ts';
 import type { KubeObject, ObjectKey, Resource } from '../../ports/kube.ts';
 import { AGENT, BUNDLE, CONFIG_MAP, keyOf, MODEL, TOOL } from '../../ports/resources.ts';
 import type { BusCommand } from '../catalog/commands.ts';
@@ -20,7 +21,6 @@ import { type Caches, type Controller, planned } from '../controller/controller.
 import { conditionOf } from '../controller/status.ts';
 import { askersOf, toolQueryIndex } from '../tool/askers.ts';
 import { type BundleObserved, configMapName, planBundle } from './plan.ts';
-import { modelNames, queriesOf } from './resolve.ts';
 
 const inNamespace = ({ metadata }: KubeObject, name: string): string => `${metadata.namespace}/${name}`;
 

@@ -1,10 +1,11 @@
 import { describe, expect, test } from 'vitest';
 import type { ResolvedBundle } from '../../api/messages/catalog.ts';
 import { bundle, entry, model, tool } from '../../test/support/objects.ts';
+import { resolve } from '../../core/bundle/resolve.ts';
 import { isOwnedBy } from '../catalog/labels.ts';
 import type { CatalogEntry, ConfigMapObject } from '../catalog/objects.ts';
 import { type BundleObserved, planBundle } from './plan.ts';
-import { bundleFile, credentialsFile, resolve, sealed, unsealed } from './resolve.ts';
+import { bundleFile, credentialsFile, sealed, unsealed } from './sealed.ts';
 
 const now = Date.parse('2026-11-23T09:00:00Z');
 const root = bundle('receptionist-1');

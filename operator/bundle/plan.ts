@@ -4,6 +4,7 @@
 //   I2: it goes when neither its agent nor an open run needs it.
 import type { ResolvedBundle } from '../../api/messages/catalog.ts';
 import { catalogKeys } from '../../api/messages/subjects.ts';
+import { missingParts, type Parts, resolve } from '../../core/bundle/resolve.ts';
 import type { Instant } from '../../ports/system.ts';
 import { BUNDLE, CONFIG_MAP } from '../../ports/resources.ts';
 import { type BusCommand, publish, withdraw } from '../catalog/commands.ts';
@@ -23,7 +24,7 @@ import {
 } from '../catalog/verdict.ts';
 import type { Command, Intent, Plan } from '../controller/plan.ts';
 import type { Finding } from '../controller/status.ts';
-import { missingParts, type Parts, resolve, sealed, unsealed } from './resolve.ts';
+import { sealed, unsealed } from './sealed.ts';
 
 export interface BundleObserved {
   readonly root: BundleObject;

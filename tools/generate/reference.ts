@@ -104,7 +104,7 @@ const registryPages: readonly (readonly [string, string, string, Readonly<Record
   [
     'checks',
     'Static checks',
-    'What the API server cannot see in a schema: checked by the operator’s webhook on apply and by `signalbox lint`; those that need other objects show in conditions.',
+    'What the API server cannot see in a schema: checked by the operator’s webhook on apply and by `signalbox bundle lint`; those that need other objects show in conditions.',
     staticChecks,
   ],
 ];
