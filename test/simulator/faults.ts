@@ -24,7 +24,7 @@ const roles: readonly Focus[] = ['gateway', 'engine', 'worker'];
 const rate = (choice: number): number => [0, 0, 0, 8, 30, 100][choice] ?? 0;
 /** Some worlds have much trouble in one place: what goes wrong only when two rare things meet. */
 const focuses = ['everywhere', 'gateway', 'engine', 'worker', 'model', 'people', 'tool', 'attempts', 'leases'] as const;
-type Focus = (typeof focuses)[number];
+export type Focus = (typeof focuses)[number];
 /** What goes wrong there is told at the place, and nobody dies of it besides. */
 const calm: readonly Focus[] = ['tool', 'attempts', 'leases'];
 /** About as long as a lease, or as the open entry of a call: whoever wakes then does not know what has happened. */
@@ -52,7 +52,8 @@ export class Faults {
     this.#living.push({ owner, start });
   }
 
-  begin(withinMs: number): void {
+  /** Draws what goes wrong, and where, unless that is `given`. */
+  begin(withinMs: number, given?: Focus): void {
     const { choices } = this.world;
     const mix = (label: string): number => rate(choices.below(6, label));
     this.#network.rates = { lost: mix('rate lost'), late: mix('rate late'), doubled: mix('rate doubled') };
@@ -60,7 +61,8 @@ export class Faults {
     this.#outside.trouble = { tool, away: 0, unsure: 0, model, down: 0, whim: 4 * mix('rate whim') };
     this.#dyingRate = [0, 0, 0, 4, 12, 40][choices.below(6, 'rate dying')] ?? 0;
     this.#sleepingRate = [0, 0, 0, 4, 12][choices.below(5, 'rate sleeping')] ?? 0;
-    this.#focus = focuses[choices.rarely([120, 80, 40, 60, 60, 40, 40, 60], 'focus')] ?? 'everywhere';
+    const drawn = focuses[choices.rarely([120, 80, 40, 60, 60, 40, 40, 60], 'focus')] ?? 'everywhere';
+    this.#focus = given ?? drawn;
     this.#concentrate();
     if (this.contested) this.#contest(withinMs);
     if (choices.chance(500, 'skew')) {

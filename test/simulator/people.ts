@@ -76,11 +76,12 @@ export class People {
     this.#owners = owners(ports, { name: 'people', partitions: network.partitions }, () => undefined);
   }
 
-  /** Plans the runs of this world; returns them. */
-  begin(withinMs: number): readonly Planned[] {
+  /** Plans the runs of this world, of a drawn workflow where none is `given`; returns them. */
+  begin(withinMs: number, given?: string): readonly Planned[] {
     const { choices } = this.world;
     const planned = Array.from({ length: 1 + choices.rarely([200, 40], 'more runs') }, (_, index): Planned => {
-      const workflow = startable[choices.below(startable.length, 'workflow')] ?? 'order';
+      const drawn = startable[choices.below(startable.length, 'workflow')] ?? 'order';
+      const workflow = given ?? drawn;
       const key = `case-${index}`;
       return { workflow, key, run: runIdFor(namespace, workflow, key) };
     });

@@ -10,7 +10,7 @@ import { Watch } from '../../core/invariants/watch.ts';
 import { armFailpoints } from '../../ports/failpoint.ts';
 import { Choices } from './choices.ts';
 import { bundles, catalog, dueAt, namespace, rules, scheduledRun, timetable } from './definitions.ts';
-import { Faults } from './faults.ts';
+import { Faults, type Focus } from './faults.ts';
 import { Network } from './network.ts';
 import { Outside } from './outside.ts';
 import { People, type Planned } from './people.ts';
@@ -33,6 +33,13 @@ export interface Options {
   /** Replays these choices instead of drawing them. */
   readonly choices?: readonly number[];
   readonly trace?: boolean;
+  readonly scene?: Scene;
+}
+
+/** What a world is about, when it is not drawn: for hunts of what needs one rare meeting. */
+export interface Scene {
+  readonly focus?: Focus;
+  readonly workflow?: string;
 }
 
 const chaosMs = 8_000;
@@ -51,7 +58,7 @@ export function simulate(seed: number, options: Options = {}): Outcome {
   try {
     const simulation = new Simulation(world);
     armFailpoints((name, subject) => simulation.faults.pass(subject === undefined ? name : `${name}/${subject}`));
-    simulation.run();
+    simulation.run(options.scene);
     return {
       seed,
       hash: world.hash,
@@ -129,10 +136,10 @@ class Simulation {
     this.#see({ kind: 'Acknowledged', what: 'start', run: scheduledRun, seq: 0 });
   }
 
-  run(): void {
+  run({ focus, workflow }: Scene = {}): void {
     const { world } = this;
-    const planned = this.people.begin(chaosMs);
-    this.faults.begin(chaosMs);
+    const planned = this.people.begin(chaosMs, workflow);
+    this.faults.begin(chaosMs, focus);
     const broken = (): boolean => this.watch.violations.length > 0 || world.steps > stepsMax;
     const from = world.now;
     const atRest = (): boolean => this.#started && this.#open.size === 0 && this.people.idle;

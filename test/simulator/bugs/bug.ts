@@ -1,5 +1,7 @@
 // Owns: what a seeded bug is: a change of the real source, made while it is loaded, that the simulator must find.
 
+import type { Scene } from '../simulation.ts';
+
 export interface Edit {
   /** From the root of the project. */
   readonly file: string;
@@ -15,6 +17,8 @@ export interface Bug {
   /** Invariants that may show it first. */
   readonly breaks: readonly string[];
   readonly edits: readonly Edit[];
+  /** It takes one rare meeting: worlds of its hunt are all about that. */
+  readonly scene?: Scene;
 }
 
 /** The source with the bug in it. */

@@ -53,6 +53,7 @@ export const effectBugs: readonly Bug[] = [
     name: 'everything-repeats',
     what: 'a tool that does not know repeats is called again',
     breaks: ['I2'],
+    scene: { focus: 'tool' },
     edits: [
       {
         file: effect,
@@ -65,6 +66,7 @@ export const effectBugs: readonly Bug[] = [
     name: 'one-no-is-believed',
     what: 'a query tool is asked once, at once',
     breaks: ['I2'],
+    scene: { focus: 'tool' },
     edits: [
       {
         file: effect,
@@ -89,6 +91,7 @@ export const effectBugs: readonly Bug[] = [
     name: 'ledger-without-fence',
     what: 'a gateway writes what came of a call over what another one has written since',
     breaks: ['I13', 'I2'],
+    scene: { focus: 'gateway' },
     edits: [
       {
         file: 'adapters/nats/ledger.ts',
@@ -113,6 +116,7 @@ export const effectBugs: readonly Bug[] = [
     name: 'answer-before-the-ledger',
     what: 'a worker hears of an effect before the ledger has it',
     breaks: ['I13'],
+    scene: { focus: 'gateway' },
     edits: [
       {
         file: shell,
@@ -172,6 +176,7 @@ export const effectBugs: readonly Bug[] = [
     name: 'budget-never-less',
     what: 'what a run has cost takes nothing from its budget',
     breaks: ['I16'],
+    scene: { workflow: 'cheap' },
     edits: [
       {
         file: 'core/workflow/definition.ts',
@@ -184,6 +189,7 @@ export const effectBugs: readonly Bug[] = [
     name: 'model-without-budget',
     what: 'a model is asked although the budget is spent',
     breaks: ['I16'],
+    scene: { workflow: 'cheap' },
     edits: [
       {
         file: 'runtime/gateway/model-ask.ts',

@@ -11,6 +11,8 @@ const run = promisify(execFile);
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 const hunt = join(import.meta.dirname, 'hunt.ts');
 const infect = join(import.meta.dirname, 'infect.ts');
+/** As `make simulate` plays: see `main.ts` there. */
+const flags = ['--no-parallel-scavenge', '--always-sparkplug', '--max-semi-space-size=24'];
 /** Worlds that the source as it is must survive. */
 const cleanSeeds = 500;
 /** A bug that lets a world go on for ever ends here, as not found. */
@@ -24,7 +26,7 @@ interface Found {
 
 async function play(args: readonly string[], env: Readonly<Record<string, string>>): Promise<Found> {
   try {
-    const { stdout } = await run(process.execPath, [...args, hunt], {
+    const { stdout } = await run(process.execPath, [...flags, ...args, hunt], {
       env: { ...process.env, ...env },
       maxBuffer: 1 << 26,
       timeout: HUNT_MS,
@@ -42,6 +44,7 @@ interface Row {
   readonly what: string;
   readonly caught: boolean;
   readonly by: string;
+  readonly about: string;
   readonly seeds: number;
 }
 
@@ -58,10 +61,11 @@ const rows: Row[] = [];
 
 async function next(): Promise<void> {
   for (let bug = waiting.shift(); bug !== undefined; bug = waiting.shift()) {
-    const { name, what, breaks } = bug;
+    const { name, what, breaks, scene } = bug;
+    const about = Object.values(scene ?? {}).join(' ') || 'anything';
     const found = await play(['--import', infect], { BUG: name });
     const caught = found.invariant !== undefined && breaks.includes(found.invariant);
-    rows.push({ bug: name, what, caught, by: found.invariant ?? '-', seeds: found.seeds });
+    rows.push({ bug: name, what, caught, by: found.invariant ?? '-', about, seeds: found.seeds });
     const verdict = caught ? 'caught' : 'MISSED';
     say(`${verdict} ${name} after ${found.seeds} seeds: ${found.invariant ?? ''} ${found.sentence ?? 'nothing found'}`);
   }
@@ -80,9 +84,9 @@ await Promise.all(Array.from({ length: Math.min(availableParallelism(), waiting.
 const good = await isClean;
 const order = new Map(bugs.map(({ name }, index) => [name, index]));
 const sorted = rows.toSorted((left, right) => (order.get(left.bug) ?? 0) - (order.get(right.bug) ?? 0));
-say('| bug | what | caught | by | seeds |\n| --- | --- | --- | --- | --- |');
-for (const { bug, what, caught, by, seeds } of sorted) {
-  say(`| ${bug} | ${what} | ${caught ? 'yes' : 'NO'} | ${by} | ${seeds} |`);
+say('| bug | what | caught | by | worlds about | seeds |\n| --- | --- | --- | --- | --- | --- |');
+for (const { bug, what, caught, by, about, seeds } of sorted) {
+  say(`| ${bug} | ${what} | ${caught ? 'yes' : 'NO'} | ${by} | ${about} | ${seeds} |`);
 }
 const missed = sorted.filter(({ caught }) => !caught).map(({ bug }) => bug);
 say(

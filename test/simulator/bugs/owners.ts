@@ -23,6 +23,7 @@ export const ownerBugs: readonly Bug[] = [
     name: 'last-word-unnoticed',
     what: 'what the owner before wrote after one had read the end is never noticed',
     breaks: ['I1', 'I11'],
+    scene: { focus: 'leases' },
     edits: [{ file: serving, find: 'await this.partition.notice();', replace: 'await Promise.resolve();' }],
   },
   {
@@ -41,6 +42,7 @@ export const ownerBugs: readonly Bug[] = [
     name: 'lists-on-a-lease-in-doubt',
     what: 'an engine whose lease may be over writes what people see, without a look at the end of the journal',
     breaks: ['I11'],
+    scene: { focus: 'leases' },
     edits: [
       {
         file: 'runtime/engine/projections.ts',
@@ -65,6 +67,7 @@ export const ownerBugs: readonly Bug[] = [
     name: 'loaded-after-the-lease',
     what: 'what was loaded after the lease was lost is kept, and answers everybody that it is not the owner',
     breaks: ['I1', 'I10'],
+    scene: { focus: 'leases' },
     edits: [
       {
         file: owner,

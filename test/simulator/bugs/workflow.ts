@@ -61,6 +61,7 @@ export const workflowBugs: readonly Bug[] = [
     name: 'late-decision',
     what: 'a decision counts after the deadline',
     breaks: ['I6'],
+    scene: { focus: 'people', workflow: 'visit' },
     edits: [{ file: decide, find: 'if (now >= open.facts.deadline) {', replace: 'if (now < 0) {' }],
   },
   {
