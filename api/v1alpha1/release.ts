@@ -17,7 +17,7 @@ import {
 export const onInconclusiveChoices = ['extend', 'approve', 'hold', 'rollback'] as const;
 export const onNoDataChoices = ['hold', 'rollback'] as const;
 export const onNewBundleChoices = ['supersede', 'queue', 'reject'] as const;
-export const inFlightChoices = ['finish', 'checkpointMove', 'cancelEscalate'] as const;
+export const inFlightChoices = ['finish', 'cancelEscalate'] as const;
 export const metricRoles = ['primary', 'critical', 'guardrail', 'info'] as const;
 export const metricSources = ['ledger', 'prometheus', 'webhook', 'job'] as const;
 export const metricDirections = ['higher', 'lower', 'both'] as const;

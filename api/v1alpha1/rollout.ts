@@ -66,6 +66,7 @@ export const rolloutReasons = {
   Forced: 'A person promoted past doubt, and said why.',
   DrainPending: 'Open runs keep the bundle.',
   CompensationFailed: 'A compensation workflow could not be started.',
+  HoldStage: 'A stage of the strategy lets time pass.',
   StableUnhealthy: 'The stable bundle fails itself: what is compared with it says nothing.',
   Promoted: 'Every new key gets the bundle.',
   Baked: 'The bundle is stable.',
@@ -89,6 +90,10 @@ export const rolloutSpecSchema = z
     attempt: count(1_000_000, 1).describe('Attempts with this bundle, this one included.'),
     from: versionSchema.optional().describe('Stable when it began. Absent: the first bundle of the Agent.'),
     to: versionSchema.describe('The new bundle.'),
+    fast: z
+      .boolean()
+      .optional()
+      .describe('The bundle was stable before and still has its workers: every new key gets it at once.'),
     salt: text(64).describe('Of the hash that assigns keys: new for each attempt.'),
     highRisk: z
       .array(z.string().max(512))
@@ -124,6 +129,13 @@ export const rolloutStatusSchema = z.object({
     .optional()
     .describe('Milliseconds in which people were asked: the deadline does not count them.'),
   back: z.enum(rolloutPhases).optional().describe('The phase to go back to from Held or Paused.'),
+  backSince: z.string().max(64).optional().describe('RFC 3339: since when it stood there.'),
+  passed: z.boolean().optional().describe('The last canary stage ended with positive evidence.'),
+  approved: z.string().max(256).optional().describe('Who approved what was seen in the last canary stage.'),
+  forced: z.string().max(256).optional().describe('Who promoted past doubt.'),
+  promoted: z.boolean().optional().describe('Every new key gets the bundle.'),
+  quarantined: z.string().max(512).optional().describe('Why the bundle is not offered any more.'),
+  retried: z.boolean().optional().describe('A person asked for another attempt.'),
   weight: z
     .object({
       desiredBps: z.int().min(0).max(10_000).describe('Hundredths of a percent of new keys.'),
@@ -164,16 +176,21 @@ export const rolloutStatusSchema = z.object({
     .object({
       trigger: z.string().max(63),
       at: z.string().max(64),
-      finished: z.int().min(0),
       cancelled: z.int().min(0),
       compensated: z.int().min(0),
     })
     .optional(),
   commands: z
-    .array(z.string().max(63))
+    .array(
+      z.object({
+        uid: z.string().max(63),
+        state: z.enum(['Done', 'Refused']),
+        message: z.string().max(512),
+      }),
+    )
     .max(32)
     .optional()
-    .describe('Commands that were done, the newest last: none is done twice.'),
+    .describe('Commands that were answered, the newest last: none is done twice.'),
   decisions: z
     .array(
       z.object({
