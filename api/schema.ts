@@ -103,6 +103,9 @@ export const count = (max: number, min = 0) => z.int().min(min).max(max);
 /** Any JSON object: kept as it is (`x-kubernetes-preserve-unknown-fields`). */
 export const anyObject = () => z.record(z.string(), z.unknown()).meta({ 'x-signalbox': 'any' });
 
+/** Any JSON value, not only an object: kept as it is. */
+export const anyValue = () => z.unknown().meta({ 'x-signalbox': 'anyValue' });
+
 /** A CEL expression over the variables its field documents. */
 export const cel = (max = 1024) => z.string().min(1).max(max);
 

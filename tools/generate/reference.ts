@@ -73,7 +73,7 @@ function splitDefault(description: string): { readonly meaning: string; readonly
 
 function typeOf(node: Schema): string {
   if (node.enum !== undefined) return 'enum';
-  if (node['x-kubernetes-preserve-unknown-fields'] === true) return 'any object';
+  if (node['x-kubernetes-preserve-unknown-fields'] === true) return node.type === 'object' ? 'any object' : 'any JSON';
   if (node.type === 'array') return `list of ${node.items?.type ?? 'object'}`;
   if (node.type === 'object' && node.additionalProperties !== undefined) return 'map';
   return node.type ?? '';

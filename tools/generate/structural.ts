@@ -53,6 +53,7 @@ function convert(node: Schema, path: string): Schema {
   if (node['x-signalbox'] === 'any') {
     return { ...described, type: 'object', [preserve]: true };
   }
+  if (node['x-signalbox'] === 'anyValue') return { ...described, [preserve]: true };
   const stranger = Object.keys(node).find((keyword) => !understood.has(keyword));
   if (stranger !== undefined) throw new Error(`${path}: "${stranger}" has no structural form`);
   if (typeof node.type !== 'string') throw new Error(`${path}: a type is required; unions and unknown have none`);
