@@ -67,6 +67,15 @@ export const failpoints = {
     subjects: reports,
     leads: 'The fact is on disk without a reply; the worker’s repeat makes no event and gets the same answer.',
   },
+  'engine.assignment.paid': {
+    file: 'runtime/engine/assigner.ts',
+    leads:
+      'A canary is paid for and given to no key: the share is lower by it. The start is asked again and draws again.',
+  },
+  'engine.assignment.made': {
+    file: 'runtime/engine/assigner.ts',
+    leads: 'The key has its arm without a run; the start asked again, or the next run of the key, finds it.',
+  },
   'engine.append.before': {
     file: 'runtime/engine/partition.ts',
     leads: 'What was decided in memory never was; every asker of this record asks again.',

@@ -39,7 +39,7 @@ test('every moment is swept, and only moments are', () => {
 });
 
 test('whatever changes a run is a moment', () => {
-  const reads = ['show', 'history', 'list', 'await', 'project', 'tenant', 'status', 'heartbeat'];
+  const reads = ['show', 'history', 'list', 'await', 'project', 'tenant', 'status', 'outcomes', 'heartbeat'];
   const subjectsOf = (name: keyof typeof failpoints) => (failpoints[name] as Failpoint).subjects;
   expect(subjectsOf('engine.ask.decided')).toEqual(engineVerbs.filter((verb) => !reads.includes(verb)));
   expect(subjectsOf('engine.report.decided')).toEqual(workerEngineVerbs.filter((verb) => !reads.includes(verb)));

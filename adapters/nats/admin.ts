@@ -47,7 +47,7 @@ const nanos = (ms: number): number => ms * 1_000_000;
 type Wanted = Partial<StreamConfig> & { readonly name: string };
 
 /** Gateways read and write these, and may not make them. */
-const shared = [buckets.catalog, buckets.keys, buckets.spend, buckets.limits, buckets.witness];
+const shared = [buckets.catalog, buckets.keys, buckets.spend, buckets.limits, buckets.witness, buckets.assignments];
 
 export function natsBusAdmin(options: AdminOptions): BusAdmin {
   const { work } = options;

@@ -29,6 +29,8 @@ const known: Readonly<Record<string, BucketOptions>> = {
   // Twice the minute that counts. On disk: a restarted server must not give a minute's worth again.
   [buckets.inbox]: { ttlMs: inboxRetentionMs },
   [buckets.limits]: { ttlMs: 2 * 60_000 },
+  // Longer than any rollout is under way: then its keys are forgotten.
+  [buckets.assignments]: { ttlMs: 60 * 24 * 3_600_000 },
   // Three days: a day's spending is read until the day is over everywhere.
   [buckets.spend]: { ttlMs: 3 * 24 * 3_600_000 },
 };

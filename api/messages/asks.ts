@@ -2,6 +2,7 @@
 import { z } from 'zod';
 import type { AgentSnapshot } from './catalog.ts';
 import type { Priority } from './priority.ts';
+import type { Assignment } from './rollout.ts';
 import type { FreezeSource, Owed, ParentRun, RunOutcome } from './family.ts';
 import type {
   CallOutcome,
@@ -256,6 +257,7 @@ export interface StartRequest {
   readonly branch?: {
     readonly workflowDigest: string;
     readonly pins: Readonly<Record<string, string>>;
+    readonly assignments?: Readonly<Record<string, Assignment>>;
     readonly first: string;
     readonly facts: JsonObject;
   };

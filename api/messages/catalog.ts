@@ -6,6 +6,7 @@ import type { EscalationPolicySpec } from '../v1alpha1/escalation-policy.ts';
 import type { ModelSpec } from '../v1alpha1/model.ts';
 import type { ToolSpec } from '../v1alpha1/tool.ts';
 import type { WorkflowSpec } from '../v1alpha1/workflow.ts';
+import type { RolloutOffer } from './rollout.ts';
 
 export interface ResolvedPolicy {
   readonly name: string;
@@ -47,4 +48,6 @@ export interface AgentSnapshot {
   readonly bundleDigest: string;
   readonly policy?: ResolvedPolicy;
   readonly budget?: AgentSpec['budget'];
+  /** While a rollout of another bundle is under way. */
+  readonly rollout?: RolloutOffer;
 }

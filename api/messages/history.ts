@@ -5,6 +5,7 @@ import type { DecisionOption, EscalationSignal } from '../v1alpha1/escalation.ts
 import type { Effect } from '../v1alpha1/tool.ts';
 import type { Attributes, IncomingEvent } from './incoming.ts';
 import type { Priority } from './priority.ts';
+import type { Assignment } from './rollout.ts';
 import type { ChildSummary, FamilyEvent, Freeze, ParentRun, RunOutcome } from './family.ts';
 
 /** Any JSON. */
@@ -53,6 +54,8 @@ export interface Receipt {
   /** Tool: digest of the result that was handed over. */
   readonly result?: string;
   readonly note?: string;
+  /** Denied by the permission: the check that said no, such as `taskLacksTool`. */
+  readonly check?: string;
   readonly mac: string;
 }
 
@@ -152,6 +155,8 @@ export type HistoryEvent = Base &
         readonly readOnly?: boolean;
         /** Agent → bundle digest: kept to the end. */
         readonly pins: Readonly<Record<string, string>>;
+        /** By agent, where a rollout was under way. */
+        readonly assignments?: Readonly<Record<string, Assignment>>;
         readonly deadline: number;
       }
     | { readonly type: 'StateEntered'; readonly state: string; readonly visit: number }

@@ -25,6 +25,8 @@ export interface Assignment {
   readonly unit: string;
   /** The first run of this key in this rollout. */
   readonly first?: boolean;
+  /** Weight at which the key was assigned; absent where it is excluded. */
+  readonly weightBps?: number;
   /** The key may not have the canary: no part of the evidence. */
   readonly excluded?: boolean;
 }
@@ -33,6 +35,8 @@ export interface Assignment {
 export interface RunOutcome extends Assignment {
   readonly run: string;
   readonly agent: string;
+  /** The run that it is a branch of: its outcome and cost are that run's, violations and escalations its own. */
+  readonly branchOf?: string;
   /** Milliseconds since the epoch. */
   readonly assignedAt: number;
   /** Absent: it is under way. */
@@ -51,10 +55,16 @@ export interface RunOutcome extends Assignment {
   readonly satisfaction?: number;
 }
 
-/** Verb `outcomes` of the engine: runs of a rollout in one partition that changed after `after`, the oldest change first. */
+/**
+ * Verb `outcomes` of the engine: runs of a rollout in one partition that changed after `after`, the oldest change first. A run may
+ * be told again without a change, after another engine has taken over.
+ */
 export interface OutcomesRequest {
+  /** Uid of the BundleRollout. */
   readonly rollout: string;
+  /** 0, or the cursor of the reply before. */
   readonly after: number;
+  /** At most 1,000. */
   readonly max: number;
 }
 
@@ -64,7 +74,7 @@ export interface OutcomesReply {
   /** Pass it as `after` next time. */
   readonly cursor: number;
   readonly more: boolean;
-  /** Keys of this rollout that were assigned in this partition. */
+  /** Keys of this rollout whose first run is in this partition; excluded: runs whose key may not have the canary. */
   readonly keys: { readonly stable: number; readonly canary: number; readonly excluded: number };
   /** Revision of the catalog that the partition goes by. */
   readonly catalog: number;

@@ -7,7 +7,7 @@
 //   ledger.<ns>.<run>.<key>                          stream LEDGER: effects, compare-and-set per subject
 //   deadletter.<ns>.<group>.<id>                     stream DEADLETTERS: what was given up, compare-and-set per subject
 //   engine.<partition>.<verb>                        request/reply to the owner of a partition
-//   buckets: catalog (what operators resolved), owners (leases), witness (where journals end), runs, escalations and versions (projections), spend, limits (calls per minute), schedules (where each stands), inbox (bus events kept for waits); objects: blobs
+//   buckets: catalog (what operators resolved), owners (leases), witness (where journals end), runs, escalations and versions (projections), spend, limits (calls per minute), schedules (where each stands), inbox (bus events kept for waits), assignments (which arm of a rollout each key has); objects: blobs
 // Account WORK (workers, and the engine's and gateway's second connection):
 //   task.<ns>.<agent>.<bundle>                       stream TASKS: work queue in memory; a task is a hint, never evidence
 //   ask.<ns>.<agent>.<bundle>.engine.<partition>.<verb>   worker asks the engine   (identity stamped by permissions)
@@ -31,6 +31,7 @@ export const buckets = {
   keys: 'keys',
   witness: 'witness',
   projected: 'projected',
+  assignments: 'assignments',
 } as const;
 export const objectStore = 'blobs';
 
@@ -53,6 +54,7 @@ export const engineVerbs = [
   'project',
   'tenant',
   'status',
+  'outcomes',
 ] as const;
 export type EngineVerb = (typeof engineVerbs)[number];
 export const workerEngineVerbs = ['claim', 'turn', 'complete', 'fail', 'heartbeat'] as const;

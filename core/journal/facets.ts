@@ -3,6 +3,7 @@
 import { awaited } from '../workflow/deliver.ts';
 import type { Given } from '../workflow/definition.ts';
 import { type Command, plan } from '../workflow/plan.ts';
+import { flagKnown, flagQuiet, flagRests } from './columns.ts';
 
 /** Raised when `facetsOf` answers otherwise for the same run: checkpoints of before are looked through once. */
 export const facetsVersion = 2;
@@ -33,6 +34,9 @@ export function facetsOf(given: Omit<Given, 'now'>, commands: readonly Command[]
     ...(waits === undefined ? {} : { awaits: eventKey(given.state.namespace, waits.subject, waits.key) }),
   };
 }
+
+export const flagsOf = ({ quiet, rests = false }: Facets): number =>
+  flagKnown | (quiet ? flagQuiet : 0) | (rests ? flagRests : 0);
 
 /** A number of 32 bits, never 0, for an event that runs wait for. Equal for others too: whoever is found is asked. */
 export function eventKey(namespace: string, subject: string, key: string): number {

@@ -2,7 +2,9 @@
 // runs of each number are open.
 //   G1: the counts are exact at every moment: they follow from the runs in the table, not from what was counted before.
 import type { VersionCounts } from '../../api/messages/versions.ts';
+import { roleOf } from '../rollout/fared.ts';
 import type { RunState } from '../workflow/state.ts';
+import type { RunRoles } from './rollouts.ts';
 
 const groupsMax = 65_535;
 /** Number of a run whose group is not known yet. */
@@ -15,8 +17,16 @@ interface Group {
   readonly workflowDigest?: string;
   /** Agent and bundle digest. */
   readonly pins: readonly (readonly [string, string])[];
+  /** Rollouts, and what the run counts for in them. */
+  readonly roles: RunRoles;
   open: number;
 }
+
+const noRoles: RunRoles = [];
+const rolesIn = (assignments: NonNullable<RunState['assignments']>): RunRoles =>
+  Object.values(assignments)
+    .map((assignment) => [assignment.rollout, roleOf(assignment)] as const)
+    .toSorted(([left], [right]) => (left < right ? -1 : 1));
 
 type Counted = Record<string, Record<string, number>>;
 
@@ -27,9 +37,15 @@ export class Groups {
   /** Names by the numbers of the checkpoint that is being read. */
   #restoring: readonly string[] = [];
 
-  numberOf({ namespace, workflow, workflowDigest, pins }: RunState): number {
+  numberOf({ namespace, workflow, workflowDigest, pins, assignments }: RunState): number {
     const sorted = Object.entries(pins).toSorted(([left], [right]) => (left < right ? -1 : 1));
-    return this.#add([namespace, workflow, workflowDigest, JSON.stringify(sorted)].join('\n'));
+    const name = [namespace, workflow, workflowDigest, JSON.stringify(sorted)];
+    if (assignments !== undefined) name.push(JSON.stringify(rolesIn(assignments)));
+    return this.#add(name.join('\n'));
+  }
+
+  rolesOf(number: number): RunRoles {
+    return this.#groups[number]?.roles ?? noRoles;
   }
 
   namespaceOf(number: number): string {
@@ -108,12 +124,13 @@ export class Groups {
 }
 
 function groupOf(name: string): Group {
-  const [namespace = '', workflow = '', workflowDigest, pins] = name.split('\n');
+  const [namespace = '', workflow = '', workflowDigest, pins, roles] = name.split('\n');
   return {
     namespace,
     workflow,
     ...(workflowDigest === undefined ? {} : { workflowDigest }),
     pins: pins === undefined ? [] : (JSON.parse(pins) as [string, string][]),
+    roles: roles === undefined ? noRoles : (JSON.parse(roles) as RunRoles),
     open: 0,
   };
 }

@@ -8,20 +8,12 @@ import type { RunState } from '../workflow/state.ts';
 import { isShown } from '../workflow/summary.ts';
 import { Arena } from './arena.ts';
 import { Awaiting } from './awaiting.ts';
-import {
-  closedStatus,
-  Columns,
-  flagKnown,
-  flagQuiet,
-  flagRests,
-  flagShown,
-  flagUnprojected,
-  statuses,
-} from './columns.ts';
+import { closedStatus, Columns, flagQuiet, flagRests, flagShown, flagUnprojected, statuses } from './columns.ts';
 import type { StatePacking, TableEntry } from './entries.ts';
-import { eventKey, type Facets } from './facets.ts';
+import { eventKey, type Facets, flagsOf } from './facets.ts';
 import { groupUnknown, Groups } from './groups.ts';
 import type { RunQuery } from './query.ts';
+import type { RunRoles } from './rollouts.ts';
 import { Snapshot } from './snapshot.ts';
 
 /** Ticks without a touch after which a quiet run is packed. */
@@ -245,6 +237,11 @@ export class RunTable {
     return this.#groups.namespaceOf(this.#columns.group[this.#slots.get(run) ?? 0] ?? 0);
   }
 
+  /** What the run counts for in rollouts. */
+  rolesOf(run: string): RunRoles {
+    return this.#groups.rolesOf(this.#columns.group[this.#slots.get(run) ?? -1] ?? groupUnknown);
+  }
+
   /** How many open runs keep to which version. */
   versions(): VersionCounts {
     return this.#groups.versions();
@@ -393,6 +390,3 @@ export class RunTable {
     return found;
   }
 }
-
-const flagsOf = ({ quiet, rests = false }: Facets): number =>
-  flagKnown | (quiet ? flagQuiet : 0) | (rests ? flagRests : 0);

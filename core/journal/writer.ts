@@ -9,8 +9,9 @@ import type { Reaction } from '../workflow/draft.ts';
 import { foldHistory } from '../workflow/evolve.ts';
 import { initialState, type RunState } from '../workflow/state.ts';
 import { type ChainEnd, chainStart, follow } from './chain.ts';
-import type { StatePacking } from './entries.ts';
+import type { StatePacking, TableEntry } from './entries.ts';
 import { type EventsText, eventsText, type RecordText, recordText, together } from './record-text.ts';
+import { Rollouts } from './rollouts.ts';
 import { RunTable } from './table.ts';
 
 /** Bound of one commit record, far below the server's 1 MB. */
@@ -55,6 +56,8 @@ export class PartitionWriter {
   readonly #options: WriterOptions;
   /** Every run of the partition. */
   readonly table: RunTable;
+  /** Runs of rollouts; facts alone. */
+  readonly rollouts = new Rollouts();
   /** Where in the journal a run's events are that are not archived. */
   readonly #records = new Map<string, number | number[]>();
   /** The last ticket that a run's state rests on, while it is no fact yet. */
@@ -83,10 +86,17 @@ export class PartitionWriter {
     this.#end = follow(this.#options.partition, this.#end, { seq, record, digest });
     for (const { run, events } of record.runs) {
       // A closed run was forgotten, and its business key has started anew.
-      if (events[0]?.seq === 1) this.#forget(run);
+      if (events[0]?.seq === 1) this.forget(run);
       this.table.set(run, foldHistory(this.table.get(run) ?? initialState(run), events));
       this.#remember(run, seq);
+      this.rollouts.changed(run, this.table.rolesOf(run), seq);
     }
+  }
+
+  /** A run of the checkpoint that it resumes after. */
+  restore(entry: TableEntry): void {
+    this.table.restore(entry);
+    this.rollouts.changed(entry.run, this.table.rolesOf(entry.run), this.#end.seq);
   }
 
   /** Everything is folded: causes may act from now on. */
@@ -156,6 +166,15 @@ export class PartitionWriter {
     return this.idle ? 0 : this.#lastTicket;
   }
 
+  /**
+   * Nothing that an owner of before has decided can become a fact after the commit of the returned ticket; 0: nothing can already.
+   * A takeover alone writes nothing, and what was under way before it may still arrive.
+   */
+  fence(): number {
+    if (this.#end.seq > this.#epoch) return 0;
+    return this.#inFlight?.ticket ?? this.#batchFor(0).ticket;
+  }
+
   /** Lets `react` look at the run; its events are folded at once, so that the next cause sees them. */
   submit<R>(run: string, react: (state: RunState | undefined) => Reaction<R>): Submitted<R> {
     if (!this.#serving) throw notOwner(this.#options.partition);
@@ -190,6 +209,7 @@ export class PartitionWriter {
     let events = 0;
     for (const [run, added] of batch.runs) {
       this.#remember(run, seq);
+      this.rollouts.changed(run, this.table.rolesOf(run), seq);
       events += added.count;
       if (this.#uncommitted.get(run) === batch.ticket) this.#uncommitted.delete(run);
     }
@@ -225,7 +245,9 @@ export class PartitionWriter {
     return batch;
   }
 
-  #forget(run: string): void {
+  /** A closed run leaves memory. */
+  forget(run: string): void {
+    this.rollouts.dropped(run, this.table.rolesOf(run));
     this.table.drop(run);
     this.#records.delete(run);
   }

@@ -4,6 +4,7 @@ import type { ChildRequest, StartRequest } from '../../api/messages/asks.ts';
 import type { JsonObject } from '../../api/messages/history.ts';
 import type { WorkflowState } from '../../api/v1alpha1/workflow-state.ts';
 import { interpolate } from '../cel/cel.ts';
+import { inherited } from '../rollout/assign.ts';
 import { frozenBy } from './current.ts';
 import { budgetLeft, runBinding } from './definition.ts';
 import type { Draft } from './draft.ts';
@@ -96,6 +97,7 @@ export function requestFor(state: RunState, child: ChildState): ChildRequest {
 const branchOf = (state: RunState, first: string): NonNullable<StartRequest['branch']> => ({
   workflowDigest: state.workflowDigest,
   pins: state.pins,
+  ...inherited(state.assignments),
   first,
   facts: state.facts,
 });

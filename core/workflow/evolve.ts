@@ -3,6 +3,7 @@
 //   F2: needs no definition, clock or policy: an old history folds the same way in every release.
 //   F3: an effect counts once, by the digest of its call: whichever attempt reports it, and however often.
 import type { EventOf as Of, HistoryEvent, Receipt, Turn } from '../../api/messages/history.ts';
+import { fare } from '../rollout/fared.ts';
 import { childFolders } from './fold-children.ts';
 import { endingFolders } from './fold-ending.ts';
 import { pauseFolders } from './fold-pause.ts';
@@ -20,7 +21,9 @@ export function evolve(state: RunState, event: HistoryEvent): RunState {
     const parked = `event ${event.seq} is of type ${String(event.type)}, which this engine does not know; run a newer one`;
     return { ...state, seq: event.seq, parked, parkedAt: state.parkedAt ?? event.at };
   }
-  return numbered(fold(state, event), event.seq, state);
+  const next = fold(state, event);
+  // Only runs of a rollout count how they fare.
+  return numbered(next.assignments === undefined ? next : fare(state, next, event), event.seq, state);
 }
 
 /** A folder gives back the state that it was given, or one that nobody else has seen. */

@@ -11,6 +11,8 @@ import type {
   Turn,
   Verification,
 } from '../../api/messages/history.ts';
+import type { Assignment } from '../../api/messages/rollout.ts';
+import type { Fared } from '../rollout/fared.ts';
 import type { DecisionOption } from '../../api/v1alpha1/escalation.ts';
 
 /** Scheduled: a worker may have it. Failed and Completed: reported, and what follows waits for a person. */
@@ -125,6 +127,10 @@ export interface RunState {
   readonly first?: string;
   readonly budgetMicros?: number;
   readonly pins: Readonly<Record<string, string>>;
+  /** By agent, where a rollout was under way. */
+  readonly assignments?: Readonly<Record<string, Assignment>>;
+  /** What counts for its rollouts. */
+  readonly fared?: Fared;
   readonly startedAt: number;
   readonly priority?: Priority;
   readonly startAt?: number;

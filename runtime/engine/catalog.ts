@@ -60,7 +60,10 @@ export class Catalog {
     await this.#fetch(catalogKeys.workflow(namespace, name));
     const agents = this.workflow(namespace, name)?.agents ?? [];
     await Promise.all(agents.map((agent) => this.#fetch(catalogKeys.agent(namespace, agent))));
-    const digests = agents.flatMap((agent) => this.agent(namespace, agent)?.bundleDigest ?? []);
+    const digests = agents.flatMap((agent) => {
+      const { bundleDigest, rollout } = this.agent(namespace, agent) ?? {};
+      return [bundleDigest, rollout?.canary.digest].filter((digest) => digest !== undefined);
+    });
     await Promise.all(digests.map((digest) => this.#fetch(catalogKeys.bundle(digest))));
   }
 
@@ -96,6 +99,15 @@ export class Catalog {
 
   agent(namespace: string, name: string): AgentSnapshot | undefined {
     return this.#agents.get(namespace)?.get(name);
+  }
+
+  /** Uids of the rollouts that are under way. */
+  offered(): ReadonlySet<string> {
+    const offered = new Set<string>();
+    for (const agents of this.#agents.values()) {
+      for (const { rollout } of agents.values()) if (rollout !== undefined) offered.add(rollout.uid);
+    }
+    return offered;
   }
 
   bundle(digest: string): ResolvedBundle | undefined {

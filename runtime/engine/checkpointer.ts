@@ -29,6 +29,8 @@ export interface CheckpointerOptions {
   readonly facetsOf: (state: RunState) => Facets | undefined;
   /** True when people do not see the run as it is yet. */
   readonly unprojected: (run: string) => boolean;
+  /** Uids of the rollouts that are under way. */
+  readonly offered: () => ReadonlySet<string>;
   /** Somebody else writes to the partition: it must be loaded again. */
   readonly lost: (error: unknown) => void;
 }
@@ -39,6 +41,15 @@ const portionRuns = 256;
 const portionBytes = 256_000;
 /** Closed runs that are forgotten before one checkpoint: each is a purge of its ledger. */
 const forgottenMax = 500;
+
+/** Closed runs of one rollout in the partition that are kept while it is under way, however old they are. */
+const keptMax = 200_000;
+
+/** How a run fared is known as long as its rollout is under way. */
+function isKept({ table, writer }: Partition, run: string, offered: ReadonlySet<string>): boolean {
+  if (offered.size === 0) return false;
+  return table.rolesOf(run).some(([uid]) => offered.has(uid) && writer.rollouts.runs(uid) <= keptMax);
+}
 
 export class Checkpointer {
   readonly #options: CheckpointerOptions;
@@ -118,12 +129,14 @@ export class Checkpointer {
   /** Closed runs whose time is over leave memory, and their ledger is emptied: the next checkpoint does not know them. */
   async #forget(): Promise<void> {
     const { partition, ledger, clock, storage = storageDefault } = this.#options;
-    const over = partition.table.expired(clock.now() - storage.closedMs, storage.closedMax).slice(0, forgottenMax);
+    const expired = partition.table.expired(clock.now() - storage.closedMs, storage.closedMax);
+    const offered = this.#options.offered();
+    const over = expired.filter((run) => !isKept(partition, run, offered)).slice(0, forgottenMax);
     for (const run of over) {
       const state = partition.table.peek(run);
       if (state === undefined || this.#stopped || partition.writer.recordsOf(run).length > 0) continue;
       if (state.effects > 0) await ledger.forget(state.namespace, run);
-      partition.table.drop(run);
+      partition.writer.forget(run);
     }
   }
 

@@ -10,6 +10,7 @@ test('a start that was admitted and comes to nothing is given back to its namesp
   const control = controlOf({
     catalog: { prepare: () => Promise.resolve(), definition: () => ({}), agent: () => undefined },
     disk: { assertWritable: () => undefined },
+    assigner: { assign: () => Promise.resolve(undefined) },
     tenants: { admit: () => Promise.resolve({ done: (started: boolean) => said.push(started) }) },
     metrics: { asked: () => undefined, seconds: () => undefined },
     now: () => {

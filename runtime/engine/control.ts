@@ -32,6 +32,7 @@ import type { RunState } from '../../core/workflow/state.ts';
 import { summaryOf } from '../../core/workflow/summary.ts';
 import type { Bus, Subscription } from '../../ports/bus.ts';
 import type { SchemaChecks } from '../json-schema.ts';
+import type { Assigned, Assigner } from './assigner.ts';
 import type { Catalog } from './catalog.ts';
 import { waitersMax, waitMsMax } from './endings.ts';
 import type { DiskWatch } from './disk-watch.ts';
@@ -42,6 +43,7 @@ import { takeSignal } from './signals.ts';
 import { partitionStatus } from './system-status.ts';
 import type { Admitted, Tenants } from './tenants.ts';
 import { assertFreeKey, checkInput, currentWorkflow } from './start.ts';
+import { outcomes } from './outcomes.ts';
 import { saysNo } from './says-no.ts';
 import { failpoint } from '../../ports/failpoint.ts';
 
@@ -51,6 +53,7 @@ export interface ControlOptions {
   readonly metrics: EngineMetrics;
   readonly disk: DiskWatch;
   readonly tenants: Tenants;
+  readonly assigner: Assigner;
   /** Its name. */
   readonly engine: string;
   readonly now: () => number;
@@ -193,7 +196,7 @@ function handlersOf(options: ControlOptions): Readonly<Record<EngineVerb, Handle
   };
 }
 
-type Reads = 'show' | 'history' | 'list' | 'project' | 'tenant' | 'status' | 'await';
+type Reads = 'show' | 'history' | 'list' | 'project' | 'tenant' | 'status' | 'await' | 'outcomes';
 
 /** What changes no run. */
 function readersOf({ tenants, engine, catalog }: ControlOptions): Readonly<Record<Reads, Handler>> {
@@ -214,6 +217,7 @@ function readersOf({ tenants, engine, catalog }: ControlOptions): Readonly<Recor
     },
     tenant: (serving, payload) => tenants.answer(serving, payload),
     status: async (serving) => ({ ok: true, result: await partitionStatus(serving, tenants, engine) }),
+    outcomes: async (serving, payload) => ({ ok: true, result: await outcomes(serving, payload, catalog) }),
     await: async (serving, payload) => {
       const { state, facts } = await waitFor(serving, payload as AwaitRequest);
       return { ok: true, result: { ...summary(state), ...facts } };
@@ -238,13 +242,15 @@ async function start(
   const admitted = known ? undefined : await admit(serving, request, options);
   let [fresh, started] = [false, false];
   try {
+    const assigned = known ? undefined : await options.assigner.assign(request);
     const reply = await serving.partition.submit(request.run, (state) => {
       fresh = state === undefined;
-      if (state === undefined) return begin(request, options);
+      if (state === undefined) return begin(request, options, assigned);
       return { events: [], reply: otherInput(state, request) ?? { ok: true as const } };
     });
     if (!reply.ok) return reply;
     started = fresh;
+    if (started) assigned?.started(serving.partition.state(request.run)?.assignments);
   } finally {
     admitted?.done(started);
   }
@@ -265,7 +271,11 @@ async function admit(serving: Serving, request: StartRequest, options: ControlOp
   return tenants.admit(serving, namespace, source);
 }
 
-function begin(request: StartRequest, { catalog, now }: ControlOptions): ReturnType<typeof startRun> {
+function begin(
+  request: StartRequest,
+  { catalog, assigner, now }: ControlOptions,
+  assigned: Assigned | undefined,
+): ReturnType<typeof startRun> {
   const { namespace, workflow, branch } = request;
   const digest = branch?.workflowDigest ?? currentWorkflow(catalog, namespace, workflow).digest;
   const definition = catalog.definition(digest);
@@ -273,7 +283,8 @@ function begin(request: StartRequest, { catalog, now }: ControlOptions): ReturnT
     const unknown = catalog.unknownIn(digest);
     throw new SignalboxError('NOT_OWNER', unknown ?? 'the catalog is still being read; ask again');
   }
-  return startRun({ definition, now: now(), request, agents: (name) => catalog.agent(namespace, name) });
+  const agents = (name: string) => assigner.agent(namespace, name);
+  return startRun({ definition, now: now(), request, agents, assigned: assigned?.byAgent });
 }
 
 /** People and programs that start with a key get the run of that key, never silently one with another input. */

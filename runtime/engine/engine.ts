@@ -5,6 +5,7 @@ import type { Subscription } from '../../ports/bus.ts';
 import { z } from 'zod';
 import { isSignalboxError } from '../../api/errors.ts';
 import { schemaChecks, type SchemaChecks } from '../json-schema.ts';
+import { Assigner } from './assigner.ts';
 import { Balancer } from './balancer.ts';
 import { consumeEvents } from './bus-events.ts';
 import { Catalog } from './catalog.ts';
@@ -58,7 +59,7 @@ export function startEngine(ports: EnginePorts, settings: EngineSettings): Engin
   const catalog = new Catalog(() => served().forEach((serving) => serving.catalogChanged()));
   const disk = new DiskWatch(ports.journal, ports.log);
   const tenants = tenantsOf(ports, settings, { catalog, metrics, owners: () => owners });
-  const answering = { catalog, checks, metrics, disk, tenants, engine: settings.name, now: () => ports.clock.now() };
+  const answering = { ...assigning(ports, settings, catalog), catalog, checks, metrics, disk, tenants };
   const control = controlOf({ ...answering, decideGroup: (request) => decideGroup(starting(), request) });
   const owners = ownersOf(ports, settings, (partition, verb, payload) => {
     const serving = partitions[partition]?.serving;
@@ -110,6 +111,12 @@ export function startEngine(ports: EnginePorts, settings: EngineSettings): Engin
     },
   };
 }
+
+const assigning = ({ control, clock }: EnginePorts, { name }: EngineSettings, catalog: Catalog) => ({
+  engine: name,
+  now: () => clock.now(),
+  assigner: new Assigner(control, catalog),
+});
 
 function tenantsOf(
   { clock, ids }: EnginePorts,

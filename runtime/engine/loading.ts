@@ -78,7 +78,7 @@ async function restore(writer: PartitionWriter, checkpoint: StoredCheckpoint, pa
   // Facets that another release has worked out are worked out again.
   const trusted = head.facetsVersion === facetsVersion;
   for await (const piece of checkpoint.pieces()) {
-    for (const entry of reader.read(piece)) writer.table.restore(trusted ? entry : { ...entry, flags: flagShown });
+    for (const entry of reader.read(piece)) writer.restore(trusted ? entry : { ...entry, flags: flagShown });
   }
   const tail = checkpoint.tail();
   if (!reader.whole || writer.table.size !== tail.runs) {

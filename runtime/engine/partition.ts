@@ -118,6 +118,12 @@ export class Partition {
     if (lastTicket !== 0) await this.#committed(lastTicket);
   }
 
+  /** Resolves when no owner of before can add anything; rejects with NOT_OWNER when that comes to nothing. */
+  async fence(): Promise<void> {
+    if (!this.serving) throw notOwner(this.number);
+    await this.#after(this.#writer.fence());
+  }
+
   get serving(): boolean {
     return this.#writer.serving && this.#options.holding();
   }
@@ -139,10 +145,7 @@ export class Partition {
   async submit<R>(run: string, react: (state: RunState | undefined) => Reaction<R>): Promise<R> {
     if (!this.serving) throw notOwner(this.number);
     const { reply, ticket } = this.#writer.submit(run, react);
-    if (ticket === 0) return reply;
-    const committed = this.#committed(ticket);
-    if (!this.#flushing) this.#flushed = this.#flush();
-    await committed;
+    await this.#after(ticket);
     return reply;
   }
 
@@ -161,6 +164,14 @@ export class Partition {
     this.#reject(notOwner(this.number), this.#writer.stop());
     if (served) this.#options.events.lost(notOwner(this.number));
     return this.#flushed;
+  }
+
+  /** Resolves when the ticket is committed; something may have been added that nobody writes yet. */
+  async #after(ticket: number): Promise<void> {
+    if (ticket === 0) return;
+    const committed = this.#committed(ticket);
+    if (!this.#flushing) this.#flushed = this.#flush();
+    await committed;
   }
 
   #committed(ticket: number): Promise<void> {

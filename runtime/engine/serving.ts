@@ -152,8 +152,9 @@ export class Serving {
     const [partition, log] = [this.partition, ports.log.child({ partition: journal.partition })];
     const facets = (state: RunState) => this.#facetsOf(state);
     const unprojected = (run: string) => this.projections.isBehind(run);
+    const offered = () => this.#options.catalog.offered();
     this.#checkpointer = new Checkpointer(
-      { ...ports, ...settings, log, metrics, partition, journal, facetsOf: facets, unprojected, lost },
+      { ...ports, ...settings, log, metrics, partition, journal, facetsOf: facets, unprojected, lost, offered },
       loaded,
     );
     await this.#measure();

@@ -2,7 +2,8 @@
 // a takeover or a reconnect.
 //   R1: an end counts when it is a fact, a start before it is one: what has no runs here has none on disk.
 //   R2: it is told with the revision of the catalog that was known at that moment: later starts go by this one or a newer one.
-//   R3: an owner of before does not replace what a later one has told.
+//   R3: while a rollout is under way, nothing that an owner of before decided by an older revision comes after what is told.
+//   R4: an owner of before does not replace what a later one has told.
 import { buckets } from '../../api/messages/subjects.ts';
 import { type VersionReport, versionReportKey } from '../../api/messages/versions.ts';
 import { canonicalJson } from '../../core/canonical/canonical.ts';
@@ -20,7 +21,7 @@ export interface VersionReportsOptions {
   readonly bus: Bus;
   readonly log: Log;
   readonly partition: Partition;
-  readonly catalog: Pick<Catalog, 'revision'>;
+  readonly catalog: Pick<Catalog, 'revision' | 'offered'>;
 }
 
 export class VersionReports {
@@ -74,6 +75,7 @@ export class VersionReports {
     const counted = this.#now();
     const text = this.#text(counted);
     if (text === this.#told || !this.#fits(text)) return true;
+    if (this.#options.catalog.offered().size > 0) await partition.fence();
     await partition.settled();
     const report: VersionReport = { ...counted, seq: partition.seq };
     this.#bucket ??= await bus.bucket<VersionReport>(buckets.versions);

@@ -26,6 +26,7 @@ interface Answer {
   readonly result: Json;
   readonly committed?: boolean;
   readonly note?: string;
+  readonly check?: string;
   readonly spec?: ToolSpec;
   readonly approval?: ToolResult['approval'];
 }
@@ -40,12 +41,13 @@ export async function answerToolAsk(gateway: Gateway, worker: WorkerIdentity, as
   const decision = permissionOf(admitted, call);
   const spec = admitted.bundle.tools[call.tool]?.spec;
   if (decision.kind === 'Deny' || spec === undefined) {
-    const message = decision.kind === 'Deny' ? decision.message : 'the tool is unknown';
+    const why = decision.kind === 'Deny' ? decision : { check: 'bundleLacksTool', message: 'the tool is unknown' };
+    const { message } = why;
     gateway.log.info('call denied', { run, agent: worker.agent, tool: call.tool, reason: message });
     if (spec !== undefined && spec.effect !== 'read' && isProposed(facts, admitted)) {
-      return make(facts, admitted, { spec, denied: message });
+      return make(facts, admitted, { spec, denied: why });
     }
-    return denied(facts, message);
+    return denied(facts, { ...why, spec });
   }
   const checked = gateway.schemas.check(
     admitted.bundle.tools[call.tool]?.digest ?? '',
@@ -71,8 +73,21 @@ const isProposed = ({ ask, digest }: ToolCallFacts, { allowed }: Admitted): bool
     ?.calls.some(({ tool, args }) => callDigest({ run: ask.run, activity: ask.activity, tool, args }) === digest) ??
   false;
 
-const denied = (facts: ToolCallFacts, message: string): ToolAskReply =>
-  reply(facts, { outcome: 'denied', result: { error: message }, note: message });
+interface Denial {
+  readonly message: string;
+  /** Of the permission; absent: the engine or the ledger said no. */
+  readonly check?: string | undefined;
+  readonly spec?: ToolSpec | undefined;
+}
+
+const denied = (facts: ToolCallFacts, { message, check, spec }: Denial): ToolAskReply =>
+  reply(facts, {
+    outcome: 'denied',
+    result: { error: message },
+    note: message,
+    ...(check === undefined ? {} : { check }),
+    ...(spec === undefined ? {} : { spec }),
+  });
 
 function permissionOf(admitted: Admitted, call: ToolAsk['call']): PermissionDecision {
   const { agent, bundle, allowed, budgetLeftMicros } = admitted;
@@ -126,7 +141,7 @@ async function isOpened({ gateway, ask, digest }: ToolCallFacts): Promise<boolea
 async function make(
   facts: ToolCallFacts,
   admitted: Admitted,
-  { spec, denied: why }: { readonly spec: ToolSpec; readonly denied?: string },
+  { spec, denied: why }: { readonly spec: ToolSpec; readonly denied?: Denial },
 ): Promise<ToolAskReply> {
   const { gateway, ask, digest } = facts;
   const target = {
@@ -135,14 +150,19 @@ async function make(
     args: ask.call.args,
     idempotencyKey: digest.replace(/^sha256:/, ''),
     digest,
-    ...(why === undefined ? {} : { denied: why }),
+    ...(why === undefined ? {} : { denied: why.message }),
   };
   const outcome =
     spec.effect === 'read' ? await readTool(gateway, admitted, target) : await callEffect(gateway, admitted, target);
+  if (outcome.kind === 'Denied') return denied(facts, { message: outcome.message, check: why?.check, spec });
   return outcomeReply(facts, spec, outcome);
 }
 
-function outcomeReply(facts: ToolCallFacts, spec: ToolSpec, outcome: ToolOutcome): ToolAskReply {
+function outcomeReply(
+  facts: ToolCallFacts,
+  spec: ToolSpec,
+  outcome: Exclude<ToolOutcome, { kind: 'Denied' }>,
+): ToolAskReply {
   switch (outcome.kind) {
     case 'Ok': {
       const { result, committed, note } = outcome;
@@ -156,8 +176,6 @@ function outcomeReply(facts: ToolCallFacts, spec: ToolSpec, outcome: ToolOutcome
     }
     case 'Error':
       return reply(facts, { outcome: 'error', result: { error: outcome.error }, spec, note: outcome.error });
-    case 'Denied':
-      return denied(facts, outcome.message);
     case 'Ambiguous':
       return reply(facts, { outcome: 'ambiguous', result: { error: outcome.reason }, spec, note: outcome.reason });
     case 'Unavailable':
@@ -169,11 +187,11 @@ function outcomeReply(facts: ToolCallFacts, spec: ToolSpec, outcome: ToolOutcome
 /** The engine's no. A denial is an answer to the model; anything else (stale, unknown run) ends the worker's attempt. */
 function refused(facts: ToolCallFacts, answer: { readonly code: string; readonly message: string }): ToolAskReply {
   if (answer.code !== 'DENIED') return { kind: 'Error', code: answer.code, message: answer.message, retryable: false };
-  return denied(facts, answer.message);
+  return denied(facts, { message: answer.message });
 }
 
 function reply({ gateway, ask, startedAt, digest }: ToolCallFacts, answer: Answer): ToolAskReply {
-  const { outcome, result, committed, note, spec, approval } = answer;
+  const { outcome, result, committed, note, check, spec, approval } = answer;
   const receipt = receiptOf(gateway, ask, startedAt, {
     kind: 'tool',
     name: ask.call.tool,
@@ -183,6 +201,7 @@ function reply({ gateway, ask, startedAt, digest }: ToolCallFacts, answer: Answe
     ...(spec === undefined ? {} : { effect: spec.effect }),
     ...(committed === undefined ? {} : { committed }),
     ...(note === undefined ? {} : { note }),
+    ...(check === undefined ? {} : { check }),
   });
   const { id, tool, args } = ask.call;
   return {

@@ -74,6 +74,9 @@ const engine: readonly Given[] = [
     'engine.purge.checkpoints',
     'engine.purge.archive',
   ].map((moment): Given => ({ moment, scenario: 'wire' })),
+  ...['engine.assignment.paid', 'engine.assignment.made', 'engine.append.before', 'engine.append.after'].map(
+    (moment): Given => ({ moment, scenario: 'trial' }),
+  ),
   { moment: 'engine.task.before', scenario: 'pay-key' },
   { moment: 'engine.task.published', scenario: 'pay-key' },
   { moment: 'engine.timer.due', scenario: 'timer' },

@@ -196,6 +196,11 @@ export function picky(name: string, mended: boolean): ResolvedWorkflow {
 }
 export const pickySubject = (name: string): string => `orders.${name}`;
 
+/** For an agent of its own name, which it needs to be started and gives nothing to do. */
+export function trying(name: string): ResolvedWorkflow {
+  return { ...resolved(name, single({ type: 'wait', for: { duration: '700ms' } })), agents: [name] };
+}
+
 function resolved(name: string, spec: WorkflowSpec): ResolvedWorkflow {
   const content = { namespace: stageNamespace, name, spec };
   return { ...content, digest: digest(content), agents: [] };

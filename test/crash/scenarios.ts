@@ -9,6 +9,7 @@ import { stageNamespace } from '../support/gateway-stage.ts';
 import { until } from '../support/until.ts';
 import { busSubject, type EffectTool, effectTools, ticking } from './content.ts';
 import { deadLetter } from './letters.ts';
+import { trial } from './trial.ts';
 import { CLOSED_MS, closing, declare, plain, type Played, type Scenario, withdraw } from './played.ts';
 
 /** Waves of runs that begin at once; each is at least one record. */
@@ -201,6 +202,7 @@ export const scenarios = {
     },
   },
   letter: deadLetter,
+  trial,
   fallback: {
     begin: begin('fallback', { said: 'I have chest pain' }),
     async finish(stage, run) {

@@ -13,8 +13,8 @@ export const journalBugs: readonly Bug[] = [
     edits: [
       {
         file: partition,
-        find: '    await committed;\n    return reply;',
-        replace: '    void committed.catch(() => undefined);\n    return reply;',
+        find: '    await this.#after(ticket);\n    return reply;',
+        replace: '    void this.#after(ticket).catch(() => undefined);\n    return reply;',
       },
     ],
   },
@@ -134,8 +134,8 @@ export const journalBugs: readonly Bug[] = [
     edits: [
       {
         file: 'runtime/engine/control.ts',
-        find: '      if (state === undefined) return begin(request, options);\n      return { events: [], reply: otherInput(state, request) ?? { ok: true as const } };\n',
-        replace: '      return begin(request, options);\n',
+        find: '      if (state === undefined) return begin(request, options, assigned);\n      return { events: [], reply: otherInput(state, request) ?? { ok: true as const } };\n',
+        replace: '      return begin(request, options, assigned);\n',
       },
     ],
   },
