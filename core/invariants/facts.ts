@@ -106,6 +106,18 @@ export type Fact = { readonly at: number } & (
       readonly digest: string;
       readonly done: boolean;
     }
+  /**
+   * A rollout offers its canary at this weight from now on (0: to nobody); `observed`: every partition has told that it goes by
+   * that.
+   */
+  | {
+      readonly kind: 'Routed';
+      readonly rollout: string;
+      /** Digest. */
+      readonly canary: string;
+      readonly weightBps: number;
+      readonly observed: boolean;
+    }
   /** An object is gone, with everything that belongs to it; `object` is `<kind>/<namespace>/<name>`. */
   | { readonly kind: 'Deleted'; readonly object: string }
   /** What is there at the end: Kubernetes objects, streams, consumers, processes, each with the object that it belongs to. */

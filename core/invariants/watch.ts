@@ -5,6 +5,7 @@ import { effectsAreGranted, effectsHappenOnce, intentThenOutcome } from './effec
 import type { Checker, Fact, Report, Rules, Violation } from './facts.ts';
 import { approvedByTheEntitled, escalationsAreKept } from './people.ts';
 import { budgetHolds, costIsTold, nothingUnverified, onlyTheCurrentAttempt, secretsStayAway } from './results.ts';
+import { canaryWithinWeight } from './rollouts.ts';
 import { noLostRun, onlyTheOwnerWrites, oneBundle, routesOnce, sameEverywhere } from './runs.ts';
 import { noOrphans, rollbackCompletes, tenantsApart } from './tenants.ts';
 import { follow, newTrace, type RunTrace } from './trace.ts';
@@ -15,6 +16,7 @@ const checkers: readonly ((report: Report, rules: Rules, calls: Calls) => Checke
   sameEverywhere,
   answersAreTrue,
   oneBundle,
+  canaryWithinWeight,
   routesOnce,
   effectsHappenOnce,
   effectsAreGranted,
