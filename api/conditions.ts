@@ -24,6 +24,8 @@ export const reasons = {
   Closed: 'The run, or the question, is over.',
   ContentChanged: 'A tool or model was changed after the bundle was published.',
   ContentLost: 'The published content is gone and cannot be made again from what exists now.',
+  ContentMismatch:
+    'What the bundle names here is not what it was built or signed with; its annotation has another digest.',
   CredentialNotFound: 'The Secret that is named, or the key in it, does not exist in this namespace.',
   Decided: 'A person answered.',
   Deciding: 'The decision is on its way to the engine.',
@@ -55,6 +57,8 @@ export const reasons = {
   Resolved: 'Everything that is named exists and fits.',
   Running: 'The run is under way.',
   ScaledToZero: 'The agent is declared with no workers.',
+  SignatureRefused:
+    'The namespace demands a signature by one of its keys, and the bundle has none, another, or was altered after.',
   StartRefused: 'The engine refused to start the run; the message says why.',
   Starting: 'The run is being started.',
   Succeeded: 'The run ended with outcome success.',

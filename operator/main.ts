@@ -12,9 +12,11 @@ import { jsonLog } from '../adapters/system/log.ts';
 import { promMetrics } from '../adapters/system/metrics.ts';
 import type { Subscription } from '../ports/bus.ts';
 import type { Kube } from '../ports/kube.ts';
+import { NAMESPACE } from '../ports/resources.ts';
 import type { Log } from '../ports/system.ts';
 import { newServing } from './admission/certificates.ts';
 import { configurationOf, hostsOf, keepConfiguration, sharedAuthority } from './admission/configuration.ts';
+import type { NamespaceLook } from './admission/review.ts';
 import { serveWebhook } from './admission/server.ts';
 import { createManager, shutdownSignal } from './controller/manager.ts';
 import { startIdentity } from './identity/review.ts';
@@ -107,7 +109,11 @@ async function startWebhook({ podNamespace, podIp, webhookPort, webhook }: Setti
   const clock = systemClock();
   const authority = await sharedAuthority(kube, podNamespace, clock);
   const serving = newServing(authority, hostsOf(webhook), clock.now());
-  const server = await serveWebhook({ host: podIp, port: webhookPort, serving, log });
+  const namespaces: NamespaceLook = async (name) => {
+    const found = await kube.get(NAMESPACE, { name });
+    return found === undefined ? undefined : (found.metadata.annotations ?? {});
+  };
+  const server = await serveWebhook({ host: podIp, port: webhookPort, serving, namespaces, log });
   return { configuration: configurationOf(webhook, authority), close: () => server.close() };
 }
 

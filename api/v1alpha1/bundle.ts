@@ -120,6 +120,14 @@ export const bundleStatusSchema = z.object({
     .max(128)
     .optional()
     .describe('The tools as they were pinned.'),
+  provenance: z
+    .object({
+      key: text(80).describe('Digest of the public key that signed it.'),
+      source: text(256).optional().describe('Where its files are.'),
+      commit: text(256).optional().describe('Which version of them.'),
+    })
+    .optional()
+    .describe('What the signature says, where the namespace demands one: it was checked before publication.'),
 });
 
 export const bundleKind = {

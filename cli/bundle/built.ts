@@ -6,11 +6,10 @@ import { type Checked, checkObject } from '../../core/admission/admission.ts';
 import type { Finding } from '../../core/admission/finding.ts';
 import { checkReferences, type Lookups } from '../../core/admission/references.ts';
 import { modelNames, queriesOf, resolve } from '../../core/bundle/resolve.ts';
+import { signatureAnnotations } from '../../core/bundle/signature.ts';
 import { VerbError } from '../failure.ts';
 import type { Declaration, Declared, DeclaredKind } from './declared.ts';
 import { type Mistake, type Place, stepsOf } from './source.ts';
-
-export const digestAnnotation = 'signalbox.dev/digest';
 
 export interface Built {
   readonly declaration: Declaration<BundleSpec>;
@@ -110,7 +109,7 @@ export function manifestOf({ declaration, resolved }: Built, byDigest: boolean):
       name: byDigest ? `${name.slice(0, 54)}-${resolved.digest.slice(7, 15)}` : name,
       ...(namespace === undefined ? {} : { namespace }),
       ...(labels === undefined ? {} : { labels }),
-      annotations: { ...annotations, [digestAnnotation]: resolved.digest },
+      annotations: { ...annotations, [signatureAnnotations.digest]: resolved.digest },
     },
     spec: declaration.spec,
   };

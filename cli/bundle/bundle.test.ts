@@ -215,6 +215,53 @@ describe('lint', () => {
   });
 });
 
+describe('diff', () => {
+  const next = whole
+    .replace('name: desk-v1', 'name: desk-v2')
+    .replace('Then answer.', 'Then answer politely.')
+    .replace("cel: 'true'", "cel: 'result.ok'")
+    .replace('maxTurns: 4', 'maxTurns: 20');
+  test('says what is another, and what of it is high-risk', async () => {
+    await write({ 'parts.yaml': parts, 'b.yaml': whole, 'c.yaml': next });
+    const { code, out } = await typed('diff', `${folder}#desk-v1`, `${folder}#desk-v2`);
+    expect(out.replaceAll(/sha256:[0-9a-f]{8}/g, 'D')).toBe(`desk-v1 D → desk-v2 D
+prompts.executor:
+    Find the patient.
+  - Then answer.
+  + Then answer politely.
+verifier.rules.on.cel: true → result.ok
+policy.maxTurns: 4 → 20
+high-risk:
+  verifier rule on is another: result.ok
+  policy.maxTurns is 20; before: 4
+`);
+    expect(code).toBe(exitCodes.ok);
+  });
+  test('programs read the same, and permissions come from the Agent of each side', async () => {
+    const wider = parts.replace('effect: read', 'effect: write').replace('mode: read', 'mode: recommendOnly');
+    await write({ 'a/p.yaml': wider, 'a/b.yaml': whole });
+    await write({ 'b/p.yaml': wider.replace('mode: recommendOnly', 'mode: write'), 'b/b.yaml': whole });
+    const { out } = await typed('diff', join(folder, 'a'), join(folder, 'b'), '-o', 'json');
+    const digest = expect.stringMatching(/^sha256:/) as string;
+    expect(JSON.parse(out)).toEqual({
+      before: { name: 'desk-v1', digest },
+      after: { name: 'desk-v1', digest },
+      changes: [{ part: 'permissions', field: 'find-patient.mode', before: 'recommendOnly', after: 'write' }],
+      highRisk: ['a permission is wider: a call of find-patient acts; before: recommends'],
+    });
+  });
+  test('the same is the same, several need a name', async () => {
+    await write({ 'parts.yaml': parts, 'b.yaml': whole });
+    expect((await typed('diff', folder, folder)).out).toMatch(/^the same content: sha256:/);
+    await write({ 'c.yaml': next });
+    const { code, error } = await typed('diff', folder, folder);
+    expect([code, error]).toEqual([
+      exitCodes.usage,
+      `error: ${folder} declares 2 bundles: desk-v1, desk-v2\ntry: ${folder}#desk-v1\n`,
+    ]);
+  });
+});
+
 test('the clinic is built and has no error', async () => {
   const clinic = join(import.meta.dirname, '../../examples/clinic/manifests');
   const { out: built, code } = await typed('build', clinic, '-o', 'digest');

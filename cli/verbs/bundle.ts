@@ -2,13 +2,19 @@ import { Command } from 'commander';
 import type { Host } from '../host.ts';
 import { withExamples } from '../options.ts';
 import { bundleBuildVerb } from './bundle-build.ts';
+import { bundleDiffVerb } from './bundle-diff.ts';
 import { bundleLintVerb } from './bundle-lint.ts';
+import { bundleSignVerb } from './bundle-sign.ts';
+import { bundleVerifyVerb } from './bundle-verify.ts';
 
 export function bundleVerb(host: Host): Command {
   const command = new Command('bundle')
-    .summary('build and check releases of agents')
-    .description('Builds bundles from files and checks them before they reach a cluster.')
+    .summary('build, check and sign releases of agents')
+    .description('Builds bundles from files; checks, compares and signs them before they reach a cluster.')
     .addCommand(bundleBuildVerb(host))
-    .addCommand(bundleLintVerb(host));
+    .addCommand(bundleLintVerb(host))
+    .addCommand(bundleDiffVerb(host))
+    .addCommand(bundleSignVerb(host))
+    .addCommand(bundleVerifyVerb(host));
   return withExamples(command, { line: 'signalbox bundle lint manifests', says: 'in CI, before anything is applied' });
 }

@@ -1,5 +1,6 @@
 // Owns: the small part of DER that an X.509 certificate needs. Values in, bytes out.
 import { concatBytes, utf8ToBytes } from '@noble/hashes/utils.js';
+import { base64 } from '../canonical/base64.ts';
 
 function element(tag: number, content: Uint8Array): Uint8Array {
   const { length } = content;
@@ -48,17 +49,4 @@ export function time(instant: string): Uint8Array {
 export function pem(label: string, der: Uint8Array): string {
   const lines = base64(der).match(/.{1,64}/g) ?? [];
   return `-----BEGIN ${label}-----\n${lines.join('\n')}\n-----END ${label}-----\n`;
-}
-
-const letters = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/';
-
-function base64(bytes: Uint8Array): string {
-  let text = '';
-  for (let at = 0; at < bytes.length; at += 3) {
-    const [a = 0, b = 0, c = 0] = bytes.subarray(at, at + 3);
-    const word = (a << 16) | (b << 8) | c;
-    for (const shift of [18, 12, 6, 0]) text += letters[(word >> shift) & 0x3f];
-  }
-  const missing = (3 - (bytes.length % 3)) % 3;
-  return text.slice(0, text.length - missing) + '='.repeat(missing);
 }

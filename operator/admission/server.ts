@@ -5,7 +5,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Log } from '../../ports/system.ts';
 import type { KeyPair } from './certificates.ts';
-import { review } from './review.ts';
+import { type NamespaceLook, review } from './review.ts';
 
 export interface WebhookServer {
   readonly port: number;
@@ -16,6 +16,7 @@ export interface WebhookOptions {
   readonly host: string;
   readonly port: number;
   readonly serving: KeyPair;
+  readonly namespaces: NamespaceLook;
   readonly log: Log;
 }
 
@@ -23,11 +24,11 @@ export interface WebhookOptions {
 const bodyBytesMax = 8 * 1024 * 1024;
 const requestMs = 10_000;
 
-export async function serveWebhook({ host, port, serving, log }: WebhookOptions): Promise<WebhookServer> {
+export async function serveWebhook({ host, port, serving, namespaces, log }: WebhookOptions): Promise<WebhookServer> {
   const server = createServer(
     { cert: serving.certificate, key: serving.key, minVersion: 'TLSv1.2', requestTimeout: requestMs },
     (request, response) => {
-      answer(request, response).catch((error: unknown) => {
+      answer(request, response, namespaces).catch((error: unknown) => {
         log.warn('an admission review could not be answered', { error });
         if (!response.headersSent) response.writeHead(400, { 'content-type': 'text/plain' });
         response.end('this is no admission review that can be read\n');
@@ -45,8 +46,8 @@ export async function serveWebhook({ host, port, serving, log }: WebhookOptions)
   };
 }
 
-async function answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
-  const reply = review(JSON.parse(await bodyOf(request)));
+async function answer(request: IncomingMessage, response: ServerResponse, namespaces: NamespaceLook): Promise<void> {
+  const reply = await review(JSON.parse(await bodyOf(request)), namespaces);
   response.writeHead(200, { 'content-type': 'application/json' });
   response.end(JSON.stringify(reply));
 }

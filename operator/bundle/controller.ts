@@ -2,8 +2,9 @@
 import type { AgentSnapshot } from '../../api/messages/catalog.ts';
 import { catalogKeys } from '../../api/messages/subjects.ts';
 import { modelNames, queriesOf } from '../../core/bundle/resolve.ts';
+import { type SignatureVerdict, signatureVerdict } from '../../core/bundle/signature.ts';
 import type { KubeObject, ObjectKey, Resource } from '../../ports/kube.ts';
-import { AGENT, BUNDLE, CONFIG_MAP, keyOf, MODEL, TOOL } from '../../ports/resources.ts';
+import { AGENT, BUNDLE, CONFIG_MAP, keyOf, MODEL, NAMESPACE, TOOL } from '../../ports/resources.ts';
 import type { BusCommand } from '../catalog/commands.ts';
 import { isDeleting } from '../catalog/labels.ts';
 import { findingsOf, isNamespaceGoing, lookups } from '../catalog/findings.ts';
@@ -20,6 +21,7 @@ import { untoldText, type VersionLook } from '../catalog/versions.ts';
 import { type Caches, type Controller, planned } from '../controller/controller.ts';
 import { conditionOf } from '../controller/status.ts';
 import { askersOf, toolQueryIndex } from '../tool/askers.ts';
+import { verifyEd25519 } from './ed25519.ts';
 import { type BundleObserved, configMapName, planBundle } from './plan.ts';
 
 const inNamespace = ({ metadata }: KubeObject, name: string): string => `${metadata.namespace}/${name}`;
@@ -64,6 +66,7 @@ export function bundleController(versions: VersionLook, perform: (command: BusCo
       byPart(MODEL, 'model'),
       byPart(AGENT, 'agent'),
       { resource: CONFIG_MAP, map: ({ metadata }: KubeObject) => bundleOfConfigMap(metadata) },
+      { resource: NAMESPACE, map: unpublishedOf },
       {
         resource: CATALOG_ENTRY,
         map: ({ metadata }: KubeObject, caches: Caches) =>
@@ -79,6 +82,12 @@ export function bundleController(versions: VersionLook, perform: (command: BusCo
     plan: planBundle,
     perform,
   });
+}
+
+/** Keys of a namespace may have changed; what is published is not asked for them again. */
+function unpublishedOf({ metadata }: KubeObject, caches: Caches): readonly ObjectKey[] {
+  const bundles = caches.of<BundleObject>(BUNDLE).list(metadata.name);
+  return bundles.filter(({ status }) => status?.digest === undefined).map(keyOf);
 }
 
 function bundleOfConfigMap({ namespace = '', name }: KubeObject['metadata']): readonly ObjectKey[] {
@@ -104,10 +113,17 @@ function observe(root: BundleObject, caches: Caches, versions: VersionLook): Bun
     unsound: unsound([...Object.values(tools), ...Object.values(models)]),
     configMap: caches.of<ConfigMapObject>(CONFIG_MAP).get({ namespace, name: configMapName(name) }),
     published: digest === undefined ? undefined : entryOf(digest),
+    signature: digest === undefined ? signature(root, caches) : undefined,
     shared: digest !== undefined && caches.of(BUNDLE).indexed('digest', digest).length > 1,
     neededBy: neededBy(root, caches, versions),
     entryOf,
   };
+}
+
+function signature({ metadata, spec }: BundleObject, caches: Caches): SignatureVerdict | undefined {
+  const namespace = caches.of(NAMESPACE).get({ name: metadata.namespace ?? '' });
+  if (namespace === undefined) return { ok: false, why: 'whether it demands one is not known yet' };
+  return signatureVerdict(namespace.metadata.annotations, metadata.annotations, spec, verifyEd25519);
 }
 
 function unsound(parts: readonly (KubeObject | undefined)[]): readonly string[] {

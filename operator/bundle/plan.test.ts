@@ -156,6 +156,39 @@ describe('once published', () => {
   });
 });
 
+describe('what it was built and signed as', () => {
+  const verdict = { ok: true, key: 'sha256:01', content: content.digest, provenance: { commit: '3f9c2a1' } } as const;
+  const built = (digest: string) =>
+    bundle('receptionist-1', { metadata: { annotations: { 'signalbox.dev/digest': digest } } });
+  const reason = (differing: Partial<BundleObserved>) => {
+    const plan = planBundle(observed(differing), now);
+    return [condition(plan, 'Ready')?.reason, plan.commands.length, plan.status?.['digest']];
+  };
+  test('is published, with where it is from', () => {
+    expect(reason({ root: built(content.digest) })).toEqual(['Published', 2, content.digest]);
+    const plan = planBundle(observed({ root: built(content.digest), signature: verdict }), now);
+    expect(plan.status).toMatchObject({ provenance: { key: 'sha256:01', commit: '3f9c2a1' } });
+  });
+  test.each<[string, Partial<BundleObserved>, string]>([
+    ['built as something else', { root: built(`sha256:${'0'.repeat(64)}`) }, 'ContentMismatch'],
+    ['signed as something else', { signature: { ...verdict, content: 'sha256:00' } }, 'ContentMismatch'],
+    ['not signed', { signature: { ok: false, why: 'it has none' } }, 'SignatureRefused'],
+    ['right, and not signed', { root: built(content.digest), signature: { ok: false, why: 'x' } }, 'SignatureRefused'],
+  ])('%s: nothing is published', (_name, differing, expected) => {
+    expect(reason(differing)).toEqual([expected, 0, undefined]);
+  });
+  test('once published it stays, whatever becomes of keys, annotations and tools', () => {
+    const status = { digest: content.digest, provenance: { key: 'sha256:01' } };
+    const root = bundle('receptionist-1', {
+      metadata: { annotations: { 'signalbox.dev/digest': 'sha256:00' } },
+      status,
+    });
+    const plan = planBundle(observed({ root, configMap: configMap(sealed(content)), parts: changed }), now);
+    expect(condition(plan, 'Ready')?.reason).toBe('Published');
+    expect(plan.status).toMatchObject(status);
+  });
+});
+
 test('a ConfigMap of an earlier bundle of that name goes first', () => {
   const foreign = configMap(sealed(content), 'uid-of-another');
   expect(isOwnedBy(foreign, root)).toBe(false);

@@ -1,10 +1,14 @@
 // Owns: the life of a Bundle: resolved once, published, kept while anybody needs it.
 //   I1: a published bundle never changes. What was resolved is read back from the ConfigMap, else from the catalog; only a
 //       bundle that was never published is resolved from what its references say now.
-//   I2: it goes when neither its agent nor an open run needs it.
+//   I2: where the namespace demands a signature, nothing is published that it does not fit: content, spec and key. What was
+//       published before stays: a rollback must be possible when keys have changed.
+//   I3: it goes when neither its agent nor an open run needs it.
 import type { ResolvedBundle } from '../../api/messages/catalog.ts';
+import type { BundleStatus } from '../../api/v1alpha1/bundle.ts';
 import { catalogKeys } from '../../api/messages/subjects.ts';
 import { missingParts, type Parts, resolve } from '../../core/bundle/resolve.ts';
+import { signatureAnnotations, type SignatureVerdict } from '../../core/bundle/signature.ts';
 import type { Instant } from '../../ports/system.ts';
 import { BUNDLE, CONFIG_MAP } from '../../ports/resources.ts';
 import { type BusCommand, publish, withdraw } from '../catalog/commands.ts';
@@ -40,6 +44,8 @@ export interface BundleObserved {
   readonly shared: boolean;
   /** Why it is still needed, in words. */
   readonly neededBy?: string | undefined;
+  /** What came of the signature; undefined where the namespace demands none. */
+  readonly signature?: SignatureVerdict | undefined;
   /** Entry of the digest that would be published now. */
   readonly entryOf: (digest: string) => CatalogEntry | undefined;
 }
@@ -78,6 +84,7 @@ function planPublished(observed: BundleObserved, content: ResolvedBundle, now: I
   const fields = {
     digest: content.digest,
     tools: Object.entries(content.tools).map(([name, { digest }]) => ({ name, digest })),
+    ...provenanceOf(observed),
   };
   return {
     commands: [
@@ -116,10 +123,37 @@ function refusal(observed: BundleObserved, content: ResolvedBundle | undefined):
         `(they would give ${content.digest}). Create a new Bundle and point the Agent at it.`,
     );
   }
-  if (digest === undefined && unsound.length > 0) {
+  if (digest !== undefined) return undefined;
+  if (unsound.length > 0) {
     return waiting('ReferenceNotAccepted', `${listed(unsound)} failed the checks; see the conditions there.`);
   }
-  return undefined;
+  return foreign(observed, content);
+}
+
+/** Why a new bundle is not the one that was built or signed, if so. */
+function foreign({ root, signature }: BundleObserved, content: ResolvedBundle): Verdict | undefined {
+  if (signature !== undefined && !signature.ok) {
+    return stalled(
+      'SignatureRefused',
+      `The namespace demands a signature (annotation ${signatureAnnotations.keys}), and ${signature.why}. ` +
+        'Sign the bundle with signalbox bundle sign, and create it again.',
+    );
+  }
+  const { [signatureAnnotations.digest]: built } = root.metadata.annotations ?? {};
+  const wanted = [built, signature?.content].find((one) => one !== undefined && one !== content.digest);
+  if (wanted === undefined) return undefined;
+  return waiting(
+    'ContentMismatch',
+    `It was built or signed as ${wanted}, and the Tools and Models of this namespace make it ${content.digest}. ` +
+      'Apply the Tools and Models that it was built with, or build it again with those that are here.',
+  );
+}
+
+/** Checked once, when it was published. */
+function provenanceOf({ root, signature }: BundleObserved): Pick<BundleStatus, 'provenance'> {
+  const { status } = root;
+  if (status?.digest !== undefined) return status.provenance === undefined ? {} : { provenance: status.provenance };
+  return signature?.ok === true ? { provenance: { key: signature.key, ...signature.provenance } } : {};
 }
 
 /** What a new Bundle of the same spec would be made of, if that is something else by now. */
@@ -193,6 +227,7 @@ const fromCatalog = (entry: CatalogEntry | undefined): ResolvedBundle | undefine
 const kept = ({ status }: BundleObject) => ({
   ...(status?.digest === undefined ? {} : { digest: status.digest }),
   ...(status?.tools === undefined ? {} : { tools: status.tools }),
+  ...(status?.provenance === undefined ? {} : { provenance: status.provenance }),
 });
 
 const finalizer = (object: BundleObject, present: boolean): Command => ({

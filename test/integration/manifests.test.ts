@@ -139,7 +139,7 @@ describe('refused by the static checks, through the webhook', () => {
     const log = jsonLog({ name: 'test', level: 'silent' });
     const authority = newAuthority(Date.now());
     const serving = newServing(authority, ['127.0.0.1'], Date.now());
-    server = await serveWebhook({ host: '127.0.0.1', port: 0, serving, log });
+    server = await serveWebhook({ host: '127.0.0.1', port: 0, serving, namespaces: async () => ({}), log });
     const address = { kind: 'Url', host: '127.0.0.1', port: server.port } as const;
     const configuration = JSON.stringify(configurationOf(address, authority));
     await plane.kubectl(['apply', '--server-side', '-f', '-'], configuration);
