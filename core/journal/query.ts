@@ -7,6 +7,4 @@ export interface RunQuery {
   /** Started within: both inclusive. */
   readonly since?: number | undefined;
   readonly until?: number | undefined;
-  /** Only those that an object shows, or that people were asked about. */
-  readonly shown?: boolean;
 }

@@ -192,12 +192,13 @@ describe('versions', () => {
 test('runs that people see are found without looking into the others', () => {
   const table = new RunTable(packing);
   table.set('a', state('a', { object: { name: 'a', uid: 'u' } }));
-  table.set('b', state('b', { asked: 1, status: 'Closed' }));
-  table.set('c', state('c', { status: 'Closed' }));
-  for (const run of ['a', 'b', 'c']) table.note(run, quiet);
+  table.set('b', state('b', { asked: 1, status: 'Closed', closedAt: 7 }));
+  table.set('c', state('c', { status: 'Closed', closedAt: 1 }));
+  table.set('d', state('d', { asked: 1, status: 'Closed', closedAt: 5 }));
+  for (const run of ['a', 'b', 'c', 'd']) table.note(run, quiet);
   restAll(table);
-  expect(table.shown()).toEqual(['a', 'b']);
-  expect(table.find({ status: 'Closed', shown: true })).toEqual(['b']);
+  expect(table.shownOpen()).toEqual(['a']);
+  expect(table.shownClosed()).toEqual(['d', 'b']);
 });
 
 test('a run that waits for its children is packed, and looked at after a takeover', () => {

@@ -138,9 +138,18 @@ export class RunTable {
     return this.#flagged(flagUnprojected);
   }
 
-  /** Runs that an object shows, or that people were asked about. */
-  shown(): readonly string[] {
-    return this.#flagged(flagShown);
+  /** Runs that an object shows, or that people were asked about, and that have not ended. */
+  shownOpen(): readonly string[] {
+    const { flags, status } = this.#columns;
+    return this.#where((slot) => status[slot] !== closedStatus && ((flags[slot] ?? 0) & flagShown) !== 0);
+  }
+
+  /** … and that have ended; the first to end first. */
+  shownClosed(): readonly string[] {
+    const { flags, status, closedAt } = this.#columns;
+    return this.#slotsWhere((slot) => status[slot] === closedStatus && ((flags[slot] ?? 0) & flagShown) !== 0)
+      .toSorted((left, right) => (closedAt[left] ?? 0) - (closedAt[right] ?? 0))
+      .map((slot) => this.#names[slot] ?? '');
   }
 
   /** Runs that may wait for exactly this event. */
@@ -157,7 +166,7 @@ export class RunTable {
   }
 
   /** The newest first. */
-  find({ namespace, workflow, status, since = 0, until = Infinity, shown = false }: RunQuery): readonly string[] {
+  find({ namespace, workflow, status, since = 0, until = Infinity }: RunQuery): readonly string[] {
     const groups = this.#groups.fitting(namespace, workflow);
     const wanted = status === undefined ? undefined : statuses.indexOf(status as RunStatus);
     const columns = this.#columns;
@@ -165,7 +174,6 @@ export class RunTable {
       (slot) =>
         groups.has(columns.group[slot] ?? 0) &&
         (wanted === undefined || wanted === columns.status[slot]) &&
-        (!shown || ((columns.flags[slot] ?? 0) & flagShown) !== 0) &&
         (columns.startedAt[slot] ?? 0) >= since &&
         (columns.startedAt[slot] ?? 0) <= until,
     );

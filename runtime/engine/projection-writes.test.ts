@@ -1,11 +1,12 @@
-// Owns: what is written to the lists, and when: nothing by who does not know the journal's end, or over what was not looked at.
-import { afterEach, beforeEach, expect, test, vi } from 'vitest';
+// Owns: what is written to the lists, and when: nothing by who does not know the journal's end, or over what was not looked at;
+// and the newest of what has ended.
+import { afterEach, beforeEach, describe, expect, test, vi } from 'vitest';
+import type { RunState } from '../../core/workflow/state.ts';
 import { summaryOf } from '../../core/workflow/summary.ts';
 import type { Bucket, Bus } from '../../ports/bus.ts';
 import type { Log } from '../../ports/system.ts';
 import { queuesDefault, rule, simple, started } from '../../test/support/play.ts';
-import type { Partition } from './partition.ts';
-import { Projections } from './projections.ts';
+import { closedMax, Projections } from './projections.ts';
 
 beforeEach(() => void vi.useFakeTimers());
 afterEach(() => void vi.useRealTimers());
@@ -18,10 +19,11 @@ const aWhileMs = 2_000;
 /** What is written, and what happens between a look and the write that follows it. */
 function world() {
   const rows = new Map<string, { value: unknown; revision: number }>();
+  const states = new Map<string, RunState>();
   const seen = { newest: true, afterLook: (_key: string): void => undefined };
   const put = (key: string, value: unknown): void =>
     void rows.set(key, { value, revision: (rows.get(key)?.revision ?? 0) + 1 });
-  const bucket: Pick<Bucket<unknown>, 'get' | 'update'> = {
+  const bucket: Pick<Bucket<unknown>, 'get' | 'update' | 'put' | 'delete'> = {
     get(key) {
       const row = rows.get(key);
       seen.afterLook(key);
@@ -32,10 +34,15 @@ function world() {
       put(key, value);
       return Promise.resolve(expected + 1);
     },
+    put: (key, value) => {
+      put(key, value);
+      return Promise.resolve(1);
+    },
+    delete: (key) => Promise.resolve(void rows.delete(key)),
   };
   const bus = { bucket: () => Promise.resolve(bucket), problem: () => undefined } as unknown as Bus;
   const partition = {
-    table: { peek: () => asked.state } as unknown as Partition['table'],
+    table: { peek: (of: string) => states.get(of) ?? asked.state, namespaceOf: () => namespace },
     settled: () => Promise.resolve(),
     assertNewest: () => (seen.newest ? Promise.resolve() : Promise.reject(new Error('others have written'))),
   };
@@ -43,7 +50,7 @@ function world() {
     { bus, log: { debug: () => undefined } as unknown as Log },
     { partition, givenUp: () => undefined },
   );
-  return { seen, rows, put, projections, key: `${namespace}.${run}` };
+  return { seen, rows, put, states, projections, key: `${namespace}.${run}` };
 }
 
 test('a run that has asked people is shown, with its question', async () => {
@@ -95,4 +102,44 @@ test('what was behind at a stop is not written any more', async () => {
   seen.newest = true;
   await vi.advanceTimersByTimeAsync(aWhileMs);
   expect(rows.size).toBe(0);
+});
+
+describe('more runs have ended than the bucket keeps', () => {
+  const older = ['old-1', 'old-2', 'old-3'];
+  const newer = Array.from({ length: closedMax }, (_, number) => `new-${number}`);
+  const closed = [...older, ...newer];
+  const ended = () => {
+    const made = world();
+    for (const [at, of] of closed.entries()) {
+      made.states.set(of, { ...asked.state, run: of, status: 'Closed', closedAt: at + 1, escalations: [] });
+    }
+    return made;
+  };
+  const keysOf = (runs: readonly string[]) => runs.map((of) => `${namespace}.${of}`);
+  const settle = async (projections: Projections) => {
+    while (projections.behind > 0) await vi.advanceTimersByTimeAsync(aWhileMs);
+    await vi.advanceTimersByTimeAsync(aWhileMs);
+  };
+
+  test('when all of it is written again, the last to end are there, and the next to end takes the place of the first', async () => {
+    const { rows, states, projections } = ended();
+    void projections.open({ partition: 0, open: () => [run], changed: [], closed });
+    await settle(projections);
+    const listed = () => [...rows.keys()].filter((row) => /\.(?:old|new)-/.test(row));
+    expect(listed().toSorted()).toEqual(keysOf(newer).toSorted());
+    expect(rows.has(`${namespace}.${run}`)).toBe(true);
+    states.set('new-last', { ...asked.state, run: 'new-last', status: 'Closed', escalations: [] });
+    projections.touch(['new-last']);
+    await settle(projections);
+    expect(listed().toSorted()).toEqual(keysOf([...newer.slice(1), 'new-last']).toSorted());
+  });
+
+  test('one that ended unseen and is too old by now is taken out, not written', async () => {
+    const { rows, put, projections } = ended();
+    put('p0', true);
+    put(`${namespace}.old-2`, 'as an owner before left it');
+    void projections.open({ partition: 0, open: () => [], changed: ['old-1', 'old-2', 'new-0'], closed });
+    await settle(projections);
+    expect([...rows.keys()]).toEqual(['p0', `${namespace}.new-0`]);
+  });
 });

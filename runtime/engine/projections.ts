@@ -25,14 +25,16 @@ const portionMax = 256;
 
 export interface Opening {
   readonly partition: number;
-  /** Every run that belongs into the buckets. */
-  readonly shown: () => readonly string[];
+  /** Open runs that belong into the buckets. */
+  readonly open: () => readonly string[];
   readonly changed: Iterable<string>;
-  /** Keys of closed runs that may be in the bucket, the oldest first. */
+  /** Every closed run that belonged into the buckets when it ended, the first to end first. */
   readonly closed: readonly string[];
 }
 
-type Known = Pick<Partition, 'table' | 'settled' | 'assertNewest'>;
+interface Known extends Pick<Partition, 'settled' | 'assertNewest'> {
+  readonly table: Pick<Partition['table'], 'peek' | 'namespaceOf'>;
+}
 
 export class Projections {
   readonly #bus: Bus;
@@ -41,7 +43,10 @@ export class Projections {
   readonly #givenUp: (run: string, tries: number, error: unknown) => void;
   readonly #failures = new Map<string, number>();
   readonly #dirty = new Set<string>();
+  /** Keys of the closed runs in the bucket, the first to end first. */
   readonly #closed = new Set<string>();
+  /** Closed runs that are too old for the bucket, and may still be in it. */
+  readonly #passed = new Set<string>();
   readonly #settled = new Set<string>();
   #runs: Bucket<RunSummary> | undefined;
   #escalations: Bucket<EscalationRecord> | undefined;
@@ -78,12 +83,15 @@ export class Projections {
    * `changed` is corrected. Everything else too, unless a mark, which vanishes with the buckets, says that they were whole when
    * the last owner went.
    */
-  async open({ partition, shown, changed, closed }: Opening): Promise<void> {
-    for (const key of closed) this.#closed.add(key);
+  async open({ partition, open, changed, closed }: Opening): Promise<void> {
+    const kept = closed.slice(-closedMax);
+    for (const run of kept) this.#closed.add(`${this.#partition.table.namespaceOf(run)}.${run}`);
+    const passed = new Set(closed.slice(0, -closedMax));
+    for (const run of changed) if (passed.has(run)) this.#passed.add(run);
     this.touch(changed);
     if (await this.#isMarked(partition)) return;
     this.#settled.clear();
-    for (const [at, run] of shown().entries()) {
+    for (const [at, run] of [...open(), ...kept.toReversed()].entries()) {
       if (this.#stopped) return;
       this.#touch(run);
       if (at % portionMax === 0) await new Promise((resolve) => setTimeout(resolve, 1));
@@ -164,6 +172,7 @@ export class Projections {
     try {
       failpoint('engine.projection.before');
       this.#runs ??= await this.#bus.bucket<RunSummary>(buckets.runs);
+      if (this.#passed.has(run)) return (await this.#takeOut(state)) ? [] : later();
       this.#escalations ??= await this.#bus.bucket<EscalationRecord>(buckets.escalations);
       for (const record of escalationsOf(state)) {
         const key = `${record.namespace}.${record.escalation.id}`;
@@ -181,6 +190,17 @@ export class Projections {
       this.#log.debug('a projection could not be written; it is tried again', { run, error });
       return this.#isTooMuch(run, error) ? [] : later();
     }
+  }
+
+  /** Too old for the bucket: whatever is said of it there is over. False: to be tried again. */
+  async #takeOut({ namespace, run }: RunState): Promise<boolean> {
+    const key = `${namespace}.${run}`;
+    if ((await this.#runs?.get(key)) !== undefined) {
+      if (!(await this.#isNewest())) return false;
+      await this.#runs?.delete(key);
+    }
+    this.#passed.delete(run);
+    return true;
   }
 
   /** O3. False: to be tried again. */

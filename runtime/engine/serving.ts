@@ -25,7 +25,7 @@ import { Partition } from './partition.ts';
 import type { EngineMetrics } from './metrics.ts';
 import { ParkedRuns } from './parked.ts';
 import type { EnginePorts, EngineSettings } from './ports.ts';
-import { closedMax, Projections } from './projections.ts';
+import { Projections } from './projections.ts';
 import { Repeats } from './repeats.ts';
 import { Room } from './room.ts';
 import { Timers } from './timers.ts';
@@ -360,12 +360,7 @@ export class Serving {
 
   #openProjections(changed: Iterable<string>): void {
     const { number: partition, table } = this.partition;
-    const closed = table
-      .find({ status: 'Closed', shown: true })
-      .slice(0, closedMax)
-      .toReversed()
-      .map((run) => `${table.namespaceOf(run)}.${run}`);
-    void this.projections.open({ partition, shown: () => table.shown(), changed, closed });
+    void this.projections.open({ partition, open: () => table.shownOpen(), changed, closed: table.shownClosed() });
   }
 
   /** Gives what wakes soon a timer. */
