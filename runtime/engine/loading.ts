@@ -1,4 +1,5 @@
 // Owns: bringing a partition into memory: the newest complete checkpoint, then the records after it.
+import { isSignalboxError, SignalboxError } from '../../api/errors.ts';
 import { assertReaches, chainStart, corrupt } from '../../core/journal/chain.ts';
 import { EntryReader } from '../../core/journal/checkpoint.ts';
 import { flagShown } from '../../core/journal/columns.ts';
@@ -22,13 +23,37 @@ export interface Loaded {
 /** Runs that are objects while the journal is read. */
 const residentMax = 20_000;
 
-/** @throws SignalboxError JOURNAL_CORRUPT or JOURNAL_ROLLED_BACK when the store is not what was written. */
+/**
+ * @throws SignalboxError JOURNAL_CORRUPT or JOURNAL_ROLLED_BACK when the store is not what was written; JOURNAL_FENCED when another
+ * owner took away what was being read, after a checkpoint of its own: it is to be read again.
+ */
 export async function loadPartition(
   writer: PartitionWriter,
   journal: PartitionJournal,
   witnesses: readonly Witness[],
 ): Promise<Loaded> {
   const checkpoint = await journal.checkpoints.newest();
+  try {
+    return await loadFrom(checkpoint, { writer, journal, witnesses });
+  } catch (error) {
+    if (!isSignalboxError(error, 'JOURNAL_CORRUPT')) throw error;
+    const newer = (await journal.checkpoints.newest())?.head.end.seq ?? 0;
+    if (newer <= (checkpoint?.head.end.seq ?? 0)) throw error;
+    const message = `partition ${journal.partition} has a checkpoint at record ${newer} now; what was before it is gone`;
+    throw new SignalboxError('JOURNAL_FENCED', message, { cause: error });
+  }
+}
+
+interface Loading {
+  readonly writer: PartitionWriter;
+  readonly journal: PartitionJournal;
+  readonly witnesses: readonly Witness[];
+}
+
+async function loadFrom(
+  checkpoint: StoredCheckpoint | undefined,
+  { writer, journal, witnesses }: Loading,
+): Promise<Loaded> {
   const start = checkpoint?.head.end ?? chainStart;
   const known = checkpoint === undefined ? witnesses : [...witnesses, start];
   const lastSeq = await journal.lastSeq();
