@@ -206,24 +206,20 @@ function bucketOf<T>(
     if (!network.up) throw new SignalboxError('BUS_UNREACHABLE', `bucket ${name}: disconnected`);
     return act(network.table(name));
   };
-  const write = (table: ReturnType<Network['table']>, key: string, value: unknown, deleted: boolean): number => {
-    table.revision += 1;
-    table.rows.set(key, { value, revision: table.revision, deleted, at: world.now });
-    return table.revision;
-  };
+  const write = (key: string, value: unknown, deleted: boolean): number => network.write(name, key, value, deleted);
   return {
     get: (key) =>
       attempt((table) => {
         const row = network.row(table, key);
         return row === undefined ? undefined : { key, value: row.value as T, revision: row.revision };
       }),
-    put: (key, value) => attempt((table) => write(table, key, value, false)),
+    put: (key, value) => attempt(() => write(key, value, false)),
     update: (key, value, expected) =>
       attempt((table) => {
         const revision = network.row(table, key)?.revision ?? 0;
-        return revision === expected ? write(table, key, value, false) : undefined;
+        return revision === expected ? write(key, value, false) : undefined;
       }),
-    delete: (key) => attempt((table) => void write(table, key, undefined, true)),
+    delete: (key) => attempt(() => void write(key, undefined, true)),
     keys: () => attempt((table) => [...table.rows.keys()].filter((key) => network.row(table, key) !== undefined)),
     matching: (pattern, limit, after = 0) =>
       attempt((table) =>
@@ -237,11 +233,27 @@ function bucketOf<T>(
           .slice(0, limit),
       ),
     async *watch(signal) {
-      const table = network.table(name);
-      for (const [key, { value, revision }] of table.rows)
-        yield { kind: 'Put', entry: { key, value: value as T, revision } };
+      const later: Parameters<Parameters<Network['follow']>[2]>[0][] = [];
+      let wake: () => void = () => undefined;
+      network.follow(name, owner, (change) => {
+        later.push(change);
+        wake();
+      });
+      const now = [...network.table(name).rows].toSorted(([, left], [, right]) => left.revision - right.revision);
+      for (const [key, { value, revision, deleted }] of now) {
+        if (!deleted) yield { kind: 'Put', entry: { key, value: value as T, revision } };
+      }
       yield { kind: 'Synced' };
-      await new Promise((_resolve, reject) => signal.addEventListener('abort', () => reject(new Error('stopped'))));
+      const aborted = new Promise<never>((_resolve, reject) =>
+        signal.addEventListener('abort', () => reject(new Error('stopped'))),
+      );
+      for (;;) {
+        for (const { key, value, revision, deleted } of later.splice(0)) {
+          if (deleted) yield { kind: 'Delete', key, revision };
+          else yield { kind: 'Put', entry: { key, value: value as T, revision } };
+        }
+        await Promise.race([aborted, new Promise<void>((resolve) => void (wake = resolve))]);
+      }
     },
   };
 }

@@ -43,6 +43,17 @@ interface Table {
   readonly rows: Map<string, Row>;
   readonly ttlMs: number;
   revision: number;
+  /** Who is told of each change. */
+  readonly followers: Set<Follower>;
+}
+
+type Change = Row & { readonly key: string };
+interface Follower {
+  readonly owner: Process;
+  readonly life: number;
+  readonly tell: (change: Change) => void;
+  /** Changes come in order. */
+  lastAt: number;
 }
 
 const lateMs = [20, 150, 600, 2_500, 4_500] as const;
@@ -253,9 +264,35 @@ export class Network {
       rows: new Map(),
       ttlMs: ttls[name] ?? Number.POSITIVE_INFINITY,
       revision: 0,
+      followers: new Set(),
     };
     this.#tables.set(name, known);
     return known;
+  }
+
+  write(name: string, key: string, value: unknown, deleted = false): number {
+    const table = this.table(name);
+    table.revision += 1;
+    const row = { value, revision: table.revision, deleted, at: this.world.now };
+    table.rows.set(key, row);
+    for (const follower of table.followers) this.#tellChange(table, follower, { ...row, key });
+    return row.revision;
+  }
+
+  /** Tells the owner of each later change, some of them late. */
+  follow(name: string, owner: Process, tell: (change: Change) => void): void {
+    this.table(name).followers.add({ owner, life: owner.life, tell, lastAt: 0 });
+  }
+
+  #tellChange(table: Table, follower: Follower, change: Change): void {
+    const { owner, life, tell } = follower;
+    if (owner.life !== life) {
+      table.followers.delete(follower);
+      return;
+    }
+    const lateMs = [0, 100, 600, 2_000][this.world.choices.rarely([200, 200, 100], 'change late')] ?? 0;
+    follower.lastAt = Math.max(follower.lastAt, this.world.now + this.world.hop() + lateMs);
+    this.world.after(follower.lastAt - this.world.now, 'change', owner, () => tell(change));
   }
 
   row(table: Table, key: string): Row | undefined {

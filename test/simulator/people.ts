@@ -11,7 +11,7 @@ import { answererOf, namespace, startable } from './definitions.ts';
 import type { Network } from './network.ts';
 import { Process, type World } from './world.ts';
 
-type See = (fact: Fact extends infer F ? (F extends Fact ? Omit<F, 'at'> : never) : never) => void;
+export type See = (fact: Fact extends infer F ? (F extends Fact ? Omit<F, 'at'> : never) : never) => void;
 
 export interface Planned {
   readonly run: string;
@@ -111,6 +111,11 @@ export class People {
       if (choices.chance(300, 'event twice'))
         this.#at(at + choices.below(3_000, 'event again'), () => this.#event('go', plan.key, { ok: true }));
     }
+  }
+
+  /** Somebody starts this, too. */
+  startLater(afterMs: number, plan: Planned, input: StartRequest['input']): void {
+    this.#at(afterMs, () => this.#start(plan, input, {}));
   }
 
   #planFreeze({ run }: Planned): void {

@@ -13,6 +13,7 @@ import { bundles, catalog, dueAt, namespace, rules, scheduledRun, timetable } fr
 import { Faults, type Focus } from './faults.ts';
 import { Network } from './network.ts';
 import { Outside } from './outside.ts';
+import { hasRollout, Rollout, settleMs, type Starts } from './rollout.ts';
 import { People, type Planned } from './people.ts';
 import { engine, gateway, type Host, worker } from './processes.ts';
 import { timersOf } from './timers.ts';
@@ -40,6 +41,8 @@ export interface Options {
 export interface Scene {
   readonly focus?: Focus;
   readonly workflow?: string;
+  /** An agent's new bundle is tried meanwhile. */
+  readonly rollout?: boolean;
 }
 
 const chaosMs = 8_000;
@@ -58,7 +61,7 @@ export function simulate(seed: number, options: Options = {}): Outcome {
   try {
     const simulation = new Simulation(world);
     armFailpoints((name, subject) => simulation.faults.pass(subject === undefined ? name : `${name}/${subject}`));
-    simulation.run(options.scene);
+    simulation.run({ rollout: hasRollout(seed), ...options.scene });
     return {
       seed,
       hash: world.hash,
@@ -114,6 +117,7 @@ class Simulation {
     if (scheduled) world.after(dueAt - 300 - world.now, 'due soon', undefined, () => this.#dueSoon());
     for (const [key, value] of scheduled ? [...catalog, ...timetable] : catalog)
       table.rows.set(key, { value, revision: 1, deleted: false, at: 0 });
+    table.revision = 1;
     this.faults = new Faults(this.network, this.outside, {
       fault,
       recovered: (after) => this.#see({ kind: 'Recovered', after }),
@@ -136,10 +140,11 @@ class Simulation {
     this.#see({ kind: 'Acknowledged', what: 'start', run: scheduledRun, seq: 0 });
   }
 
-  run({ focus, workflow }: Scene = {}): void {
+  run({ focus, workflow, rollout }: Scene): void {
     const { world } = this;
     const planned = this.people.begin(chaosMs, workflow);
     this.faults.begin(chaosMs, focus);
+    if (rollout === true) this.#try();
     const broken = (): boolean => this.watch.violations.length > 0 || world.steps > stepsMax;
     const from = world.now;
     const atRest = (): boolean => this.#started && this.#open.size === 0 && this.people.idle;
@@ -157,6 +162,13 @@ class Simulation {
     } while (!broken() && !settled() && world.now < until);
     if (broken()) return this.#end(false);
     this.#rest(planned, settled());
+  }
+
+  /** A new bundle of an agent is tried; who takes over after the last fault may write once more. */
+  #try(): void {
+    const start: Starts['start'] = (...wanted) => this.people.startLater(...wanted);
+    new Rollout(this.network, { see: (fact) => this.#see(fact), start }).begin(chaosMs);
+    this.#restsFrom = Math.max(this.#restsFrom, this.world.now + chaosMs + settleMs);
   }
 
   /** Everything has ended or is with a person: nobody writes, and what people see is what happened. */

@@ -4,6 +4,14 @@ import { effectBugs } from './effects.ts';
 import { incomingBugs } from './incoming.ts';
 import { journalBugs } from './journal.ts';
 import { ownerBugs } from './owners.ts';
+import { rolloutBugs } from './rollouts.ts';
 import { workflowBugs } from './workflow.ts';
 
-export const bugs: readonly Bug[] = [...journalBugs, ...effectBugs, ...workflowBugs, ...incomingBugs, ...ownerBugs];
+export const bugs: readonly Bug[] = [
+  ...journalBugs,
+  ...effectBugs,
+  ...workflowBugs,
+  ...incomingBugs,
+  ...ownerBugs,
+  ...rolloutBugs,
+];

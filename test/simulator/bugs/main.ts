@@ -62,7 +62,10 @@ const rows: Row[] = [];
 async function next(): Promise<void> {
   for (let bug = waiting.shift(); bug !== undefined; bug = waiting.shift()) {
     const { name, what, breaks, scene } = bug;
-    const about = Object.values(scene ?? {}).join(' ') || 'anything';
+    const about =
+      Object.entries(scene ?? {})
+        .map(([what, value]) => (value === true ? what : value))
+        .join(' ') || 'anything';
     const found = await play(['--import', infect], { BUG: name });
     const caught = found.invariant !== undefined && breaks.includes(found.invariant);
     rows.push({ bug: name, what, caught, by: found.invariant ?? '-', about, seeds: found.seeds });
