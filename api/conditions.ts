@@ -7,6 +7,7 @@ export const conditionTypes = {
   Accepted: 'The static checks passed, so that runs may start.',
   Resolved: 'Everything that the object names exists and fits.',
   Available: 'Enough workers are ready to take work.',
+  Released: 'New runs get the bundle that is wanted. On an Agent with spec.release.',
   Drifted: 'What a bundle was made of has changed since; the bundle has not. Present only while True.',
   Succeeded: 'Of a run that has ended: whether its outcome is success.',
 } as const;
@@ -54,7 +55,10 @@ export const reasons = {
   ReconcileFailed: 'The operator could not do its part; the message says why.',
   ReferenceNotAccepted: 'An object that is named failed its own checks.',
   Refused: 'The decision was refused; the message says why.',
+  Released: 'New runs get the bundle that is wanted.',
   Resolved: 'Everything that is named exists and fits.',
+  RolledBack: 'The bundle that is wanted was rolled back or rejected; the BundleRollout says why.',
+  RollingOut: 'A BundleRollout is under way.',
   Running: 'The run is under way.',
   ScaledToZero: 'The agent is declared with no workers.',
   SignatureRefused:

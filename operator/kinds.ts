@@ -27,6 +27,8 @@ import { escalationPolicyController } from './escalationpolicy/controller.ts';
 import { gatewayController } from './gateway/controller.ts';
 import { namespaceController } from './namespace/controller.ts';
 import { modelController } from './model/controller.ts';
+import { rolloutController } from './rollout/controller.ts';
+import { rolloutCommandController } from './rolloutcommand/controller.ts';
 import { toolController } from './tool/controller.ts';
 import { workflowController } from './workflow/controller.ts';
 import { workflowRunController } from './workflowrun/controller.ts';
@@ -110,6 +112,8 @@ export function assemble(systems: Systems, pods: PodSettings): Assembled {
       workflowRunController(desk),
       escalationController(),
       decisionController(desk),
+      rolloutController({ versions, evidence: () => Promise.resolve({}) }),
+      rolloutCommandController(),
     ],
   };
 }

@@ -59,6 +59,8 @@ export const WORKFLOW_RUN = ours('WorkflowRun', 'workflowruns');
 export const ESCALATION_POLICY = ours('EscalationPolicy', 'escalationpolicies');
 export const ESCALATION = ours('Escalation', 'escalations');
 export const DECISION = ours('Decision', 'decisions');
+export const BUNDLE_ROLLOUT = ours('BundleRollout', 'bundlerollouts');
+export const ROLLOUT_COMMAND = ours('RolloutCommand', 'rolloutcommands');
 
 /** `apps/v1`, or `v1` for the core group: what an object of the kind carries as apiVersion. */
 export function apiVersionOf(resource: Resource): string {

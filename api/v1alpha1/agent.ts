@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { servedRelease } from './release.ts';
 import {
   cel,
   commonStatus,
@@ -60,6 +61,9 @@ export const agentSpecSchema = z.object({
     .object({ perDayMicros: micros().describe('Micro-units of money a day (UTC), all runs together.') })
     .optional()
     .describe('Spending beyond it is denied.'),
+  release: servedRelease
+    .optional()
+    .describe('How another bundleRef reaches the runs: by a BundleRollout. Default: every new run has it at once.'),
   scaling: z
     .object({
       replicas: count(100).optional().describe('Worker pods. Default 1.'),
@@ -71,8 +75,9 @@ export const agentSpecSchema = z.object({
 
 export const agentStatusSchema = z.object({
   ...commonStatus,
-  bundle: z.string().max(63).optional().describe('The Bundle in use.'),
+  bundle: z.string().max(63).optional().describe('The Bundle that new runs get, those of a canary aside.'),
   bundleDigest: z.string().max(80).optional().describe('Its digest.'),
+  rollout: z.string().max(63).optional().describe('The BundleRollout that is under way, or the last one.'),
   replicas: z.int().min(0).optional().describe('Worker pods wanted.'),
   readyReplicas: z.int().min(0).optional().describe('Worker pods that are ready.'),
   summary: z.string().max(4096).optional().describe('One sentence: what the agent may do and what makes it escalate.'),

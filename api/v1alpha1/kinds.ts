@@ -5,6 +5,7 @@ import { bundleKind } from './bundle.ts';
 import { decisionKind, escalationKind } from './escalation.ts';
 import { escalationPolicyKind } from './escalation-policy.ts';
 import { modelKind } from './model.ts';
+import { rolloutCommandKind, rolloutKind } from './rollout.ts';
 import { toolKind } from './tool.ts';
 import { workflowKind, workflowRunKind } from './workflow.ts';
 
@@ -18,4 +19,6 @@ export const kinds: readonly KindDefinition[] = [
   escalationPolicyKind,
   escalationKind,
   decisionKind,
+  rolloutKind,
+  rolloutCommandKind,
 ];

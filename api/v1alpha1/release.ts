@@ -214,3 +214,49 @@ export const releaseSchema = z.object({
   suspend: z.boolean().optional().describe('New rollouts wait.'),
 });
 export type Release = z.infer<typeof releaseSchema>;
+
+/**
+ * What the API serves of all this: the members that something acts on. `api/messages/rollout.ts` and `core/rollout/` know the rest
+ * already.
+ */
+const servedStage = stageSchema
+  .omit({ suite: true, replay: true, shadow: true })
+  .meta(validations(exactlyOne('a stage', 'canary', 'approve', 'hold', 'bake')));
+
+const servedMetric = metricSchema
+  .omit({ source: true, numerator: true, denominator: true, url: true })
+  .extend({ of: z.enum(ledgerMetrics).describe('What of the outcome ledger.') });
+
+/** `stages`: how many there may be. */
+const served = (stages: number) =>
+  releaseSchema.omit({ sunset: true }).extend({
+    stages: z.array(servedStage).min(1).max(stages).describe('From the first to the last; then the bundle is stable.'),
+    metrics: z
+      .array(servedMetric)
+      .max(16)
+      .optional()
+      .meta({ 'x-kubernetes-list-type': 'map', 'x-kubernetes-list-map-keys': ['name'] })
+      .describe('Default: safe usefulness, task success, violations, escalations, verifier rejects, latency and cost.'),
+    onNewBundle: z
+      .enum(['supersede', 'queue'])
+      .optional()
+      .describe('When bundleRef changes on the way. Default supersede.'),
+    rollback: z
+      .object({
+        auto: z
+          .boolean()
+          .optional()
+          .describe('Evidence of harm rolls back by itself. Default true; false holds with weight 0.'),
+        keepWarm: duration()
+          .optional()
+          .describe('How long the bundle before keeps its workers after the promotion. Default 24h.'),
+      })
+      .optional()
+      .describe('The way back. Open runs of the canary end with their bundle.'),
+  });
+
+const stagesMax = 19;
+/** `spec.release` of an Agent. */
+export const servedRelease = served(stagesMax);
+/** Frozen into a rollout: an approval may be added where the change is high-risk. */
+export const frozenRelease = served(stagesMax + 1);

@@ -1,6 +1,17 @@
 import { z } from 'zod';
-import { commonStatus, count, type KindDefinition, name, nameRule, tailColumns, text, validations } from '../schema.ts';
-import { releaseSchema } from './release.ts';
+import {
+  commonStatus,
+  count,
+  type KindDefinition,
+  name,
+  nameRule,
+  onlyWith,
+  requiredWith,
+  tailColumns,
+  text,
+  validations,
+} from '../schema.ts';
+import { frozenRelease, type Release } from './release.ts';
 
 /** Where a rollout stands: closed, part of the API. */
 export const rolloutPhases = [
@@ -88,6 +99,7 @@ export const rolloutSpecSchema = z
   .object({
     agent: name().describe('The Agent.'),
     attempt: count(1_000_000, 1).describe('Attempts with this bundle, this one included.'),
+    ordinal: count(1_000_000, 1).describe('Rollouts of the Agent, this one included.'),
     from: versionSchema.optional().describe('Stable when it began. Absent: the first bundle of the Agent.'),
     to: versionSchema.describe('The new bundle.'),
     fast: z
@@ -100,7 +112,7 @@ export const rolloutSpecSchema = z
       .max(32)
       .optional()
       .describe('What makes the change one that people approve, a fact each.'),
-    release: releaseSchema.describe('spec.release of the Agent as it was then.'),
+    release: frozenRelease.describe('spec.release of the Agent as it was then.'),
   })
   .meta(
     validations({
@@ -234,7 +246,8 @@ export const rolloutKind = {
     { name: 'Message', type: 'string', jsonPath: '.status.message', priority: 1 },
   ],
 } as const satisfies KindDefinition;
-export type RolloutSpec = z.infer<typeof rolloutSpecSchema>;
+/** With all that the state machine knows of a strategy. */
+export type RolloutSpec = Omit<z.infer<typeof rolloutSpecSchema>, 'release'> & { release: Release };
 export type RolloutStatus = z.infer<typeof rolloutStatusSchema>;
 
 /** What people may tell a rollout to do. */
@@ -277,11 +290,15 @@ export const rolloutCommandSpecSchema = z
     commandedBy: text(256).describe('The author’s user name; admission compares it with the authenticated user.'),
   })
   .meta(
-    validations({
-      rule: 'self == oldSelf',
-      message: 'spec is immutable: a command is given once',
-      reason: 'FieldValueForbidden',
-    }),
+    validations(
+      {
+        rule: 'self == oldSelf',
+        message: 'spec is immutable: a command is given once',
+        reason: 'FieldValueForbidden',
+      },
+      requiredWith('verb', ['approve', 'reject'], 'scope', 'the queue that the stage asks'),
+      onlyWith('scope', 'verb', ['approve', 'reject']),
+    ),
   );
 
 export const rolloutCommandStatusSchema = z.object({

@@ -6,9 +6,10 @@ import type { Type } from '../cel/type.ts';
 import { checkExpression, untyped, variables } from './expressions.ts';
 import { runOutsideType } from './facts.ts';
 import type { Finding } from './finding.ts';
+import { checkRelease } from './release.ts';
 
 export function checkAgent(_name: string, spec: AgentSpec): readonly Finding[] {
-  return spec.permissions.flatMap((permission, index) => checkCondition(permission, index));
+  return [...spec.permissions.flatMap((permission, index) => checkCondition(permission, index)), ...checkRelease(spec)];
 }
 
 /** What only the schema of the tool can tell: arguments that no call has, or that are of another type. */

@@ -15,6 +15,8 @@ export const variables = {
   state: ['facts', 'input', 'run'],
   /** Agent.spec.permissions[].approveWhen */
   approveWhen: ['args', 'facts', 'input', 'run'],
+  /** Agent.spec.release: assignBy, include, exclude */
+  release: ['input'],
   /** Bundle.spec.verifier.rules[].cel */
   verifier: ['calls', 'facts', 'input', 'result', 'run'],
   /** Model.spec.scripted.replies[]: when, and `${cel}` in text, json and calls[].args */

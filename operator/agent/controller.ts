@@ -1,7 +1,17 @@
 // Owns: what an Agent's plan looks at.
+import type { ResolvedBundle } from '../../api/messages/catalog.ts';
 import { catalogKeys, gatewayServiceAccount } from '../../api/messages/subjects.ts';
 import type { KubeObject, ObjectKey } from '../../ports/kube.ts';
-import { AGENT, BUNDLE, DEPLOYMENT, ESCALATION_POLICY, keyOf, SERVICE_ACCOUNT, TOOL } from '../../ports/resources.ts';
+import {
+  AGENT,
+  BUNDLE,
+  BUNDLE_ROLLOUT,
+  DEPLOYMENT,
+  ESCALATION_POLICY,
+  keyOf,
+  SERVICE_ACCOUNT,
+  TOOL,
+} from '../../ports/resources.ts';
 import type { BusCommand } from '../catalog/commands.ts';
 import { findingsOf, isNamespaceGoing, lookups } from '../catalog/findings.ts';
 import { isDeleting, label } from '../catalog/labels.ts';
@@ -12,6 +22,7 @@ import {
   type CatalogEntry,
   type DeploymentObject,
   type EscalationPolicyObject,
+  type RolloutObject,
   TASK_CONSUMER,
   type TaskConsumerObject,
 } from '../catalog/objects.ts';
@@ -33,6 +44,7 @@ export function agentController(
     indexes: [
       { resource: AGENT, name: 'policy', values: (agent: AgentObject) => policyRef(agent) },
       { resource: AGENT, name: 'tool', values: (agent: AgentObject) => toolRefs(agent) },
+      { resource: BUNDLE_ROLLOUT, name: 'agent', values: (rollout: RolloutObject) => [rolloutAgent(rollout)] },
       { resource: DEPLOYMENT, name: 'agent', values: (deployment: DeploymentObject) => agentLabel(deployment) },
     ],
     watches: [
@@ -46,6 +58,10 @@ export function agentController(
         resource: TOOL,
         map: ({ metadata }: KubeObject, caches: Caches) =>
           caches.of(AGENT).indexed('tool', `${metadata.namespace}/${metadata.name}`).map(keyOf),
+      },
+      {
+        resource: BUNDLE_ROLLOUT,
+        map: ({ metadata, spec }: RolloutObject) => [keyIn(metadata.namespace, spec.agent)],
       },
       { resource: CATALOG_ENTRY, map: ({ metadata }: KubeObject) => agentOfEntry(metadata.name) },
       { resource: TASK_CONSUMER, map: ({ namespace, agent }: TaskConsumerObject) => [keyIn(namespace, agent)] },
@@ -69,6 +85,8 @@ function agentLabel({ metadata }: KubeObject): readonly string[] {
   const agent = metadata.labels?.[label.agent];
   return agent === undefined ? [] : [`${metadata.namespace}/${agent}`];
 }
+
+const rolloutAgent = ({ metadata, spec }: RolloutObject): string => `${metadata.namespace}/${spec.agent}`;
 
 function agentOfEntry(key: string): readonly ObjectKey[] {
   const [kind, namespace, name] = key.split('.');
@@ -96,6 +114,14 @@ function observe(
     snapshot,
     deployments: caches.of<DeploymentObject>(DEPLOYMENT).indexed('agent', `${namespace}/${name}`),
     gateway: caches.of<DeploymentObject>(DEPLOYMENT).get({ namespace, name: gatewayServiceAccount }),
+    rollouts: caches
+      .of<RolloutObject>(BUNDLE_ROLLOUT)
+      .indexed('agent', `${namespace}/${name}`)
+      .filter(({ metadata }) => metadata.ownerReferences?.some(({ uid }) => uid === root.metadata.uid) ?? false)
+      .toSorted((left, right) => left.spec.ordinal - right.spec.ordinal),
+    content: (digest) =>
+      caches.of<CatalogEntry>(CATALOG_ENTRY).get({ name: catalogKeys.bundle(digest) })?.value as
+        ResolvedBundle | undefined,
     consumers: caches.of<TaskConsumerObject>(TASK_CONSUMER).indexed('agent', `${namespace}/${name}`),
     ...pins(versions.bundles({ namespace, name, current: snapshot }, caches), namespace, caches),
     settings,

@@ -50,6 +50,8 @@ const observed = (differing: Partial<AgentObserved> = {}): AgentObserved => ({
   consumers: [],
   pinned: new Map(),
   pinsUnknown: false,
+  rollouts: [],
+  content: () => undefined,
   settings,
   ...differing,
 });

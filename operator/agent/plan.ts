@@ -4,7 +4,9 @@
 //       seen unused twice, ten seconds apart, before its workers and its consumer go.
 //   I3: the ceiling takes effect at once, even while the rest of the declaration cannot be accepted; bundle and policy stay
 //       what was accepted last.
-import type { AgentSnapshot, ResolvedPolicy } from '../../api/messages/catalog.ts';
+//   I4: with spec.release nobody gets another bundle but by a rollout; its offer is in the snapshot, also while the declaration
+//       cannot be accepted: a way back never waits for a person to repair something.
+import type { AgentSnapshot, ResolvedBundle, ResolvedPolicy } from '../../api/messages/catalog.ts';
 import { bundleToken, catalogKeys, taskConsumer, taskSubject } from '../../api/messages/subjects.ts';
 import { AGENT, DEPLOYMENT, keyOf, SERVICE_ACCOUNT } from '../../ports/resources.ts';
 import type { Instant } from '../../ports/system.ts';
@@ -17,10 +19,13 @@ import type {
   CatalogEntry,
   DeploymentObject,
   EscalationPolicyObject,
+  RolloutObject,
   TaskConsumerObject,
 } from '../catalog/objects.ts';
 import { accepted, notAccepted, ready, reconciling, stalled, told, type Verdict, waiting } from '../catalog/verdict.ts';
 import type { Command, Plan } from '../controller/plan.ts';
+import type { Finding } from '../controller/status.ts';
+import { type Released, releaseOf, type Version } from './release.ts';
 import { summaryOf } from './summary.ts';
 import {
   defaultReplicas,
@@ -46,6 +51,10 @@ export interface AgentObserved {
   readonly pinned: ReadonlyMap<string, BundleObject | undefined>;
   /** Not every partition has told what its open runs pin since the Agent offers what it does: nothing is drained. */
   readonly pinsUnknown: boolean;
+  /** Of this Agent, in the order in which they were made. */
+  readonly rollouts: readonly RolloutObject[];
+  /** What a published bundle resolved to. */
+  readonly content: (digest: string) => ResolvedBundle | undefined;
   readonly settings: PodSettings;
 }
 
@@ -59,43 +68,97 @@ export function planAgent(observed: AgentObserved, now: Instant): AgentPlan {
   if (isDeleting(root)) return planRemoval(observed);
   if (!hasFinalizer(root)) return { commands: [finalizer(root, true)] };
   const refused = refusal(observed);
-  const previous = observed.snapshot?.value as AgentSnapshot | undefined;
-  const snapshot = refused === undefined ? snapshotOf(observed) : narrowed(root, previous);
-  if (snapshot === undefined) {
-    const verdict = refused as Verdict;
-    return {
-      commands: [],
-      ...told(root, { verdict, more: [notAccepted(verdict), ...resolved(observed.findings)] }, now),
-    };
-  }
-  const { live, leaving, again } = liveBundles(observed, snapshot, now);
-  const verdict = refused ?? health(observed, snapshot);
+  const released = root.spec.release === undefined ? undefined : releaseOf(releaseObserved(observed, refused), now);
+  const snapshot = offered(observed, refused, released);
+  const { live, leaving, again } = liveBundles(observed, wantedBundles(snapshot, released), now);
+  const more = [
+    refused ? notAccepted(refused) : accepted('Bundle and policy exist.'),
+    ...resolved(observed.findings),
+    ...findingsOf(released),
+  ];
+  const isIdle = live.length === 0 || (snapshot === undefined && released === undefined);
   return {
-    commands: [
-      { kind: 'apply', resource: SERVICE_ACCOUNT, object: serviceAccountOf(root) },
-      ...live.flatMap((bundle) => consumerOf(observed, bundle.digest)),
-      ...publish(catalogKeys.agent(snapshot.namespace, snapshot.name), snapshot, observed.snapshot),
-      ...live.map((bundle): Command => ({
-        kind: 'apply',
-        resource: DEPLOYMENT,
-        object: deploymentOf(root, bundle, observed.settings),
-        exact: true,
-      })),
-      ...leaving.flatMap((deployment) => removeWorkers(deployment)),
-      ...strayConsumers(observed, live),
-    ],
+    commands: [...(isIdle ? [] : runCommands(observed, snapshot, { live, leaving })), ...(released?.commands ?? [])],
     ...told(
       root,
-      {
-        verdict,
-        more: [refused ? notAccepted(refused) : accepted('Bundle and policy exist.'), ...resolved(observed.findings)],
-        fields: fields(observed, snapshot),
-      },
+      { verdict: refused ?? health(observed, snapshot), more, fields: fields(observed, snapshot, released) },
       now,
     ),
-    ...(again ? { requeueAfterMs: unusedForMs } : {}),
+    ...nextLook(again, released),
   };
 }
+
+const findingsOf = (released: Released | undefined): readonly Finding[] =>
+  released === undefined ? [] : [released.finding];
+
+function nextLook(again: boolean, released: Released | undefined): { readonly requeueAfterMs?: number } {
+  const requeueAfterMs = Math.min(again ? unusedForMs : Infinity, released?.again ?? Infinity);
+  return requeueAfterMs === Infinity ? {} : { requeueAfterMs };
+}
+
+/** What engines go by from now on. Undefined: nothing was ever accepted, or the first bundle is on its way. */
+function offered(
+  observed: AgentObserved,
+  refused: Verdict | undefined,
+  released: Released | undefined,
+): AgentSnapshot | undefined {
+  const previous = observed.snapshot?.value as AgentSnapshot | undefined;
+  const declared = refused === undefined ? snapshotOf(observed) : narrowed(observed.root, previous);
+  return declared && (released === undefined ? withoutOffer(declared) : releasedSnapshot(declared, released));
+}
+
+function runCommands(
+  observed: AgentObserved,
+  snapshot: AgentSnapshot | undefined,
+  { live, leaving }: Pick<Lives, 'live' | 'leaving'>,
+): readonly (Command | BusCommand)[] {
+  const { root } = observed;
+  return [
+    { kind: 'apply', resource: SERVICE_ACCOUNT, object: serviceAccountOf(root) },
+    ...live.flatMap((bundle) => consumerOf(observed, bundle.digest)),
+    ...(snapshot === undefined
+      ? []
+      : publish(catalogKeys.agent(snapshot.namespace, snapshot.name), snapshot, observed.snapshot)),
+    ...live.map((bundle): Command => ({
+      kind: 'apply',
+      resource: DEPLOYMENT,
+      object: deploymentOf(root, bundle, observed.settings),
+      exact: true,
+    })),
+    ...leaving.flatMap((deployment) => removeWorkers(deployment)),
+    ...strayConsumers(observed, live),
+  ];
+}
+
+function releaseObserved(observed: AgentObserved, refused: Verdict | undefined): Parameters<typeof releaseOf>[0] {
+  const { root, rollouts, content, bundle, snapshot, deployments } = observed;
+  const digest = refused === undefined ? bundle?.status?.digest : undefined;
+  const wanted = digest === undefined ? undefined : { bundle: root.spec.bundleRef.name, digest };
+  const workers = deployments.find((deployment) => digest !== undefined && isWorkersOf(root, digest, deployment));
+  const previous = snapshot?.value as AgentSnapshot | undefined;
+  return { root, rollouts, previous, wanted, isWarm: readyOf(workers) > 0, resolved: content };
+}
+
+function withoutOffer(declared: AgentSnapshot): AgentSnapshot {
+  const { rollout: _before, ...rest } = declared;
+  return rest;
+}
+
+/** What the rollouts say of the bundle comes before what the declaration says. Nothing before there is a first bundle. */
+function releasedSnapshot(declared: AgentSnapshot, { stable, offer }: Released): AgentSnapshot | undefined {
+  if (stable === undefined) return undefined;
+  return {
+    ...withoutOffer(declared),
+    bundle: stable.bundle,
+    bundleDigest: stable.digest,
+    ...(offer === undefined ? {} : { rollout: offer }),
+  };
+}
+
+const wantedBundles = (snapshot: AgentSnapshot | undefined, released: Released | undefined): readonly Version[] => [
+  ...(snapshot === undefined ? [] : [{ bundle: snapshot.bundle, digest: snapshot.bundleDigest }]),
+  ...(released?.kept ?? []),
+];
 
 /** Why the declaration as it stands cannot be put in force. */
 function refusal({ root, findings, bundle }: AgentObserved): Verdict | undefined {
@@ -141,9 +204,8 @@ interface Lives {
   readonly again: boolean;
 }
 
-function liveBundles(observed: AgentObserved, snapshot: AgentSnapshot, now: Instant): Lives {
-  const current = snapshot.bundleDigest;
-  const live = new Map<string, LiveBundle>([[current, { digest: current, name: snapshot.bundle }]]);
+function liveBundles(observed: AgentObserved, wanted: readonly Version[], now: Instant): Lives {
+  const live = new Map(wanted.map(({ bundle, digest }): [string, LiveBundle] => [digest, { digest, name: bundle }]));
   for (const [digest, bundle] of observed.pinned) {
     if (bundle !== undefined && !live.has(digest)) live.set(digest, { digest, name: bundle.metadata.name });
   }
@@ -221,8 +283,11 @@ function planRemoval({ root, snapshot, consumers }: AgentObserved): AgentPlan {
   };
 }
 
-function health(observed: AgentObserved, snapshot: AgentSnapshot): Verdict {
+function health(observed: AgentObserved, snapshot: AgentSnapshot | undefined): Verdict {
   const { root, deployments, gateway } = observed;
+  if (snapshot === undefined) {
+    return reconciling('Progressing', 'The first bundle is on its way; condition Released says which BundleRollout.');
+  }
   const wanted = root.spec.scaling?.replicas ?? defaultReplicas;
   if (wanted === 0) {
     return ready('ScaledToZero', 'Declared with no workers: runs wait until spec.scaling.replicas is at least 1.');
@@ -251,10 +316,13 @@ function failureOf(deployment: DeploymentObject | undefined): string | undefined
   return progressing && (progressing.message ?? progressing.reason ?? 'no progress.');
 }
 
-function fields(observed: AgentObserved, snapshot: AgentSnapshot) {
+function fields(observed: AgentObserved, snapshot: AgentSnapshot | undefined, released: Released | undefined) {
+  const rollout = released?.rollout === undefined ? {} : { rollout: released.rollout };
+  if (snapshot === undefined) return rollout;
   const { root, deployments } = observed;
   const workers = deployments.find((deployment) => isWorkersOf(root, snapshot.bundleDigest, deployment));
   return {
+    ...rollout,
     bundle: snapshot.bundle,
     bundleDigest: snapshot.bundleDigest,
     replicas: root.spec.scaling?.replicas ?? defaultReplicas,

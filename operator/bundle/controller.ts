@@ -3,8 +3,9 @@ import type { AgentSnapshot } from '../../api/messages/catalog.ts';
 import { catalogKeys } from '../../api/messages/subjects.ts';
 import { modelNames, queriesOf } from '../../core/bundle/resolve.ts';
 import { type SignatureVerdict, signatureVerdict } from '../../core/bundle/signature.ts';
+import { isUnderWay } from '../../core/rollout/route.ts';
 import type { KubeObject, ObjectKey, Resource } from '../../ports/kube.ts';
-import { AGENT, BUNDLE, CONFIG_MAP, keyOf, MODEL, NAMESPACE, TOOL } from '../../ports/resources.ts';
+import { AGENT, BUNDLE, BUNDLE_ROLLOUT, CONFIG_MAP, keyOf, MODEL, NAMESPACE, TOOL } from '../../ports/resources.ts';
 import type { BusCommand } from '../catalog/commands.ts';
 import { isDeleting } from '../catalog/labels.ts';
 import { findingsOf, isNamespaceGoing, lookups } from '../catalog/findings.ts';
@@ -15,6 +16,7 @@ import {
   type CatalogEntry,
   type ConfigMapObject,
   type ModelObject,
+  type RolloutObject,
   type ToolObject,
 } from '../catalog/objects.ts';
 import { untoldText, type VersionLook } from '../catalog/versions.ts';
@@ -65,6 +67,7 @@ export function bundleController(versions: VersionLook, perform: (command: BusCo
       },
       byPart(MODEL, 'model'),
       byPart(AGENT, 'agent'),
+      { resource: BUNDLE_ROLLOUT, map: bundlesOfRollout },
       { resource: CONFIG_MAP, map: ({ metadata }: KubeObject) => bundleOfConfigMap(metadata) },
       { resource: NAMESPACE, map: unpublishedOf },
       {
@@ -133,12 +136,36 @@ function unsound(parts: readonly (KubeObject | undefined)[]): readonly string[] 
     .map((part) => `${part.kind} ${part.metadata.name}`);
 }
 
+const bundlesOfRollout = ({ metadata, spec }: RolloutObject): readonly ObjectKey[] =>
+  [spec.from?.bundle, spec.to.bundle]
+    .filter((name) => name !== undefined)
+    .map((name) => ({ namespace: metadata.namespace ?? '', name }));
+
+function underWay({ namespace, name }: ObjectKey, agent: string, caches: Caches): string | undefined {
+  const rollouts = caches.of<RolloutObject>(BUNDLE_ROLLOUT).indexed('agent', `${namespace}/${agent}`);
+  const found = rollouts.find(
+    ({ spec, status = {} }) => isUnderWay({ status }) && (spec.from?.bundle === name || spec.to.bundle === name),
+  );
+  return found?.metadata.name;
+}
+
 /** Without its agent nothing can use a bundle any more, so that a namespace can always be removed. */
-function neededBy({ metadata, spec, status }: BundleObject, caches: Caches, look: VersionLook): string | undefined {
-  const { namespace = '', name } = metadata;
-  const agent = caches.of<AgentObject>(AGENT).get({ namespace, name: spec.agent });
+function neededBy(bundle: BundleObject, caches: Caches, look: VersionLook): string | undefined {
+  const { namespace = '' } = bundle.metadata;
+  const agent = caches.of<AgentObject>(AGENT).get({ namespace, name: bundle.spec.agent });
   if (agent === undefined || agent.metadata.deletionTimestamp !== undefined) return undefined;
+  return wishOf(bundle, agent, caches) ?? runsOf(bundle, caches, look);
+}
+
+function wishOf({ metadata, spec }: BundleObject, agent: AgentObject, caches: Caches): string | undefined {
+  const { namespace, name } = metadata;
   if (agent.spec.bundleRef.name === name) return `Agent ${spec.agent} names it in spec.bundleRef`;
+  const rollout = underWay({ namespace: namespace ?? '', name }, spec.agent, caches);
+  return rollout === undefined ? undefined : `BundleRollout ${rollout} is under way with it`;
+}
+
+function runsOf({ metadata, spec, status }: BundleObject, caches: Caches, look: VersionLook): string | undefined {
+  const { namespace = '' } = metadata;
   const digest = status?.digest;
   if (digest === undefined) return undefined;
   const current = caches.of<CatalogEntry>(CATALOG_ENTRY).get({ name: catalogKeys.agent(namespace, spec.agent) });

@@ -18,6 +18,8 @@ export const annotation = {
   /** Since when no run and no task needs the workers, in milliseconds. */
   unusedSince: 'signalbox.dev/unused-since',
   requestedBy: 'signalbox.dev/requested-by',
+  /** Who made an Agent want the bundle that it names. */
+  changedBy: 'signalbox.dev/changed-by',
 } as const;
 
 /** Everything we make has these; caches of our children select by `managedBy`. */

@@ -9,6 +9,12 @@ import type { EscalationPolicySpec, EscalationPolicyStatus } from '../../api/v1a
 import type { ModelSpec, ModelStatus } from '../../api/v1alpha1/model.ts';
 import type { ToolSpec, ToolStatus } from '../../api/v1alpha1/tool.ts';
 import type { WorkflowRunSpec, WorkflowRunStatus, WorkflowSpec, WorkflowStatus } from '../../api/v1alpha1/workflow.ts';
+import type {
+  RolloutCommandSpec,
+  RolloutCommandStatus,
+  RolloutSpec,
+  RolloutStatus,
+} from '../../api/v1alpha1/rollout.ts';
 import type { KubeObject, Resource } from '../../ports/kube.ts';
 
 export interface Typed<Spec, State> extends KubeObject {
@@ -24,6 +30,8 @@ export type WorkflowRunObject = Typed<WorkflowRunSpec, WorkflowRunStatus>;
 export type EscalationPolicyObject = Typed<EscalationPolicySpec, EscalationPolicyStatus>;
 export type EscalationObject = Typed<EscalationSpec, EscalationStatus>;
 export type DecisionObject = Typed<DecisionSpec, DecisionStatus>;
+export type RolloutObject = Typed<RolloutSpec, RolloutStatus>;
+export type RolloutCommandObject = Typed<RolloutCommandSpec, RolloutCommandStatus>;
 
 export interface DeploymentObject extends KubeObject {
   readonly spec?: { readonly replicas?: number };

@@ -24,9 +24,11 @@ let agent: Agent;
 beforeAll(async () => {
   plane = await startPlane({ crds: true });
   agent = new Agent({ keepAlive: true, maxSockets: 4, ca: plane.kube.caPem });
-  await plane.kubectl(['apply', '-f', join(root, 'deploy/admission-decision.yaml')]);
+  for (const file of ['admission-decision.yaml', 'admission-rollout.yaml']) {
+    await plane.kubectl(['apply', '-f', join(root, 'deploy', file)]);
+  }
   await plane.kubectl(['create', 'clusterrolebinding', 'alice', '--clusterrole=cluster-admin', '--user=alice']);
-  const answers = ['--verb=get,create,patch', '--resource=decisions.signalbox.dev'];
+  const answers = ['--verb=get,create,patch', '--resource=decisions.signalbox.dev,rolloutcommands.signalbox.dev'];
   await plane.kubectl(['create', 'clusterrole', 'answers', ...answers]);
   await plane.kubectl(['create', 'clusterrolebinding', 'carol', '--clusterrole=answers', '--user=carol']);
   await policiesAreActive();

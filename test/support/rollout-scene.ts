@@ -42,6 +42,7 @@ export function seenOf(scene: Scene = {}): RolloutSeen {
     spec: {
       agent: 'receptionist',
       attempt: 1,
+      ordinal: 1,
       from: { bundle: 'one', digest: digestOf('a') },
       to: { bundle: 'two', digest: digestOf('b') },
       salt: 'salt',
