@@ -7,6 +7,7 @@ import type { Bucket, Bus, BusAdmin } from '../ports/bus.ts';
 import type { Informer, Informers } from '../ports/cache.ts';
 import type { Kube, Resource } from '../ports/kube.ts';
 import { CONFIG_MAP, DEPLOYMENT, SERVICE_ACCOUNT } from '../ports/resources.ts';
+import type { EvidenceLog } from '../ports/evidence.ts';
 import type { Clock, Log } from '../ports/system.ts';
 import { agentController } from './agent/controller.ts';
 import type { PodSettings } from './agent/workers.ts';
@@ -28,6 +29,7 @@ import { gatewayController } from './gateway/controller.ts';
 import { namespaceController } from './namespace/controller.ts';
 import { modelController } from './model/controller.ts';
 import { rolloutController } from './rollout/controller.ts';
+import { EvidenceKeeper } from './rollout/evidence.ts';
 import { rolloutCommandController } from './rolloutcommand/controller.ts';
 import { toolController } from './tool/controller.ts';
 import { workflowController } from './workflow/controller.ts';
@@ -41,6 +43,7 @@ export interface Systems {
   /** Account WORK. */
   readonly work: Bus;
   readonly admin: BusAdmin;
+  readonly evidence: EvidenceLog;
   readonly clock: Clock;
   readonly log: Log;
 }
@@ -93,6 +96,8 @@ export function assemble(systems: Systems, pods: PodSettings): Assembled {
   work.onReconnect(() => consumers.refresh());
   const perform = performOnBus({ catalog, entries, admin, consumers, maxAckPending });
   const desk = new EngineDesk(control, pods.partitions);
+  const { partitions } = pods;
+  const keeper = new EvidenceKeeper({ log: systems.evidence, bus: control, clock, partitions });
   const look = secretLook(kube);
   const versions = new VersionLook(entries, pods.partitions);
   const projected = [entries, runs, reports, escalations, schedules, consumers];
@@ -112,7 +117,7 @@ export function assemble(systems: Systems, pods: PodSettings): Assembled {
       workflowRunController(desk),
       escalationController(),
       decisionController(desk),
-      rolloutController({ versions, evidence: () => Promise.resolve({}) }),
+      rolloutController({ versions, evidence: (root) => keeper.look(root) }),
       rolloutCommandController(),
     ],
   };

@@ -3,7 +3,7 @@ import { natsAuthCallout } from '../adapters/identity/callout.ts';
 import { inClusterConfig } from '../adapters/kube/access.ts';
 import { connectKube } from '../adapters/kube/kube.ts';
 import { createInformers } from '../adapters/kube/reflector.ts';
-import { connectNats, natsBusAdmin, natsJournal, replicasOf } from '../adapters/nats/nats.ts';
+import { connectNats, natsBusAdmin, natsEvidence, natsJournal, replicasOf } from '../adapters/nats/nats.ts';
 import { systemClock } from '../adapters/system/clock.ts';
 import { armFromEnvironment } from '../adapters/system/failpoints.ts';
 import { serveHealth } from '../adapters/system/http-health.ts';
@@ -45,7 +45,8 @@ async function run(log: Log): Promise<'stopped' | 'lost'> {
   const { admin, ...buses } = await connectBuses(settings);
   const informers = createInformers({ kube, clock, log, metrics });
   const pods = { image: settings.image, natsUrl: settings.natsUrl, partitions: settings.partitions };
-  const assembled = assemble({ kube, informers, ...buses, admin, clock, log }, pods);
+  const evidence = natsEvidence(buses.control);
+  const assembled = assemble({ kube, informers, ...buses, admin, evidence, clock, log }, pods);
   const webhook = await startWebhook(settings, kube, log);
   const { podNamespace: namespace, partitions } = settings;
   const witnessed = { control: buses.control, journal: natsJournal(buses.control), namespace, partitions };

@@ -116,6 +116,7 @@ async function ensureStreams(options: AdminOptions, partitions: number): Promise
   }
   await ensureStream(control, ledger(options.ledgerBytesMax ?? 2 * GiB));
   await ensureStream(control, deadLetters);
+  await ensureStream(control, evidence);
   await ensureShared(control);
 }
 
@@ -161,6 +162,12 @@ const deadLetters: Wanted = {
   max_msgs_per_subject: 1,
   max_bytes: 64 * 1024 * 1024,
   allow_direct: false,
+};
+
+/** What verdicts of rollouts rest on: kept for a year after the last one. */
+const evidence: Wanted = {
+  ...kept(streams.evidence, 'evidence.*', GiB),
+  max_age: nanos(400 * 24 * 3_600_000),
 };
 
 const tasks: Wanted = {

@@ -6,6 +6,7 @@
 //   archive.<partition>                              stream ARCHIVE_<partition>: histories that have left the journal
 //   ledger.<ns>.<run>.<key>                          stream LEDGER: effects, compare-and-set per subject
 //   deadletter.<ns>.<group>.<id>                     stream DEADLETTERS: what was given up, compare-and-set per subject
+//   evidence.<rollout>                               stream EVIDENCE: what verdicts rest on, compare-and-set per subject
 //   engine.<partition>.<verb>                        request/reply to the owner of a partition
 //   buckets: catalog (what operators resolved), owners (leases), witness (where journals end), runs, escalations and versions (projections), spend, limits (calls per minute), schedules (where each stands), inbox (bus events kept for waits), assignments (which arm of a rollout each key has); objects: blobs
 // Account WORK (workers, and the engine's and gateway's second connection):
@@ -17,7 +18,15 @@
 //   signal.<ns>.<run>.<name>                         request: a signal to a run, answered after the commit, or (`waitMs`) at its end
 //   event.<ns>.<subject…>                            stream EVENTS: bus events
 
-export const streams = { ledger: 'LEDGER', tasks: 'TASKS', events: 'EVENTS', deadLetters: 'DEADLETTERS' } as const;
+export const streams = {
+  ledger: 'LEDGER',
+  tasks: 'TASKS',
+  events: 'EVENTS',
+  deadLetters: 'DEADLETTERS',
+  evidence: 'EVIDENCE',
+} as const;
+/** `rollout`: uid of the BundleRollout. */
+export const evidenceSubject = (rollout: string): string => `evidence.${rollout}`;
 export const buckets = {
   catalog: 'catalog',
   owners: 'owners',

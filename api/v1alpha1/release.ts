@@ -206,11 +206,12 @@ export const releaseSchema = z.object({
         cron: text(128).describe('When it begins.'),
         timeZone: text(64).optional().describe('IANA name. Default UTC.'),
         duration: duration().describe('How long no rollout starts or goes up.'),
-        reason: text(256).optional(),
+        reason: text(256).optional().describe('Shown while it is open.'),
       }),
     )
     .max(16)
-    .optional(),
+    .optional()
+    .describe('When no rollout starts or goes up; one that is under way still goes back.'),
   suspend: z.boolean().optional().describe('New rollouts wait.'),
 });
 export type Release = z.infer<typeof releaseSchema>;

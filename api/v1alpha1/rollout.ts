@@ -127,7 +127,7 @@ const decimal = () => z.string().max(24);
 
 export const rolloutStatusSchema = z.object({
   ...commonStatus,
-  phase: z.enum(rolloutPhases).optional(),
+  phase: z.enum(rolloutPhases).optional().describe('Where it stands.'),
   reason: z.string().max(63).optional().describe('One word of the registry of reasons.'),
   message: z.string().max(2_048).optional().describe('A sentence: what, why, what next.'),
   stage: z.int().min(0).optional().describe('Index into spec.release.stages.'),
@@ -153,22 +153,24 @@ export const rolloutStatusSchema = z.object({
       desiredBps: z.int().min(0).max(10_000).describe('Hundredths of a percent of new keys.'),
       observedBps: z.int().min(0).max(10_000).describe('What every partition goes by.'),
     })
-    .optional(),
+    .optional()
+    .describe('Share of new keys that get the bundle.'),
   samples: z
     .object({
-      stable: z.int().min(0),
-      canary: z.int().min(0),
-      excluded: z.int().min(0),
+      stable: z.int().min(0).describe('Units of the stable bundle that count.'),
+      canary: z.int().min(0).describe('Units of the new bundle that count.'),
+      excluded: z.int().min(0).describe('Runs whose key may not have the canary.'),
       sampleRatioP: decimal().optional().describe('Chance of such shares with a working router.'),
     })
-    .optional(),
-  verdict: z.enum(verdicts).optional(),
+    .optional()
+    .describe('How much the evidence rests on.'),
+  verdict: z.enum(verdicts).optional().describe('What the evidence says, all metrics together.'),
   metrics: z
     .array(
       z.object({
-        name: name(),
-        verdict: z.enum(verdicts),
-        cause: z.string().max(256).optional(),
+        name: name().describe('As spec.release.metrics names it.'),
+        verdict: z.enum(verdicts).describe('What the evidence says of it.'),
+        cause: z.string().max(256).optional().describe('Why.'),
         units: z.array(z.int().min(0)).max(2).describe('Stable, canary.'),
         means: z.array(decimal()).max(2).describe('Stable, canary.'),
         interval: z.array(decimal()).max(2).optional().describe('Of canary minus stable.'),
@@ -177,27 +179,30 @@ export const rolloutStatusSchema = z.object({
       }),
     )
     .max(16)
-    .optional(),
+    .optional()
+    .describe('The evidence, by metric.'),
   evidence: z
     .object({
       seq: z.int().min(0).describe('Records of the evidence log that the verdict rests on.'),
-      digest: z.string().max(80),
+      digest: z.string().max(80).describe('Of what they fold to: who folds the same log gets the same one.'),
     })
-    .optional(),
+    .optional()
+    .describe('Where the verdict comes from.'),
   rollback: z
     .object({
-      trigger: z.string().max(63),
-      at: z.string().max(64),
-      cancelled: z.int().min(0),
-      compensated: z.int().min(0),
+      trigger: z.string().max(63).describe('The reason of the way back.'),
+      at: z.string().max(64).describe('RFC 3339: when it began.'),
+      cancelled: z.int().min(0).describe('Runs of the canary that were cancelled.'),
+      compensated: z.int().min(0).describe('Runs of the canary whose effects a workflow undoes.'),
     })
-    .optional(),
+    .optional()
+    .describe('The way back.'),
   commands: z
     .array(
       z.object({
-        uid: z.string().max(63),
-        state: z.enum(['Done', 'Refused']),
-        message: z.string().max(512),
+        uid: z.string().max(63).describe('Of the RolloutCommand.'),
+        state: z.enum(['Done', 'Refused']).describe('Whether it was done.'),
+        message: z.string().max(512).describe('What it did, or why not.'),
       }),
     )
     .max(32)
@@ -206,12 +211,12 @@ export const rolloutStatusSchema = z.object({
   decisions: z
     .array(
       z.object({
-        at: z.string().max(64),
-        from: z.string().max(32),
-        to: z.string().max(32),
-        reason: z.string().max(63),
-        why: z.string().max(1_024),
-        by: z.string().max(256).optional(),
+        at: z.string().max(64).describe('RFC 3339.'),
+        from: z.string().max(32).describe('The phase before.'),
+        to: z.string().max(32).describe('The phase after.'),
+        reason: z.string().max(63).describe('One word of the registry of reasons.'),
+        why: z.string().max(1_024).describe('What was so, and why.'),
+        by: z.string().max(256).optional().describe('The person who said it.'),
       }),
     )
     .max(20)
