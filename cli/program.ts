@@ -16,6 +16,7 @@ import { explainVerb } from './verbs/explain.ts';
 import { journalVerb } from './verbs/journal.ts';
 import { kubeconfigVerb } from './verbs/kubeconfig.ts';
 import { logsVerb } from './verbs/logs.ts';
+import { rolloutVerb } from './verbs/rollout.ts';
 import { runVerb } from './verbs/run.ts';
 import { runsVerb } from './verbs/runs.ts';
 import { scheduleVerb } from './verbs/schedule.ts';
@@ -32,7 +33,7 @@ const groups: readonly (readonly [string, readonly Verb[]])[] = [
   ['Local control plane:', [upVerb, downVerb, statusVerb, kubeconfigVerb, logsVerb, demoVerb]],
   ['Runs:', [runVerb, runsVerb, traceVerb, scheduleVerb]],
   ['People:', [escalationsVerb, escalationVerb, decideVerb, explainVerb, deadLettersVerb, journalVerb]],
-  ['Tools and releases:', [toolsVerb, bundleVerb]],
+  ['Tools and releases:', [toolsVerb, bundleVerb, rolloutVerb]],
   ['Other:', [completionVerb, versionVerb]],
 ];
 

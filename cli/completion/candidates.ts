@@ -2,7 +2,8 @@
 import type { Argument, Command, Option } from 'commander';
 
 /** Things whose names are looked up. */
-export type Noun = 'workflow' | 'agent' | 'run' | 'escalation' | 'pod' | 'namespace' | 'queue' | 'schedule' | 'letter';
+export type Noun =
+  'workflow' | 'agent' | 'run' | 'escalation' | 'pod' | 'namespace' | 'queue' | 'schedule' | 'letter' | 'rollout';
 
 export interface Candidate {
   readonly text: string;
@@ -18,6 +19,7 @@ export type Completion =
 const nounsOfArguments: Readonly<Record<string, Noun>> = {
   workflow: 'workflow',
   agent: 'agent',
+  rollout: 'rollout',
   run: 'run',
   escalation: 'escalation',
   target: 'pod',

@@ -13,7 +13,7 @@ const texts = (...words: readonly string[]): readonly string[] => {
 
 describe('completion', () => {
   test('of verbs, without the hidden ones', () => {
-    expect(texts('r')).toEqual(['run', 'runs']);
+    expect(texts('r')).toEqual(['run', 'runs', 'rollout']);
     expect(texts('')).toContain('escalations');
     expect(texts('')).not.toContain('__complete');
     expect(texts('run', '')).toEqual(['start', 'show', 'cancel', 'signal', 'freeze', 'resume', 'readonly']);
@@ -40,6 +40,7 @@ describe('completion', () => {
     [['explain', 'b'], 'agent'],
     [['decide', ''], 'escalation'],
     [['escalation', 'show', ''], 'escalation'],
+    [['rollout', 'abort', ''], 'rollout'],
     [['runs', '-n', ''], 'namespace'],
     [['escalations', '--queue', ''], 'queue'],
     [['logs', ''], 'pod'],

@@ -6,7 +6,7 @@ import { type EscalationObject, stateOf } from '../kube/escalations.ts';
 import { withSession } from '../kube/session.ts';
 import type { EngineOptions } from '../options.ts';
 import type { KubeObject, Resource } from '../../ports/kube.ts';
-import { AGENT, ESCALATION, ESCALATION_POLICY, NAMESPACE, WORKFLOW } from '../../ports/resources.ts';
+import { AGENT, BUNDLE_ROLLOUT, ESCALATION, ESCALATION_POLICY, NAMESPACE, WORKFLOW } from '../../ports/resources.ts';
 import { standing } from '../output/run.ts';
 import { oneLine } from '../output/style.ts';
 
@@ -65,6 +65,8 @@ async function lookUp(host: Host, noun: Noun, options: EngineOptions): Promise<r
       return objects(host, options, WORKFLOW);
     case 'agent':
       return objects(host, options, AGENT);
+    case 'rollout':
+      return objects(host, options, BUNDLE_ROLLOUT);
     case 'namespace':
       return objects(host, options, NAMESPACE);
     case 'escalation':

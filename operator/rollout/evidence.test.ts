@@ -148,6 +148,18 @@ describe('verdicts', () => {
 });
 
 describe('the log', () => {
+  test.each([
+    ['read', { read: () => Promise.reject(new SignalboxError('BUS_UNREACHABLE', 'no connection')) }],
+    ['appended to', { append: () => Promise.reject(new SignalboxError('OVERLOADED', 'it is full')) }],
+  ])('cannot be %s: an error, that stands in the way of nobody who goes back', async (_, broken) => {
+    const { log: whole, ...rest } = source();
+    const keeper = new EvidenceKeeper({ ...rest, log: { ...whole, ...broken } });
+    expect((await keeper.look(rollout())).judgement).toMatchObject({
+      verdict: 'Error',
+      cause: 'JudgeDown',
+      kill: false,
+    });
+  });
   test('two operators write it once: who lost reads it again', async () => {
     const [one, other] = [new EvidenceKeeper(source()), new EvidenceKeeper(source())];
     await one.look(rollout());

@@ -58,8 +58,19 @@ export class EvidenceKeeper {
     this.#source = source;
   }
 
-  /** What is known of a rollout that somebody was offered. */
+  /** What is known of a rollout that somebody was offered. A log that fails is an error of the judge: the way back needs none. */
   async look(root: RolloutObject): Promise<SeenEvidence> {
+    try {
+      return await this.#look(root);
+    } catch (error) {
+      if (!isSignalboxError(error)) throw error;
+      this.#known.delete(root.metadata.uid ?? '');
+      const why = `the evidence log fails: ${error.message}`.slice(0, 512);
+      return { judgement: { verdict: 'Error', kill: false, cause: 'JudgeDown', why, units: 0 } };
+    }
+  }
+
+  async #look(root: RolloutObject): Promise<SeenEvidence> {
     const { uid = '' } = root.metadata;
     const { status = {} } = root;
     if (isEnded(phaseOf(status))) this.#known.delete(uid);

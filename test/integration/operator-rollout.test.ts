@@ -4,6 +4,7 @@ import { beforeAll, expect, test } from 'vitest';
 import type { AgentSnapshot } from '../../api/messages/catalog.ts';
 import type { RolloutStatus, RolloutVerb } from '../../api/v1alpha1/rollout.ts';
 import type { KubeObject } from '../../ports/kube.ts';
+import { typeLine } from '../support/cli-stage.ts';
 import type { Told } from '../support/kubectl.ts';
 import { namespace, object, operatedEngine, soonMs } from '../support/operated-engine.ts';
 import { applied, manifest } from '../support/receptionist.ts';
@@ -94,6 +95,7 @@ async function tell(
     soonMs,
   );
 }
+const typed = (...words: readonly string[]) => typeLine(stage.plane, [...words, '-n', namespace]);
 const wants = async (name: string): Promise<string> =>
   kubectl(
     'patch',
@@ -182,6 +184,25 @@ test('commands: refused with words, done once, and the clocks of a pause stand',
   await inPhase('receptionist-2', 'Paused');
   expect((await tell(running, 'resume')).status).toMatchObject({ state: 'Done' });
   await inPhase('receptionist-2', 'Progressing');
+});
+
+test('the command line shows it, waits for it, and tells it what to do', async () => {
+  const running = await inPhase('receptionist-2', 'Progressing');
+  expect(await typed('rollout', 'list')).toMatchObject({
+    code: 0,
+    out: expect.stringContaining('Progressing') as string,
+  });
+  expect((await typed('rollout', 'explain', 'receptionist')).out).toContain('Stage 1/3 canary');
+  expect((await typed('rollout', 'status', 'receptionist')).code).toBe(2);
+  expect(await typed('rollout', 'approve', 'receptionist', '--reason', 'fine')).toMatchObject({
+    code: 4,
+    error: expect.stringContaining('AwaitingApproval') as string,
+  });
+  expect((await typed('rollout', 'hold', running.metadata.name, '--reason', 'monday')).code).toBe(0);
+  expect((await typed('rollout', 'status', 'receptionist')).code).toBe(3);
+  expect((await typed('rollout', 'unhold', 'receptionist', '--reason', 'it is monday')).code).toBe(0);
+  expect((await typed('rollout', 'history', 'receptionist')).out).toMatch(/Held → Progressing {2}Admitted by \S+: /);
+  expect((await typed('rollout', 'get', 'nobody')).code).toBe(3);
 });
 
 test('the operator is killed on the way back, and what was aborted has no offer any more', async () => {

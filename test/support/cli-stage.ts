@@ -191,7 +191,7 @@ export function cliStage(): CliStage {
     engine?.runs.clear();
     if (engine !== undefined) engine.asked.length = 0;
   });
-  const typed: CliStage['typed'] = (words, options = {}) => type(started(plane), words, options);
+  const typed: CliStage['typed'] = (words, options = {}) => typeLine(started(plane), words, options);
   return {
     get plane() {
       return started(plane);
@@ -205,7 +205,11 @@ export function cliStage(): CliStage {
 }
 
 /** Types a command line against the test's API server. */
-async function type(plane: TestPlane, words: readonly string[], options: TypedOptions): Promise<Typed> {
+export async function typeLine(
+  plane: Pick<TestPlane, 'kubeconfig'>,
+  words: readonly string[],
+  options: TypedOptions = {},
+): Promise<Typed> {
   const { host, out, error } = testHost({
     kubeconfigAccess: kubeconfigConfig,
     local: () => import('../../local/api.ts'),
