@@ -102,6 +102,15 @@ data:
     });
   });
 
+  test('scalars are those of kubectl: compared with it in test/integration/bundles.test.ts', async () => {
+    const odd = 'enum: [09:00, 2026-12-07, y, off, 0777, 0o7, -0o7, 0x1F, 1_000, 1e3, 1.0, .5, ~]';
+    await write({ 'parts.yaml': parts.replace('type: string', odd), 'b.yaml': whole });
+    const { out } = await typed('build', folder, '-o', 'content');
+    expect(/"enum":(\[[^\]]*\])/.exec(out)?.[1]).toBe(
+      JSON.stringify(['09:00', '2026-12-07', true, false, 511, 7, -7, 31, 1_000, 1_000, 1, 0.5, null]),
+    );
+  });
+
   test('a Tool that changed under its name gives another digest, one that is not named does not', async () => {
     await write({ 'parts.yaml': parts, 'b.yaml': whole });
     const before = (await typed('build', folder, '-o', 'digest')).out;
@@ -157,7 +166,7 @@ data:
     [
       'a number that is not exact',
       { 'b.yaml': whole, 'parts.yaml': parts.replace('type: string', 'maximum: 9007199254740993') },
-      'parts.yaml:7:58: error: found the number 9007199254740993, which no program keeps exactly',
+      'parts.yaml:7:58: error: found the number 9007199254740993, which not every program keeps exactly',
     ],
   ])('%s ends with words, file and line', async (_name, files, said) => {
     await write(files);

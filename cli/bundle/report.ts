@@ -16,10 +16,7 @@ export function refuse(screen: Screen, mistakes: readonly Mistake[]): never {
   for (const { place, message } of mistakes) {
     screen.note(`${at(place)}: ${screen.paintError('red', 'error')}: ${printable(message)}`);
   }
-  throw new VerbError(
-    'INVALID_INPUT',
-    `${mistakes.length} mistake${mistakes.length === 1 ? '' : 's'}; nothing was built`,
-  );
+  throw new VerbError('INVALID_INPUT', `${mistakes.length} mistake${mistakes.length === 1 ? '' : 's'} in the files`);
 }
 
 /** What the files declare, if all of it can be read. */

@@ -1,7 +1,7 @@
 // Owns: manifests as files: what they say, read as kubectl reads it (YAML 1.1), and at which line each value stands.
 import { readdir, readFile, stat } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { LineCounter, Node, Pair, Scalar } from 'yaml';
+import type { LineCounter, Node, Pair, Scalar, ScalarTag } from 'yaml';
 import { SignalboxError } from '../../api/errors.ts';
 
 export interface Place {
@@ -69,7 +69,12 @@ export async function parseSources(
 ): Promise<{ readonly sources: readonly Source[]; readonly mistakes: readonly Mistake[] }> {
   const yaml = await import('../output/yaml.ts');
   const lines = new yaml.LineCounter();
-  const documents = yaml.parseAllDocuments(text, { version: '1.1', lineCounter: lines, prettyErrors: false });
+  const documents = yaml.parseAllDocuments(text, {
+    version: '1.1',
+    customTags: (tags) => [octal, ...tags.filter((tag) => typeof tag === 'string' || !unknownToKubectl(tag))],
+    lineCounter: lines,
+    prettyErrors: false,
+  });
   const mistakes = documents.flatMap(({ errors }) =>
     errors.map(({ pos, message }) => ({ place: placed(file, lines, pos[0]), message })),
   );
@@ -78,7 +83,7 @@ export async function parseSources(
     inexact(contents, yaml.visit).map((node) => inexactMistake(node)),
   );
   function inexactMistake(node: Scalar): Mistake {
-    const message = `found the number ${node.source}, which no program keeps exactly; allowed: whole numbers up to ±2^53, or a text`;
+    const message = `found the number ${node.source}, which not every program keeps exactly; allowed: numbers of JSON, whole ones up to ±2^53, or a text`;
     return { place: placed(file, lines, node.range?.[0] ?? 0), message };
   }
   const sources = documents
@@ -94,6 +99,20 @@ export async function parseSources(
   return { sources, mistakes: numbers };
 }
 
+/** Of YAML 1.1 what kubectl leaves a text: a date, and `09:00` as a number to the base of 60. */
+const unknownToKubectl = ({ tag, format }: { readonly tag: string; readonly format?: string }): boolean =>
+  tag === 'tag:yaml.org,2002:timestamp' || format === 'TIME';
+
+/** Of YAML 1.2, which kubectl reads, too. */
+const octal: ScalarTag = {
+  tag: 'tag:yaml.org,2002:int',
+  format: 'OCT',
+  default: true,
+  identify: () => false,
+  test: /^-?0o[0-7]+$/,
+  resolve: (text) => (text.startsWith('-') ? -1 : 1) * Number.parseInt(text.replace(/^-?0o/, ''), 8),
+};
+
 /** Whole numbers that a program in JavaScript and one in Go read differently: they would be two contents of one digest. */
 function inexact(contents: Node | null, visit: typeof import('yaml').visit): readonly Scalar[] {
   const found: Scalar[] = [];
@@ -101,7 +120,9 @@ function inexact(contents: Node | null, visit: typeof import('yaml').visit): rea
     Scalar: (_key, node) => {
       const { value } = node;
       const unsafe = typeof value === 'number' && Number.isInteger(value) && !Number.isSafeInteger(value);
-      if (typeof value === 'bigint' || (unsafe && /^[-+]?\d[\d_]*$/.test(node.source ?? ''))) found.push(node);
+      const noNumber = typeof value === 'number' && !Number.isFinite(value);
+      if (typeof value === 'bigint' || noNumber || (unsafe && /^[-+]?\d[\d_]*$/.test(node.source ?? '')))
+        found.push(node);
     },
   });
   return found;

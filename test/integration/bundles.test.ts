@@ -64,6 +64,49 @@ test('every digest of the clinic is the one that the operator computes', async (
   }
 });
 
+test('files are read as kubectl reads them, value by value', async () => {
+  const odd = `apiVersion: signalbox.dev/v1alpha1
+kind: Tool
+metadata: { name: odd }
+spec:
+  description: yes, and no
+  http: { url: http://clinic-tools/odd }
+  effect: read
+  input:
+    type: object
+    properties:
+      at: { enum: [09:00, 2026-12-07, 2026-12-07T10:00:00Z, y, 'n', On, off, 0777, 0x1F, 1_000, 1e3, 1.0, -0, +1, .5, ~, 0o7, 0b11] }
+      far: { enum: [9007199254740991, 1e21, 1.7976931348623157e308, 5e-324, 0.1, 123456789.125] }
+      text: { description: "Andre\\u0301, André, \\U0001F600", examples: [null, {}, [], ''] }
+---
+apiVersion: signalbox.dev/v1alpha1
+kind: Model
+metadata: { name: small }
+spec: { scripted: { replies: [{ text: Hello. }] } }
+---
+apiVersion: signalbox.dev/v1alpha1
+kind: Bundle
+metadata: { name: odd-v1 }
+spec:
+  agent: odd
+  prompts: { executor: { text: "Use odd.\\n" } }
+  models: { start: small }
+  tools: [odd]
+  verifier: { rules: [{ name: ok, cel: 'true' }] }
+`;
+  writeFileSync(join(folder, 'odd.yaml'), odd);
+  await kubectl(['create', 'namespace', 'odd']);
+  await kubectl(['apply', '-n', 'odd', '-f', file('odd.yaml')]);
+  const found = await reasonIs('odd', 'bundle odd-v1', 'Published');
+  const [, digest] = (await bundle(['build', file('odd.yaml'), '-o', 'digest'])).trim().split(' ');
+  const [ours, theirs] = [
+    parse(await bundle(['build', file('odd.yaml'), '-o', 'content'])),
+    await stage.get('odd', 'tool odd'),
+  ];
+  expect((ours as { tools: { odd: { spec: object } } }).tools.odd.spec).toEqual(theirs?.spec);
+  expect(digest).toBe(found.status?.['digest']);
+});
+
 describe('a namespace that demands signatures', () => {
   const namespace = 'signed';
   let unsigned: string;
