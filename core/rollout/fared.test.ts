@@ -4,7 +4,7 @@ import type { Assignment } from '../../api/messages/rollout.ts';
 import type { Effect } from '../../api/v1alpha1/tool.ts';
 import { foldHistory } from '../workflow/evolve.ts';
 import { initialState, type RunState } from '../workflow/state.ts';
-import { outcomeOf, roleOf } from './fared.ts';
+import { outcomeOf, roleOf, withBranches } from './fared.ts';
 
 const assignment: Assignment = { rollout: 'u1', arm: 'canary', unit: 'u', first: true, weightBps: 500 };
 const assigned = { clerk: assignment };
@@ -195,4 +195,33 @@ test('what a run counts for', () => {
       roleOf(one as Assignment),
     ),
   ).toEqual(['canary/first', 'canary', 'excluded']);
+});
+
+test('a run with its branches is one run: what they did is its own, how it ended and what it cost is its own already', () => {
+  const told = outcomeOf(folded([]), 'u1');
+  if (told === undefined) throw new Error('it is a run of the rollout');
+  const branch = (run: string, branchOf: string) => ({
+    ...told,
+    run,
+    branchOf,
+    outcome: 'failed',
+    escalations: 1,
+    violations: { critical: 1, minor: 2 },
+    proposed: 3,
+    rejected: 1,
+    overBudget: true,
+  });
+  const alone = { ...told, run: 'Run2' };
+  const branches = [branch('B1', 'Run1'), branch('B2', 'B1'), branch('B3', 'Unknown')];
+  expect(withBranches([branches[1] as typeof told, told, alone, ...branches.toSpliced(1, 1)])).toEqual([
+    {
+      ...told,
+      escalations: 2,
+      violations: { critical: 2, minor: 4 },
+      proposed: 6,
+      rejected: 2,
+      overBudget: true,
+    },
+    alone,
+  ]);
 });

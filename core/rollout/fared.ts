@@ -140,3 +140,35 @@ function satisfactionOf({ facts }: RunState): Pick<RunOutcome, 'satisfaction'> {
   const said = facts['satisfaction'];
   return typeof said === 'number' && said >= 0 && said <= 1 ? { satisfaction: said } : {};
 }
+
+/** The runs without their branches, each with what its branches were asked, violated and proposed. */
+export function withBranches(outcomes: readonly RunOutcome[]): readonly RunOutcome[] {
+  const known = new Map(outcomes.map((outcome) => [outcome.run, outcome]));
+  if (outcomes.every(({ branchOf }) => branchOf === undefined)) return outcomes;
+  const rootOf = (outcome: RunOutcome, depth = 0): RunOutcome => {
+    const parent = known.get(outcome.branchOf ?? '');
+    return parent === undefined || depth > depthMax ? outcome : rootOf(parent, depth + 1);
+  };
+  const whole = new Map<string, RunOutcome>();
+  for (const outcome of outcomes) {
+    const root = rootOf(outcome);
+    const sum = whole.get(root.run) ?? root;
+    whole.set(root.run, outcome === root ? sum : joined(sum, outcome));
+  }
+  return [...whole.values()].filter(({ branchOf }) => branchOf === undefined);
+}
+
+/** No run is deeper. */
+const depthMax = 16;
+
+const joined = (sum: RunOutcome, branch: RunOutcome): RunOutcome => ({
+  ...sum,
+  escalations: sum.escalations + branch.escalations,
+  violations: {
+    critical: sum.violations.critical + branch.violations.critical,
+    minor: sum.violations.minor + branch.violations.minor,
+  },
+  proposed: sum.proposed + branch.proposed,
+  rejected: sum.rejected + branch.rejected,
+  overBudget: sum.overBudget || branch.overBudget,
+});

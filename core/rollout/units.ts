@@ -6,6 +6,7 @@
 import type { EvidenceRecord, EvidenceUnit, RecordOf } from '../../api/messages/evidence.ts';
 import type { Arm, RunOutcome } from '../../api/messages/rollout.ts';
 import { type Evidence, isGap } from './evidence.ts';
+import { withBranches } from './fared.ts';
 import { type Counted, maturityOf, valueOf } from './metrics.ts';
 
 interface OpenUnit {
@@ -99,7 +100,7 @@ export class UnitBook {
   }
 
   #evidenceOf(open: OpenUnit, { settledFrom }: Evidence): EvidenceUnit | undefined {
-    const runs: Counted[] = this.#runsOf(open)
+    const runs: Counted[] = withBranches(this.#runsOf(open))
       .filter(({ cancelledByUser }) => !cancelledByUser)
       .map((run) => ({ run, timed: run.assignedAt >= settledFrom || (run.closedAt ?? settledFrom) < settledFrom }));
     if (open.torn || runs.length === 0) return undefined;
