@@ -28,7 +28,9 @@ const control = [
 const reports = ['claim', 'turn', 'complete', 'fail'];
 const asks = ['model', 'tool', 'verify'];
 const workerAsks = ['claim', 'model', 'propose', 'tool', 'turn', 'verify', 'complete', 'fail'];
-const kinds = ['ServiceAccount', 'Deployment', 'ConfigMap', 'Escalation', 'Decision'];
+const people = ['Escalation', 'Decision', 'BundleRollout', 'RolloutCommand'];
+const kinds = ['ServiceAccount', 'Deployment', 'ConfigMap', ...people];
+const statuses = ['Agent', 'Workflow', 'WorkflowRun', ...people];
 const owners = ['Agent', 'Bundle', 'Workflow', 'WorkflowRun'];
 const finalizers = owners.flatMap((kind) => [`${kind}/added`, `${kind}/removed`]);
 const runVerbs = ['start', 'cancel', 'decide', 'freeze', 'resume'];
@@ -322,12 +324,12 @@ export const failpoints = {
   },
   'operator.status.before': {
     file: 'operator/apply.ts',
-    subjects: ['Agent', 'Workflow', 'WorkflowRun', 'Escalation', 'Decision'],
+    subjects: statuses,
     leads: 'The status is behind; the next leader writes it.',
   },
   'operator.status.written': {
     file: 'operator/apply.ts',
-    subjects: ['Agent', 'Workflow', 'WorkflowRun', 'Escalation', 'Decision'],
+    subjects: statuses,
     leads: 'The next leader finds the status as it wants it and writes nothing.',
   },
   'operator.finalizer.before': {
@@ -350,6 +352,15 @@ export const failpoints = {
     subjects: runVerbs,
     leads:
       'The answer is lost; the next leader asks again and the engine recognises it: started, cancelled, decided, frozen, resumed once.',
+  },
+  'operator.evidence.before': {
+    file: 'operator/rollout/evidence.ts',
+    leads:
+      'The log is behind; the next leader reads it, asks the engines from the beginning, and appends what is missing.',
+  },
+  'operator.evidence.appended': {
+    file: 'operator/rollout/evidence.ts',
+    leads: 'The log has it; the next leader folds the log, and what engines tell again counts once.',
   },
   'operator.bus.before': {
     file: 'operator/catalog/commands.ts',

@@ -14,6 +14,7 @@ import { isEnded, phaseOf } from '../../core/rollout/move.ts';
 import { UnitBook } from '../../core/rollout/units.ts';
 import type { Bus } from '../../ports/bus.ts';
 import type { EvidenceLog } from '../../ports/evidence.ts';
+import { failpoint } from '../../ports/failpoint.ts';
 import type { Clock } from '../../ports/system.ts';
 import type { RolloutObject } from '../catalog/objects.ts';
 import type { SeenEvidence } from './observe.ts';
@@ -104,7 +105,7 @@ export class EvidenceKeeper {
 
   async #begin({ metadata: { uid = '' }, spec }: RolloutObject, now: number) {
     const start = startEvidence(spec.release, { durationsMs: [], costsMicros: [] }, { rollout: uid, at: now });
-    const position = await this.#source.log.append(uid, [start], 0);
+    const position = await this.#write(uid, [start], 0);
     return position === undefined ? undefined : { records: [start], position };
   }
 
@@ -158,12 +159,19 @@ export class EvidenceKeeper {
   }
 
   async #append({ metadata: { uid = '' } }: RolloutObject, known: Known, records: readonly EvidenceRecord[]) {
-    const position = await this.#source.log.append(uid, records, known.position);
+    const position = await this.#write(uid, records, known.position);
     if (position === undefined) return false;
     known.position = position;
     known.book.know(records);
     known.evidence = fold(records, known.evidence);
     return true;
+  }
+
+  async #write(uid: string, records: readonly EvidenceRecord[], position: number): Promise<number | undefined> {
+    failpoint('operator.evidence.before');
+    const after = await this.#source.log.append(uid, records, position);
+    failpoint('operator.evidence.appended');
+    return after;
   }
 }
 

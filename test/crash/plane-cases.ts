@@ -28,6 +28,7 @@ const byRun: readonly string[] = ['Escalation', 'Decision', 'WorkflowRun', 'Work
 function scenarioOf(subject: string): PlaneScenarioName {
   if (subject === 'freeze' || subject === 'resume') return 'runIsSuspended';
   if (subject === 'cancel' || subject === 'WorkflowRun/removed') return 'runIsDeleted';
+  if (subject === 'BundleRollout' || subject === 'RolloutCommand') return 'bundleIsReleased';
   return byRun.includes(subject) ? 'personAnswers' : 'agentComesAndGoes';
 }
 
@@ -48,6 +49,12 @@ const held = (moment: string, fault: PlaneFault, scenario: PlaneScenarioName): P
 export const planeCases: readonly PlaneCase[] = [
   { moments: ['operator.streams.made'], fault: 'kill', scenario: 'agentComesAndGoes' },
   ...killed,
+  {
+    moments: ['operator.evidence.before', 'operator.evidence.appended'],
+    fault: 'kill',
+    scenario: 'bundleIsReleased',
+  },
+  held('operator.status.written/BundleRollout', 'nats', 'bundleIsReleased'),
   held('operator.apply.before/Escalation', 'apiserver', 'personAnswers'),
   held('operator.apply.written/Escalation', 'apiserver', 'personAnswers'),
   held('operator.finalizer.before/WorkflowRun/removed', 'apiserver', 'runIsDeleted'),

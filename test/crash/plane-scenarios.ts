@@ -3,6 +3,8 @@
 // checkers of I8 and I12.
 import type { AgentSnapshot } from '../../api/messages/catalog.ts';
 import type { HistoryEvent } from '../../api/messages/history.ts';
+import type { AgentSpec } from '../../api/v1alpha1/agent.ts';
+import type { RolloutStatus, RolloutVerb } from '../../api/v1alpha1/rollout.ts';
 import type { Fact } from '../../core/invariants/facts.ts';
 import { checkInvariants } from '../../core/invariants/watch.ts';
 import { objectIn, readyReason, type Told } from '../support/kubectl.ts';
@@ -63,10 +65,49 @@ const agentGoesBack: PlaneScenario = async (stage, namespace) => {
   return [...broken(facts), ...(await leftovers(stage, namespace, [good, bad]))];
 };
 
+const way = ['Validating', 'Provisioning', 'Progressing', 'Promoting', 'Completed', 'RollingBack', 'RolledBack'];
+
+/** A bundle is offered to half of new keys, promoted by a person and taken back by another: each is done once, in this order. */
+const bundleIsReleased: PlaneScenario = async (stage, namespace) => {
+  const prompts = { executor: { text: 'Better.' } };
+  const objects = [...theAgent(namespace), inNamespace(namespace, bundle('receptionist-2', { spec: { prompts } }))];
+  await createNamespace(stage, namespace);
+  await stage.apply(objects);
+  const good = await takenOn(stage, namespace);
+  const release = { stages: [{ canary: { weight: 50, until: { maxDuration: '1h' } } }] };
+  await stage.apply([theReceptionist(namespace, 'receptionist-2', { release })]);
+  const rollout = async (phase: string): Promise<Told> =>
+    stage.wait(`the rollout is ${phase}`, async () => {
+      const [name] = (await stage.names(namespace, 'bundlerollouts')).filter((one) => one !== '');
+      const found = name === undefined ? undefined : await stage.get(namespace, name.replace('/', ' '));
+      return found?.status?.['phase'] === phase ? found : undefined;
+    });
+  const tell = async (found: Told, verb: RolloutVerb): Promise<void> => {
+    const rolloutRef = { name: found.metadata.name, uid: found.metadata.uid };
+    const spec = { rolloutRef, verb, reason: 'as agreed', commandedBy: 'bob' };
+    await stage.apply([objectIn(namespace)('RolloutCommand', verb, spec)], 'bob');
+    await told(stage, namespace, `rolloutcommand ${verb}`, 'Done');
+  };
+  await tell(await rollout('Progressing'), 'promote');
+  await tell(await rollout('Completed'), 'undo');
+  const { decisions = [] } = (await rollout('RolledBack')).status as RolloutStatus;
+  const went = decisions.map(({ to }) => to).filter((to) => to !== 'Held');
+  const entry = await stage.wait('who is told of it is told', async () => {
+    const found = (await stage.catalog.get(`agent.${namespace}.receptionist`))?.value as AgentSnapshot | undefined;
+    return found?.rollout === undefined ? found : undefined;
+  });
+  await stage.remove(objects.toReversed());
+  return [
+    ...(went.join() === way.join() ? [] : [`the rollout went ${went.join(', ')}, not ${way.join(', ')}`]),
+    ...(entry.bundleDigest === good ? [] : [`new keys get ${entry.bundleDigest}, not what was stable before`]),
+    ...(await leftovers(stage, namespace, [good])),
+  ];
+};
+
 const safely = { spec: { escalationPolicyRef: { name: 'safety' } } };
 
-function theReceptionist(namespace: string, bundleName: string): object {
-  const spec = { ...safely.spec, scaling: { replicas: 0 }, bundleRef: { name: bundleName } };
+function theReceptionist(namespace: string, bundleName: string, more: Partial<AgentSpec> = {}): object {
+  const spec = { ...safely.spec, scaling: { replicas: 0 }, bundleRef: { name: bundleName }, ...more };
   return inNamespace(namespace, agent('receptionist', { spec }));
 }
 
@@ -119,7 +160,8 @@ async function everythingOf(stage: PlaneStage, namespace: string) {
 
 /** Delete leaves nothing: no object, no catalog entry, no consumer. */
 async function leftovers(stage: PlaneStage, namespace: string, digests: readonly string[]): Promise<readonly string[]> {
-  const kinds = 'agents,bundles,tools,models,workflows,escalationpolicies,deployments,serviceaccounts,configmaps';
+  const kinds =
+    'bundlerollouts,rolloutcommands,agents,bundles,tools,models,workflows,escalationpolicies,deployments,serviceaccounts,configmaps';
   const look = async (): Promise<readonly string[]> => {
     const objects = await stage.names(namespace, kinds);
     const entries = await stage.catalog.keys();
@@ -282,6 +324,7 @@ async function createNamespace(stage: PlaneStage, name: string): Promise<void> {
 export const planeScenarios = {
   agentComesAndGoes,
   agentGoesBack,
+  bundleIsReleased,
   personAnswers,
   runIsDeleted,
   runIsSuspended,
