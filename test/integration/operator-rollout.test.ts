@@ -240,7 +240,7 @@ test('applying again starts nothing; retry makes another attempt, which people p
   );
 });
 
-test('who wanted the bundle does not approve it; a newer one takes its place', async () => {
+test('a stage that asks for evidence is not skipped; a newer bundle takes its place, and one that was stable comes back at once', async () => {
   await wants('receptionist-3');
   await provisioned('receptionist-3');
   const running = await inPhase('receptionist-3', 'Progressing');
