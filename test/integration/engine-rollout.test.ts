@@ -135,7 +135,7 @@ async function start(from: number, to: number): Promise<readonly string[]> {
       runs.push(...(await Promise.all(twice.map((one) => stage.begin('visit', { key }, { key: `${key}-${one}` })))));
     }
   };
-  await Promise.all(Array.from({ length: 8 }, next));
+  await Promise.all(Array.from({ length: 16 }, next));
   return runs;
 }
 
@@ -198,43 +198,47 @@ const outcomesOf = (partition: number, after: number, max: number): Promise<Outc
     40_000,
   );
 
-test('5, 20, 50 %, two engines, a kill -9, an abort: the share, the keys and the end of it hold exactly', async () => {
-  const engines = [stage.engineProcess('engine-a'), stage.engineProcess('engine-b')];
-  await trial.observed(await trial.route(500));
-  const runs = [...(await start(0, 250))];
-  await trial.observed(await trial.route(2_000));
-  const [more] = await Promise.all([
-    start(250, 500),
-    until('some have started', async () => ((await told()).outcomes.size > 340 ? true : undefined), 40_000).then(() =>
-      engines[0]?.kill(),
-    ),
-  ]);
-  stage.engineProcess('engine-c');
-  runs.push(...more);
-  await trial.observed(await trial.route(5_000));
-  runs.push(...(await start(500, 750)));
+test(
+  '5, 20, 50 %, two engines, a kill -9, an abort: the share, the keys and the end of it hold exactly',
+  { timeout: 300_000 },
+  async () => {
+    const engines = [stage.engineProcess('engine-a'), stage.engineProcess('engine-b')];
+    await trial.observed(await trial.route(500));
+    const runs = [...(await start(0, 250))];
+    await trial.observed(await trial.route(2_000));
+    const [more] = await Promise.all([
+      start(250, 500),
+      until('some have started', async () => ((await told()).outcomes.size > 340 ? true : undefined), 40_000).then(() =>
+        engines[0]?.kill(),
+      ),
+    ]);
+    stage.engineProcess('engine-c');
+    runs.push(...more);
+    await trial.observed(await trial.route(5_000));
+    runs.push(...(await start(500, 750)));
 
-  const assigned = await assignedIn(runs);
-  const arms = new Map(assigned.map(({ unit, arm }) => [unit, arm]));
-  expect(arms.size).toBe(750);
-  expect(assigned.every(({ unit, arm }) => arms.get(unit) === arm)).toBe(true);
-  const canaries = [...arms.values()].filter((arm) => arm === 'canary').length;
-  expect(canaries).toBeLessThanOrEqual(250 * 0.05 + 250 * 0.2 + 250 * 0.5);
-  expect(canaries).toBeGreaterThan(140);
+    const assigned = await assignedIn(runs);
+    const arms = new Map(assigned.map(({ unit, arm }) => [unit, arm]));
+    expect(arms.size).toBe(750);
+    expect(assigned.every(({ unit, arm }) => arms.get(unit) === arm)).toBe(true);
+    const canaries = [...arms.values()].filter((arm) => arm === 'canary').length;
+    expect(canaries).toBeLessThanOrEqual(250 * 0.05 + 250 * 0.2 + 250 * 0.5);
+    expect(canaries).toBeGreaterThan(140);
 
-  const { outcomes, keys } = await told();
-  expect([...outcomes.keys()].toSorted()).toEqual(runs.toSorted());
-  expect([...outcomes.values()].every(({ outcome, agent }) => outcome === 'success' && agent === 'clerk')).toBe(true);
-  expect(keys.reduce((sum, { stable, canary }) => sum + stable + canary, 0)).toBe(750);
-  expect(keys.reduce((sum, { canary }) => sum + canary, 0)).toBe(canaries);
+    const { outcomes, keys } = await told();
+    expect([...outcomes.keys()].toSorted()).toEqual(runs.toSorted());
+    expect([...outcomes.values()].every(({ outcome, agent }) => outcome === 'success' && agent === 'clerk')).toBe(true);
+    expect(keys.reduce((sum, { stable, canary }) => sum + stable + canary, 0)).toBe(750);
+    expect(keys.reduce((sum, { canary }) => sum + canary, 0)).toBe(canaries);
 
-  const abort = await trial.route(0);
-  const [during] = await Promise.all([start(750, 850), trial.observed(abort, 0)]);
-  const afterwards = await begunAgain();
-  expect((await assignedIn([...during, ...afterwards])).length).toBe(during.length + afterwards.length);
-  expect((await assignedIn(afterwards)).every(({ arm }) => arm === undefined)).toBe(true);
-  expect(await violations()).toEqual([]);
-});
+    const abort = await trial.route(0);
+    const [during] = await Promise.all([start(750, 850), trial.observed(abort, 0)]);
+    const afterwards = await begunAgain();
+    expect((await assignedIn([...during, ...afterwards])).length).toBe(during.length + afterwards.length);
+    expect((await assignedIn(afterwards)).every(({ arm }) => arm === undefined)).toBe(true);
+    expect(await violations()).toEqual([]);
+  },
+);
 
 /** New runs of keys that had their arms. */
 const begunAgain = (): Promise<readonly string[]> =>
