@@ -1,4 +1,7 @@
 // Owns: what the verbs need of the local control plane. The layer `local` has more; only `main.ts` knows it.
+import type { Scenario } from '../api/v1alpha1/scenario.ts';
+import type { Manifests } from '../core/evaluation/catalog.ts';
+import type { TrialRecord } from '../core/evaluation/record.ts';
 
 export interface Instance {
   readonly name?: string;
@@ -66,6 +69,12 @@ export type KillRole =
 
 type Progress = (line: string) => void;
 
+/** Plays trials on this machine; rejects when it is gone. */
+export interface LocalSandbox {
+  play(scenario: Scenario, trial: number): Promise<TrialRecord>;
+  stop(): Promise<void>;
+}
+
 export interface LocalPlane {
   up(options: Instance & { readonly foreground?: boolean }, progress: Progress): Promise<UpAnswer>;
   down(options: Instance & { readonly keepData?: boolean }, progress: Progress): Promise<{ readonly existed: boolean }>;
@@ -77,6 +86,7 @@ export interface LocalPlane {
   logs(options: LocalLogs): AsyncIterable<string>;
   /** `http://<address>:<port>` of one ready Pod behind a Service. */
   serviceUrl(query: Instance & { readonly namespace: string; readonly service: string }): Promise<string>;
+  startSandbox(manifests: Manifests, progress: Progress): Promise<LocalSandbox>;
   /** SIGKILL, as a fault. */
   killProcess(instance: Instance, role: KillRole): Promise<{ readonly pid: number; readonly what: string }>;
 }

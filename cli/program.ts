@@ -21,6 +21,7 @@ import { runVerb } from './verbs/run.ts';
 import { runsVerb } from './verbs/runs.ts';
 import { scheduleVerb } from './verbs/schedule.ts';
 import { statusVerb } from './verbs/status.ts';
+import { testVerb } from './verbs/test.ts';
 import { toolsVerb } from './verbs/tools.ts';
 import { traceVerb } from './verbs/trace.ts';
 import { upVerb } from './verbs/up.ts';
@@ -33,7 +34,7 @@ const groups: readonly (readonly [string, readonly Verb[]])[] = [
   ['Local control plane:', [upVerb, downVerb, statusVerb, kubeconfigVerb, logsVerb, demoVerb]],
   ['Runs:', [runVerb, runsVerb, traceVerb, scheduleVerb]],
   ['People:', [escalationsVerb, escalationVerb, decideVerb, explainVerb, deadLettersVerb, journalVerb]],
-  ['Tools and releases:', [toolsVerb, bundleVerb, rolloutVerb]],
+  ['Tools and releases:', [toolsVerb, bundleVerb, testVerb, rolloutVerb]],
   ['Other:', [completionVerb, versionVerb]],
 ];
 

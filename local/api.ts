@@ -4,3 +4,4 @@ export { up, down } from './lifecycle/lifecycle.ts';
 export { status, killProcess, kubeconfig, kubeConnection, natsConnection, serviceUrl } from './lifecycle/inspect.ts';
 export { logs } from './node/logs.ts';
 export { resolveAssets } from './assets/resolve.ts';
+export { startSandbox } from './sandbox/sandbox.ts';

@@ -39,7 +39,10 @@ const manifests: readonly Manifest[] = readdirSync(root, { recursive: true, enco
       return { ...(document.toJS() as Omit<Manifest, 'file'>), file };
     }),
   );
-const ours = manifests.filter((manifest) => manifest.apiVersion === 'signalbox.dev/v1alpha1');
+/** Scenarios are files for the command line: `test/integration/scenarios.test.ts` plays them. */
+const ours = manifests.filter(
+  ({ apiVersion, kind }) => apiVersion === 'signalbox.dev/v1alpha1' && !kind.startsWith('Scenario'),
+);
 
 const specs = <T>(kind: string): ReadonlyMap<string, T> =>
   new Map(ours.filter((one) => one.kind === kind).map((one) => [one.metadata.name, one.spec as T]));

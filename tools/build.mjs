@@ -11,6 +11,7 @@ const entries = {
   engine: 'runtime/engine/main.ts',
   worker: 'runtime/worker/main.ts',
   gateway: 'runtime/gateway/main.ts',
+  sandbox: 'runtime/sandbox/main.ts',
   'local-plane': 'local/main.ts',
 };
 const keepMs = 24 * 60 * 60 * 1000;

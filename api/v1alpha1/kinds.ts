@@ -6,6 +6,7 @@ import { decisionKind, escalationKind } from './escalation.ts';
 import { escalationPolicyKind } from './escalation-policy.ts';
 import { modelKind } from './model.ts';
 import { rolloutCommandKind, rolloutKind } from './rollout.ts';
+import { scenarioSuiteKind } from './scenario-suite.ts';
 import { toolKind } from './tool.ts';
 import { workflowKind, workflowRunKind } from './workflow.ts';
 
@@ -22,3 +23,6 @@ export const kinds: readonly KindDefinition[] = [
   rolloutKind,
   rolloutCommandKind,
 ];
+
+/** Kinds of files for the command line: nothing acts on them in a cluster, so there are no CRDs. */
+export const fileKinds: readonly KindDefinition[] = [scenarioSuiteKind];

@@ -133,7 +133,7 @@ export const fieldOf = (path: Path): string =>
   path.map((step, index) => (typeof step === 'number' ? `[${step}]` : index === 0 ? step : `.${step}`)).join('');
 
 /** Paths of members that parsing left out. */
-function unknownIn(given: unknown, parsed: unknown, path: Path = []): readonly Path[] {
+export function unknownIn(given: unknown, parsed: unknown, path: Path = []): readonly Path[] {
   if (typeof given !== 'object' || given === null || typeof parsed !== 'object' || parsed === null) return [];
   const known = parsed as Readonly<Record<string, unknown>>;
   return Object.entries(given).flatMap(([name, value]) => {

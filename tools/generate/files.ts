@@ -1,5 +1,5 @@
 // Owns: the list of generated files: path from the root of the repository → content.
-import { kinds } from '../../api/v1alpha1/kinds.ts';
+import { fileKinds, kinds } from '../../api/v1alpha1/kinds.ts';
 import { crashPointsPage } from './crash-points.ts';
 import { crdYaml } from './crds.ts';
 import { referencePages } from './reference.ts';
@@ -11,6 +11,6 @@ export function generatedFiles(): ReadonlyMap<string, string> {
   return new Map([
     ...kinds.map((kind) => [`crds/${kind.plural}.yaml`, crdYaml(kind)] as const),
     ['docs/design/crash-points.md', crashPointsPage()],
-    ...Array.from(referencePages(kinds), ([name, content]) => [`docs/reference/${name}`, content] as const),
+    ...Array.from(referencePages(kinds, fileKinds), ([name, content]) => [`docs/reference/${name}`, content] as const),
   ]);
 }

@@ -5,7 +5,7 @@ import { apiVersion, type KindDefinition } from '../../api/schema.ts';
 import { staticChecks } from '../../core/admission/finding.ts';
 import { limitRows } from './limits.ts';
 import { generatedNotice, objectSchema, rulesOf } from './crds.ts';
-import type { Schema } from './structural.ts';
+import { type Schema, structuralSchema } from './structural.ts';
 
 const notice = `<!-- ${generatedNotice} -->`;
 
@@ -36,6 +36,24 @@ export function kindPage(definition: KindDefinition): string {
         code(jsonPath),
         priority === 1 ? '-o wide' : 'always',
       ]),
+    ),
+  ]);
+}
+
+/** A kind that files have, and no cluster. */
+export function filePage({ kind, description, spec: schema }: KindDefinition): string {
+  const spec = structuralSchema(schema, `${kind}.spec`);
+  const rules = [...walk(spec, 'spec')].flatMap(({ path, node }) => rulesOf(node).map((rule) => ({ path, rule })));
+  return page(kind, [
+    description,
+    `\`apiVersion: ${apiVersion}\`, \`kind: ${kind}\`: a file for the command line. It is no object of a cluster.`,
+    '## spec',
+    fieldTable(spec, 'spec'),
+    '## Rules',
+    'The command line refuses a file that breaks one of these.',
+    table(
+      ['Where', 'Message', 'Rule (CEL)'],
+      rules.map(({ path, rule }) => [code(path), rule.message, code(rule.rule)]),
     ),
   ]);
 }
@@ -139,18 +157,27 @@ function limitsPage(): string {
 }
 
 /** File name → content. */
-export function referencePages(kinds: readonly KindDefinition[]): ReadonlyMap<string, string> {
+export function referencePages(
+  kinds: readonly KindDefinition[],
+  fileKinds: readonly KindDefinition[],
+): ReadonlyMap<string, string> {
   const index = page('Reference', [
     `Kinds of \`${apiVersion}\`, all in the category \`signalbox\` (\`kubectl get signalbox\`):`,
     table(
       ['Kind', 'What it declares'],
       kinds.map(({ kind, singular, description }) => [`[${kind}](${singular}.md)`, description]),
     ),
+    'Kinds of files, for the command line:',
+    table(
+      ['Kind', 'What it declares'],
+      fileKinds.map(({ kind, singular, description }) => [`[${kind}](${singular}.md)`, description]),
+    ),
     `Registries: [error codes](errors.md), [conditions and reasons](conditions.md), [static checks](checks.md), [limits](limits.md).`,
   ]);
   return new Map([
     ['README.md', index],
     ...kinds.map((kind) => [`${kind.singular}.md`, kindPage(kind)] as const),
+    ...fileKinds.map((kind) => [`${kind.singular}.md`, filePage(kind)] as const),
     ...registryPages.map((entry) => [`${entry[0]}.md`, registryPage(entry)] as const),
     ['conditions.md', conditionsPage()],
     ['limits.md', limitsPage()],
