@@ -31,16 +31,30 @@ export interface Prepared {
 
 /** Says everything that is wrong, each with file and line, and rejects. */
 export async function prepare(screen: Screen, wanted: Wanted): Promise<Prepared> {
-  const refuseAll = (mistakes: readonly Mistake[]): void => {
-    if (mistakes.length > 0) refuse(screen, mistakes);
-  };
-  const { declared, mistakes } = await readDeclared(wanted.manifests ?? wanted.paths);
   const read = await readSuites(wanted.paths);
-  refuseAll([...mistakes, ...read.mistakes, ...objectMistakes(declared)]);
-  const manifests = withBundles(manifestsOf(declared), wanted.bundles ?? []);
+  refuseAny(screen, read.mistakes);
+  const manifests = await readManifests(screen, wanted.manifests ?? wanted.paths, wanted.bundles ?? []);
   const suites = chosen(read.suites, wanted);
-  refuseAll(suites.flatMap(({ scenarios }) => scenarios.flatMap((one) => scenarioMistakes(one, manifests))));
+  refuseAny(
+    screen,
+    suites.flatMap(({ scenarios }) => scenarios.flatMap((one) => scenarioMistakes(one, manifests))),
+  );
   return { suites, manifests };
+}
+
+/** The declared objects, as admission would let them in, with these Bundles instead of those that their Agents name. */
+export async function readManifests(
+  screen: Screen,
+  paths: readonly string[],
+  bundles: readonly string[],
+): Promise<Manifests> {
+  const { declared, mistakes } = await readDeclared(paths);
+  refuseAny(screen, [...mistakes, ...objectMistakes(declared)]);
+  return withBundles(manifestsOf(declared), bundles);
+}
+
+function refuseAny(screen: Screen, mistakes: readonly Mistake[]): void {
+  if (mistakes.length > 0) refuse(screen, mistakes);
 }
 
 function manifestsOf(declared: Declared): Manifests {

@@ -4,6 +4,7 @@ import { withExamples } from '../options.ts';
 import { bundleBuildVerb } from './bundle-build.ts';
 import { bundleDiffVerb } from './bundle-diff.ts';
 import { bundleLintVerb } from './bundle-lint.ts';
+import { bundleReplayVerb } from './bundle-replay.ts';
 import { bundleSignVerb } from './bundle-sign.ts';
 import { bundleVerifyVerb } from './bundle-verify.ts';
 
@@ -15,6 +16,7 @@ export function bundleVerb(host: Host): Command {
     .addCommand(bundleLintVerb(host))
     .addCommand(bundleDiffVerb(host))
     .addCommand(bundleSignVerb(host))
-    .addCommand(bundleVerifyVerb(host));
+    .addCommand(bundleVerifyVerb(host))
+    .addCommand(bundleReplayVerb(host));
   return withExamples(command, { line: 'signalbox bundle lint manifests', says: 'in CI, before anything is applied' });
 }

@@ -42,7 +42,7 @@ async function trace(host: Host, name: string, options: Options): Promise<void> 
   const run = await findRun(host, options, engine, name);
   const events = await engine.history(run.run);
   if (isDocument(options.output)) {
-    screen.raw(await documentText({ events }, options.output));
+    screen.raw(await documentText({ run: run.run, events }, options.output));
     return;
   }
   screen.print(`${screen.paint('bold', `Run ${run.run}`)} of ${run.workflow} in ${run.namespace}`);

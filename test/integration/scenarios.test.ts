@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { run } from '../../cli/program.ts';
 import type { Outcome } from '../../cli/scenarios/outcome.ts';
+import type { Replayed } from '../../core/evaluation/replay.ts';
 import { testHost } from '../support/cli-host.ts';
 
 const clinic = join(import.meta.dirname, '../../examples/clinic');
@@ -39,7 +40,15 @@ async function written(name: string, text: string): Promise<string> {
 }
 
 test('the clinic passes: golden paths, bad paths and faults', { timeout: 300_000 }, async () => {
-  const { code, out, error } = await signalbox(scenarios, '-m', manifests, '-o', 'json');
+  const { code, out, error } = await signalbox(
+    scenarios,
+    '-m',
+    manifests,
+    '-o',
+    'json',
+    '--keep',
+    join(folder, 'kept'),
+  );
   const outcome = JSON.parse(out) as Outcome;
   const failures = outcome.suites.flatMap((suite) =>
     suite.scenarios.flatMap(({ scores }) => scores.filter(({ verdict }) => verdict !== 'pass')),
@@ -51,6 +60,41 @@ test('the clinic passes: golden paths, bad paths and faults', { timeout: 300_000
   for (const path of ['golden', 'bad', 'fault'] as const) expect(paths.get(path)?.length).toBeGreaterThan(4);
   expect(clinicSuite?.totals).toMatchObject({ errors: 0, duplicates: 0, missedEscalations: 0 });
   expect(outcome.bundles['billing']).toMatch(/^sha256:/);
+});
+
+describe('policy replay of what was kept', () => {
+  const replay = async (of: string) => {
+    const { host, out, error } = testHost();
+    const code = await run(host, ['bundle', 'replay', join(folder, 'kept'), '-m', of, '-o', 'json']);
+    return { code, error: error(), replayed: JSON.parse(out()) as Replayed };
+  };
+
+  test('by what was in force: every decision is the same', async () => {
+    const { code, error, replayed } = await replay(manifests);
+    expect(replayed.calls.filter(({ change }) => change === 'looser' || change === 'stricter')).toEqual([]);
+    expect(replayed.questions.filter(({ change }) => change !== 'same')).toEqual([]);
+    expect(replayed.questions.length).toBeGreaterThan(3);
+    expect(replayed.counts.same).toBeGreaterThan(60);
+    expect(replayed.coverage).toBeGreaterThan(0.9);
+    expect(code, error).toBe(0);
+  });
+
+  test('by a ceiling that permits more: it blocks, and says where', async () => {
+    const loose = await changed('agents/billing.yaml', 'args.amountCents > 20000', 'args.amountCents > 20000000');
+    const { code, replayed } = await replay(loose);
+    expect(code).toBe(1);
+    expect(replayed.blocking.join('\n')).toContain(
+      'billing calling charge-account (idempotentWrite) was NeedsApproval, would be Allow',
+    );
+  });
+
+  test('by a policy that overlooks a red flag: people are no longer asked', async () => {
+    const blind = await changed('policies.yaml', 'chest pain, ', '');
+    const { replayed } = await replay(blind);
+    expect(replayed.questions.filter(({ change }) => change === 'looser').map(({ what }) => what)).toEqual([
+      'redFlag (rule urgent-symptom) no longer calls people in',
+    ]);
+  });
 });
 
 test('a ceiling that lets too much through is seen', { timeout: 120_000 }, async () => {
