@@ -4,6 +4,7 @@ import type { Bus, Request } from '../../ports/bus.ts';
 import { type Control, controlOf, serveControl } from './control.ts';
 import { waitersMax } from './endings.ts';
 import type { Serving } from './serving.ts';
+import { queuesDefault, rule, simple, started } from '../../test/support/play.ts';
 
 test('a start that was admitted and comes to nothing is given back to its namespace', async () => {
   const said: boolean[] = [];
@@ -25,6 +26,31 @@ test('a start that was admitted and comes to nothing is given back to its namesp
   const request = { run: 'r', namespace: 'ns', workflow: 'wf', source: 'parent', branch: { workflowDigest: 'd' } };
   expect(await control(serving, 'start', request)).toMatchObject({ ok: false, code: 'NOT_OWNER' });
   expect(said).toEqual([false]);
+});
+
+test('a list tells facts only: it waits for what is decided, and is none when that comes to nothing', async () => {
+  const { state } = started(
+    simple({ rules: [rule({ signal: 'redFlag', action: 'humanQueue', patterns: ['x'] })], queues: queuesDefault }),
+  );
+  const written = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+  const partition = {
+    table: { find: () => [state.run], peek: () => state },
+    settled: () => written.at(-1)?.promise,
+    assertNewest: () => Promise.resolve(),
+  };
+  const control = controlOf({
+    catalog: { synced: false },
+    metrics: { asked: () => undefined, seconds: () => undefined },
+    now: () => 0,
+  } as never);
+  const ask = () => control({ partition } as unknown as Serving, 'list', { namespace: 'ns', limit: 10 });
+  const lost = ask();
+  written.pop()?.reject(new SignalboxError('NOT_OWNER', 'another engine serves it'));
+  expect(await lost).toMatchObject({ ok: false, code: 'NOT_OWNER' });
+  const told = ask();
+  expect(await Promise.race([told, Promise.resolve('it waits')])).toBe('it waits');
+  written.pop()?.resolve();
+  expect(await told).toMatchObject({ ok: true, result: [{ run: state.run }] });
 });
 
 test('however many wait for runs, whoever cancels one has a place', async () => {

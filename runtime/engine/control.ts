@@ -208,7 +208,12 @@ function readersOf({ tenants, engine, catalog }: ControlOptions): Readonly<Recor
       return { ok: true, result: await serving.look(run, (state) => summary(inside({ state }, namespace).state)) };
     },
     history: async (serving, payload) => ({ ok: true, result: await history(serving, payload) }),
-    list: async (serving, payload) => ({ ok: true, result: list(serving, payload).map(summary) }),
+    list: async (serving, payload) => {
+      const found = list(serving, payload).map(summary);
+      // A run, or what became of it, may be no fact yet: whoever is told of it may rely on it.
+      await serving.partition.settled();
+      return { ok: true, result: found };
+    },
     project: async (serving, payload) => {
       const { run, namespace } = runOnly.parse(payload);
       await serving.look(run, (state) => inside({ state }, namespace));
