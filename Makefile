@@ -111,6 +111,10 @@ scale: assets build ## a million runs that wait, 10,000 at once, 50,000 events (
 simulate-bugs: setup ## put each seeded bug into the source: the simulator must find it (ONLY=name)
 	@$(node) test/simulator/bugs/main.ts
 
+.PHONY: rollout-stats
+rollout-stats: setup ## how often the judge of rollouts is wrong, beside others (ROLLOUTS=2000, SEED=1, WRITE=1, JSON=1)
+	@$(node) --max-semi-space-size=32 test/rollout-stats/main.ts
+
 .PHONY: format
 format: setup ## format every file
 	@prettier --write --log-level warn .

@@ -136,6 +136,35 @@ describe('error rates within 400 canary units, with 1 of 5 units on the canary',
   });
 });
 
+describe('a canary without stable units beside it, as after a promotion', () => {
+  const promoted = (canary: number, chance: () => number, twoSided = false) => {
+    const comparison = newComparison(twoSided);
+    const add = (arm: 'stable' | 'canary', good: number) =>
+      addUnit(comparison, margins, { arm, y: Number(chance() < good) });
+    for (let unit = 0; unit < 400; unit += 1) add(unit % 2 === 0 ? 'stable' : 'canary', 0.8);
+    for (let unit = 0; unit < 600; unit += 1) add('canary', canary);
+    return comparison;
+  };
+  const harmed = (canary: number, twoSided?: boolean) => {
+    const chance = chanceFrom(3);
+    const all = Array.from({ length: 100 }, () => promoted(canary, chance, twoSided));
+    return all.filter(({ peak }) => peak >= Math.log(20)).length;
+  };
+  test('is compared with the mean that stable had', () => {
+    expect(harmed(0.5)).toBeGreaterThan(95);
+    expect(harmed(0.8)).toBeLessThanOrEqual(5);
+    expect(harmed(0.72)).toBeLessThanOrEqual(5);
+  });
+  test('on both sides, where there are two', () => {
+    expect(harmed(0.99, true)).toBeGreaterThan(95);
+    expect(harmed(0.99)).toBeLessThanOrEqual(5);
+    expect(harmed(0.8, true)).toBeLessThanOrEqual(5);
+  });
+  test('counts in its mean', () => {
+    expect(seen(promoted(0.8, chanceFrom(1)), 'canary').n).toBe(800);
+  });
+});
+
 test('a pair of one sample is a block, and a copy does not change with its origin', () => {
   const comparison = newComparison(false);
   addPair(comparison, margins, { stable: 0.9, canary: 0.9 });

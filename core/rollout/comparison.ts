@@ -2,7 +2,9 @@
 //   E1: a block is what was assigned between two moments that the arms alone decide, never the values.
 //   E2: while no unit of the canary is worse than stable by more than the margin, the expected factor of each block is at most 1,
 //       whatever the values depend on before it. So the product exceeds 1/alpha at any time with a chance of alpha at most.
-//   E3: every number is finite.
+//   E3: units of the canary that have no stable ones beside them, as after a promotion, are compared with the mean that stable had:
+//       harm is to be worse than it by more than both margins, since times may have changed.
+//   E4: every number is finite.
 // With q for the estimates of the past and r for the point of the null that is nearest to them (Kullback-Leibler, weighted by
 // units), the factor is the product of y q/r + (1-y)(1-q)/(1-r): linear in each y, so that only means matter.
 // After Turner, Ly, Grünwald (arXiv 2106.02693) and Turner, Grünwald (arXiv 2203.09785).
@@ -19,6 +21,12 @@ export interface Bet {
   pass: number;
 }
 
+/** Units of the canary without stable ones beside them. */
+export interface Alone extends Tally {
+  down: number;
+  up: number;
+}
+
 export interface Margins {
   readonly abortMargin: number;
   readonly passMargin: number;
@@ -32,14 +40,21 @@ export interface Comparison {
   readonly down: Bet;
   /** Only of a metric with two sides: the same with high and low exchanged. */
   readonly up?: Bet;
+  readonly alone: Alone;
   /** The highest that the evidence of harm ever was: harm that was shown stays shown. */
   peak: number;
 }
 
 /** Units of each arm that complete a block: with 1, blocks in a random order have worse proportions and say less. */
 const blockUnits = 3;
-/** More of one arm are not compared, only averaged. */
+/** More of stable are not compared, only averaged. */
 const blockUnitsMax = 512;
+/** Units of the canary that wait for stable ones to complete their block; those after them are alone. */
+const waitingMax = 64;
+/** Fewer of stable have no mean to compare with. */
+const stableMin = 20;
+/** Part of the chance of a false alarm that is kept for units alone. */
+const aloneShare = 0.1;
 const marginMax = 0.999;
 const logMax = 1e6;
 const bisections = 48;
@@ -53,17 +68,19 @@ export function newComparison(twoSided: boolean): Comparison {
     block: { stable: [], canary: [] },
     down: noBet(),
     ...(twoSided ? { up: noBet() } : {}),
+    alone: { n: 0, sum: 0, down: 0, up: 0 },
     peak: 0,
   };
 }
 
-export function copyComparison({ stable, canary, block, down, up, peak }: Comparison): Comparison {
+export function copyComparison({ stable, canary, block, down, up, alone, peak }: Comparison): Comparison {
   return {
     stable: { ...stable },
     canary: { ...canary },
     block: { stable: [...block.stable], canary: [...block.canary] },
     down: { ...down },
     ...(up === undefined ? {} : { up: { ...up } }),
+    alone: { ...alone },
     peak,
   };
 }
@@ -71,7 +88,8 @@ export function copyComparison({ stable, canary, block, down, up, peak }: Compar
 /** Takes one more unit, in the order of assignment. The value must be from 0 to 1. */
 export function addUnit(comparison: Comparison, margins: Margins, { arm, y }: { arm: Arm; y: number }): void {
   const { block } = comparison;
-  if (block[arm].length >= blockUnitsMax) {
+  if (block[arm].length >= (arm === 'canary' ? waitingMax : blockUnitsMax)) {
+    if (arm === 'canary') takeAlone(comparison, margins, y);
     tally(comparison[arm], [y]);
     return;
   }
@@ -97,6 +115,20 @@ function closeBlock(comparison: Comparison, margins: Margins): void {
   block.stable.length = 0;
   block.canary.length = 0;
 }
+
+function takeAlone(comparison: Comparison, { abortMargin, passMargin }: Margins, y: number): void {
+  const { alone, stable, up } = comparison;
+  if (stable.n < stableMin) return;
+  const [mean, margin] = [estimate(stable), Math.max(abortMargin, passMargin)];
+  const own = (alone.sum + 2 * mean) / (alone.n + 2);
+  alone.down = bounded(alone.down + aloneFactor(y, own, mean - margin));
+  if (up) alone.up = bounded(alone.up + aloneFactor(1 - y, 1 - own, 1 - mean - margin));
+  tally(alone, [y]);
+  comparison.peak = Math.max(comparison.peak, evidenceOf(comparison).harm);
+}
+
+/** Against means of `least` and above. */
+const aloneFactor = (y: number, own: number, least: number): number => (own < least ? logFactor([y], own, least) : 0);
 
 interface Round {
   readonly past: Readonly<Record<Arm, number>>;
@@ -169,16 +201,18 @@ export function seen(comparison: Comparison, arm: Arm): { readonly n: number; re
   return { n, mean: n === 0 ? 0 : sum / n };
 }
 
-/** Logarithms of the evidence over all sides: for harm the average of both, for no harm the weaker one. */
-export function evidenceOf({ down, up }: Comparison): Bet {
-  if (!up) return down;
+/** Logarithms of the evidence over all sides: for harm their average, for no harm the weaker one. */
+export function evidenceOf({ down, up, alone }: Comparison): Bet {
+  const beside = up ? mixed(down.harm, up.harm, 0.5) : down.harm;
+  const harmAlone = up ? mixed(alone.down, alone.up, 0.5) : alone.down;
   return {
-    harm: logMean(down.harm, up.harm),
-    pass: Math.min(down.pass, up.pass),
+    harm: mixed(beside, harmAlone, aloneShare),
+    pass: up ? Math.min(down.pass, up.pass) : down.pass,
   };
 }
 
-function logMean(left: number, right: number): number {
-  const high = Math.max(left, right);
-  return high + Math.log((Math.exp(left - high) + Math.exp(right - high)) / 2);
+/** An average of evidence is evidence. */
+function mixed(one: number, other: number, share: number): number {
+  const high = Math.max(one, other);
+  return high + Math.log((1 - share) * Math.exp(one - high) + share * Math.exp(other - high));
 }

@@ -164,7 +164,7 @@ function withUnits(before: MetricEvidence, units: RecordOf<'UnitsMatured'>['unit
 }
 
 function takeKeys(evidence: Evidence, record: RecordOf<'KeysAssigned'>): Partial<Evidence> {
-  const known = evidence.shares.partitions[record.partition]?.last.canary ?? 0;
+  const known = evidence.shares.partitions[record.partition]?.told.canary ?? 0;
   return {
     shares: noteKeys(evidence.shares, record),
     ...(record.keys.canary > known ? { canaryAt: record.at } : {}),

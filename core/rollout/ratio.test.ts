@@ -4,7 +4,7 @@ import { noShares, noteKeys, sampleRatioP, type Shares } from './ratio.ts';
 
 const nobody = { stable: 0, canary: 0 };
 const all = (shares: Shares) => {
-  const keys = Object.values(shares.partitions).map(({ last }) => last);
+  const keys = Object.values(shares.partitions).map((share) => share.all);
   const sum = (arm: 'stable' | 'canary') => keys.reduce((total, of) => total + of[arm], 0);
   return { units: { stable: sum('stable'), canary: sum('canary') }, open: nobody };
 };
@@ -50,6 +50,15 @@ describe('the chance of the shares', () => {
     expect(sampleRatioP(shares, all(shares))).toBeCloseTo(1, 6);
     shares = note(shares, 0, 5_000, { stable: 1_460, canary: 760 });
     expect(sampleRatioP(shares, all(shares))).toBeLessThan(0.001);
+  });
+  test('is not low when a partition forgets old runs', () => {
+    let shares = note(noShares, 0, 500, { stable: 950, canary: 50 });
+    shares = note(shares, 0, 5_000, { stable: 950, canary: 50 });
+    shares = note(shares, 0, 5_000, { stable: 1_450, canary: 550 });
+    shares = note(shares, 0, 5_000, { stable: 600, canary: 520 });
+    shares = note(shares, 0, 5_000, { stable: 700, canary: 620 });
+    expect(sampleRatioP(shares, all(shares))).toBeGreaterThan(0.9);
+    expect(all(shares).units).toEqual({ stable: 1_550, canary: 650 });
   });
   test('is low when units of one arm get lost', () => {
     const shares = note(noShares, 0, 5_000, { stable: 500, canary: 500 });

@@ -3,7 +3,8 @@
 //   R1: each partition is a cell of its own: a partition keeps the canary below its weight at each moment (I7), so its count
 //       falls short by the absolute value of a normal variable, never exceeds. Its chi-square is the same as without, that of a
 //       sum over partitions would not be.
-//   R2: keys that were assigned while a partition changed its weight belong to no cell.
+//   R2: keys that were assigned while a partition changed its weight belong to no cell; nor do those that came while it forgot old
+//       runs, and its counts fell.
 import type { ByArm, RecordOf } from '../../api/messages/evidence.ts';
 import { chiSquareAbove } from './distributions.ts';
 
@@ -11,9 +12,12 @@ type Keys = RecordOf<'KeysAssigned'>['keys'];
 
 export interface Share {
   readonly weightBps: number;
-  /** Counts when the weight was first told, and the last ones. */
-  readonly from: Keys;
-  readonly last: Keys;
+  /** Keys at this weight. */
+  readonly cell: ByArm<number>;
+  /** The counts as they were told last. */
+  readonly told: Keys;
+  /** All keys so far. */
+  readonly all: Keys;
 }
 
 export interface Shares {
@@ -30,29 +34,36 @@ interface Cells {
 /** Below, chi-square says nothing. */
 const expectedMin = 5;
 const weightMax = 10_000;
-const nobody: Keys = { stable: 0, canary: 0, excluded: 0 };
+const none: Keys = { stable: 0, canary: 0, excluded: 0 };
 
 export const noShares: Shares = { partitions: {}, closed: { chiSquare: 0, cells: 0 } };
 
 export function noteKeys(shares: Shares, { partition, weightBps, keys }: RecordOf<'KeysAssigned'>): Shares {
-  const known = shares.partitions[partition];
-  const same = known?.weightBps === weightBps;
-  const from = known === undefined ? nobody : same ? known.from : keys;
+  const { [partition]: known = { weightBps, cell: none, told: none, all: none } } = shares.partitions;
+  const more = (kind: keyof Keys): number => keys[kind] - known.told[kind];
+  const grown = (kind: keyof Keys): number => known.all[kind] + Math.max(0, more(kind));
+  const same = known.weightBps === weightBps;
+  const counts = same && more('stable') >= 0 && more('canary') >= 0;
+  const cell = {
+    stable: (same ? known.cell.stable : 0) + (counts ? more('stable') : 0),
+    canary: (same ? known.cell.canary : 0) + (counts ? more('canary') : 0),
+  };
+  const all = { stable: grown('stable'), canary: grown('canary'), excluded: grown('excluded') };
   return {
-    partitions: { ...shares.partitions, [partition]: { weightBps, from, last: keys } },
-    closed: known === undefined || same ? shares.closed : plus(shares.closed, cellOf(known)),
+    partitions: { ...shares.partitions, [partition]: { weightBps, cell, told: keys, all } },
+    closed: same ? shares.closed : plus(shares.closed, cellOf(known)),
   };
 }
 
 /** Keys of all partitions so far. */
 export function assigned({ partitions }: Shares): Keys {
   return Object.values(partitions).reduce(
-    (sum, { last }) => ({
-      stable: sum.stable + last.stable,
-      canary: sum.canary + last.canary,
-      excluded: sum.excluded + last.excluded,
+    (sum, { all }) => ({
+      stable: sum.stable + all.stable,
+      canary: sum.canary + all.canary,
+      excluded: sum.excluded + all.excluded,
     }),
-    nobody,
+    none,
   );
 }
 
@@ -74,12 +85,11 @@ const plus = (left: Cells, right: Cells): Cells => ({
   chiSquare: left.chiSquare + right.chiSquare,
   cells: left.cells + right.cells,
 });
-const none: Cells = { chiSquare: 0, cells: 0 };
+const noCell: Cells = { chiSquare: 0, cells: 0 };
 
-function cellOf({ weightBps, from, last }: Share): Cells {
-  const [stable, canary] = [last.stable - from.stable, last.canary - from.canary];
+function cellOf({ weightBps, cell: { stable, canary } }: Share): Cells {
   const [n, weight] = [stable + canary, weightBps / weightMax];
-  if (n * Math.min(weight, 1 - weight) < expectedMin) return none;
+  if (n * Math.min(weight, 1 - weight) < expectedMin) return noCell;
   return { chiSquare: (canary - n * weight) ** 2 / (n * weight * (1 - weight)), cells: 1 };
 }
 
@@ -90,7 +100,7 @@ function missing(keys: Keys, { units, open }: Arrived): Cells {
   const total = keys.stable + keys.canary;
   const rate = (stable + canary) / total;
   const expected = keys.canary * rate;
-  if (!(Math.min(keys.stable, keys.canary) * Math.min(rate, 1 - rate) >= expectedMin)) return none;
+  if (!(Math.min(keys.stable, keys.canary) * Math.min(rate, 1 - rate) >= expectedMin)) return noCell;
   const chiSquare = (canary - expected) ** 2 / (rate * (1 - rate) * ((keys.stable * keys.canary) / total));
   return { chiSquare, cells: 1 };
 }

@@ -86,8 +86,8 @@ export class UnitBook {
 
   #runsOf({ firstAt, runs }: OpenUnit): readonly RunOutcome[] {
     const { windowMs } = this.#start;
-    if (windowMs === 0) return [...runs.values()];
-    return [...runs.values()].filter(({ assignedAt }) => assignedAt <= firstAt + windowMs);
+    const all = [...runs.values()];
+    return windowMs === 0 ? all : all.filter(({ assignedAt }) => assignedAt <= firstAt + windowMs);
   }
 
   #isMature(open: OpenUnit, { settledFrom }: Evidence, at: number): boolean {
