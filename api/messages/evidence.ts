@@ -22,7 +22,12 @@ export interface JudgedMetric {
   readonly budgetMicros?: number;
   /** Why it cannot be judged: a threshold is missing. */
   readonly unjudged?: string;
+  /** Nobody asked for it by name: while it cannot be judged, it is only shown. */
+  readonly byDefault?: true;
 }
+
+/** What a metric is measured by. */
+export type Threshold = Pick<JudgedMetric, 'withinMs' | 'budgetMicros'>;
 
 /** One mature unit: a sticky key with the runs that count for it. */
 export interface EvidenceUnit {
@@ -61,6 +66,8 @@ export type EvidenceRecord = At &
         /** Runs of a key that begin within this time of its first one count for it; 0: each run is its own unit. */
         readonly windowMs: number;
       }
+    /** Thresholds that were missing at the start, from stable runs of the rollout itself: units count from then on. */
+    | { readonly type: 'ThresholdsFrozen'; readonly thresholds: Readonly<Record<string, Threshold>> }
     /** Units in the order of their assignment. With none: the ledger was asked, and nothing is new. */
     | {
         readonly type: 'UnitsMatured';

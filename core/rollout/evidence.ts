@@ -7,6 +7,7 @@ import type { Arm } from '../../api/messages/rollout.ts';
 import type { RolloutReason } from '../../api/v1alpha1/rollout.ts';
 import { digest } from '../canonical/canonical.ts';
 import { addPair, addUnit, type Comparison, copyComparison, evidenceOf, newComparison, seen } from './comparison.ts';
+import { withThresholds } from './metrics.ts';
 import { noShares, noteKeys, type Shares } from './ratio.ts';
 import { readSample, type Worthless } from './samples.ts';
 
@@ -108,6 +109,8 @@ function changeOf(evidence: Evidence, record: EvidenceRecord): Partial<Evidence>
   switch (record.type) {
     case 'Started':
       return evidence.startedAt > 0 ? { unreadable: evidence.unreadable + 1 } : start(record);
+    case 'ThresholdsFrozen':
+      return freeze(evidence, record);
     case 'UnitsMatured':
       return takeUnits(evidence, record);
     case 'KeysAssigned':
@@ -136,6 +139,10 @@ function start({ rollout, at, metrics }: RecordOf<'Started'>): Partial<Evidence>
       events: { stable: 0, canary: 0 },
     })),
   };
+}
+
+function freeze({ metrics }: Evidence, { thresholds }: RecordOf<'ThresholdsFrozen'>): Partial<Evidence> {
+  return { metrics: metrics.map((of) => ({ ...of, metric: withThresholds([of.metric], thresholds)[0] ?? of.metric })) };
 }
 
 function takeUnits(evidence: Evidence, { units, open, dropped }: RecordOf<'UnitsMatured'>): Partial<Evidence> {

@@ -78,6 +78,14 @@ describe('a verdict', () => {
     expect(verdict([started(metric(), other), ...bad])).toMatchObject({ verdict: 'Fail', cause: 'GuardrailBound' });
     expect(verdict([started(metric(), { ...other, role: 'info' }), ...bad])).toMatchObject({ verdict: 'Pass' });
   });
+  test('is not held up by a metric without its threshold that nobody asked for', () => {
+    const unjudged = metric({ name: 'latency', role: 'guardrail', unjudged: 'why', byDefault: true });
+    expect(verdict([started(metric(), unjudged), ...good.slice(1)])).toMatchObject({ verdict: 'Pass' });
+    const thresholds = { latency: { withinMs: 5 } };
+    const frozen: EvidenceRecord = { type: 'ThresholdsFrozen', at: began, thresholds };
+    const bad = withValue('latency', 'canary', 0).map(valuing('stable', { latency: 1 }));
+    expect(verdict([started(metric(), unjudged), frozen, ...bad])).toMatchObject({ cause: 'GuardrailBound' });
+  });
   test('has an order: kill switch, Fail, Cancelled', () => {
     const kill = metric({
       name: 'kill',

@@ -1,5 +1,5 @@
 // Owns: which metrics a rollout is judged by, with what is frozen when it starts, and the value of one unit for each.
-import type { JudgedMetric, RecordOf } from '../../api/messages/evidence.ts';
+import type { JudgedMetric, RecordOf, Threshold } from '../../api/messages/evidence.ts';
 import type { RunOutcome } from '../../api/messages/rollout.ts';
 import type { ledgerMetrics, Release, RolloutMetric } from '../../api/v1alpha1/release.ts';
 import { durationMs } from '../routing/duration.ts';
@@ -65,8 +65,7 @@ export function judgedMetrics(declared: Release['metrics'], stable: StableRuns):
   const own = shareOfAlpha(list);
   return list.map((metric) => {
     const frozen = freeze(metric, stable, own);
-    // Nobody asked for it by name: it is shown, not judged.
-    return declared === undefined && frozen.unjudged !== undefined ? { ...frozen, role: 'info' } : frozen;
+    return declared === undefined ? { ...frozen, byDefault: true } : frozen;
   });
 }
 
@@ -98,9 +97,7 @@ function freeze(metric: RolloutMetric, stable: StableRuns, alphaOf: (metric: Rol
   };
 }
 
-type Threshold = Pick<JudgedMetric, 'withinMs' | 'budgetMicros' | 'unjudged'>;
-
-function thresholdOf(metric: RolloutMetric, stable: StableRuns): Threshold {
+function thresholdOf(metric: Thresholded, stable: StableRuns): Threshold & Pick<JudgedMetric, 'unjudged'> {
   if (metric.of === 'latency') {
     const withinMs = metric.within === undefined ? share(stable.durationsMs, 0.9) : durationMs(metric.within, 0);
     return withinMs === undefined ? unfrozen('within', stable.durationsMs.length) : { withinMs };
@@ -112,7 +109,32 @@ function thresholdOf(metric: RolloutMetric, stable: StableRuns): Threshold {
   return {};
 }
 
-const unfrozen = (field: string, found: number): Threshold => ({
+type Thresholded = Pick<RolloutMetric, 'of' | 'within' | 'budgetMicros'>;
+
+/** Thresholds of the metrics that have none, once enough is known of stable. */
+export function missingThresholds(
+  metrics: readonly JudgedMetric[],
+  stable: StableRuns,
+): Readonly<Record<string, Threshold>> {
+  const found = metrics
+    .filter(({ unjudged }) => unjudged !== undefined)
+    .map(({ name, of }) => [name, thresholdOf(of === undefined ? {} : { of }, stable)] as const);
+  return Object.fromEntries(found.filter(([, { unjudged }]) => unjudged === undefined));
+}
+
+export function withThresholds(
+  metrics: readonly JudgedMetric[],
+  thresholds: Readonly<Record<string, Threshold>>,
+): readonly JudgedMetric[] {
+  return metrics.map((metric) => {
+    const { [metric.name]: threshold } = thresholds;
+    if (threshold === undefined || metric.unjudged === undefined) return metric;
+    const { unjudged: _, ...rest } = metric;
+    return { ...rest, ...threshold };
+  });
+}
+
+const unfrozen = (field: string, found: number) => ({
   unjudged: `${field} is not given, and ${found} closed runs of stable are too few to take it from: ${stableRunsMin} are needed`,
 });
 

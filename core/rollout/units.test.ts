@@ -189,14 +189,45 @@ describe('what is frozen at the start', () => {
   test('is not made up: without enough stable runs latency and cost are only shown, or if they were asked for, not judged', () => {
     const few = { durationsMs: runs.durationsMs.slice(0, 19), costsMicros: runs.costsMicros.slice(0, 19) };
     expect(judgedMetrics(undefined, few).filter(({ unjudged }) => unjudged)).toMatchObject([
-      { name: 'latency', role: 'info' },
-      { name: 'cost', role: 'info' },
+      { name: 'latency', role: 'guardrail', byDefault: true },
+      { name: 'cost', role: 'guardrail', byDefault: true },
     ]);
     const latency = { name: 'l', role: 'critical', of: 'latency' } as const;
     expect(judgedMetrics([latency], few)).toMatchObject([
       { role: 'critical', unjudged: expect.stringContaining('within') },
     ]);
     expect(judgedMetrics([{ ...latency, within: '5s' }], few)).toMatchObject([{ withinMs: 5_000 }]);
+  });
+  test('later comes from the stable units of the rollout that have counted, and units count from then on', () => {
+    const first = startEvidence({}, { durationsMs: [], costsMicros: [] }, { rollout: 'r', at: began });
+    const records: EvidenceRecord[] = [first];
+    const book = new UnitBook(first);
+    const append = (...more: readonly EvidenceRecord[]) => {
+      records.push(...more);
+      book.know(more);
+    };
+    const named = (of: string, from: number) =>
+      Array.from({ length: 20 }, (_, at) =>
+        outcome(`${of}${at}`, { closedAt: began + (at + 1) * 1_000, assignedAt: began + from }),
+      );
+    book.note([...named('a', 0), ...named('b', 1)]);
+    expect(book.freeze(began + minuteMs)).toEqual([]);
+    const early = book.mature(fold(records), began + minuteMs);
+    expect(Object.keys(early.units[0]?.values ?? {})).not.toContain('latency');
+    append({ ...early, units: early.units.slice(0, 20) });
+    const frozen = book.freeze(began + minuteMs);
+    expect(frozen).toMatchObject([{ thresholds: { latency: { withinMs: 18_000 }, cost: { budgetMicros: 1_000 } } }]);
+    append(...frozen);
+    expect(book.freeze(began + minuteMs)).toEqual([]);
+    const late = book.mature(fold(records), began + minuteMs);
+    expect(late.units.flatMap(({ unit, values }) => (values['latency'] === 0 ? unit : [])).toSorted()).toEqual([
+      'b18',
+      'b19',
+    ]);
+    append(late);
+    const latency = fold(records).metrics.find(({ metric }) => metric.name === 'latency');
+    expect(latency).toMatchObject({ metric: { withinMs: 18_000 }, comparison: { block: { stable: { length: 20 } } } });
+    expect(latency?.metric.unjudged).toBeUndefined();
   });
   test('what the release says stands', () => {
     const declared = {

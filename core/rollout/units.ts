@@ -3,11 +3,11 @@
 //   U2: what has not ended when its time is over counts as it stands.
 //   U3: a jump of the clock makes nobody late: the time of what it hit begins anew.
 //   U4: a unit counts once. The book is a cache: it is made again from the evidence log and from what the engines tell.
-import type { EvidenceRecord, EvidenceUnit, RecordOf } from '../../api/messages/evidence.ts';
+import type { EvidenceRecord, EvidenceUnit, JudgedMetric, RecordOf } from '../../api/messages/evidence.ts';
 import type { Arm, RunOutcome } from '../../api/messages/rollout.ts';
 import { type Evidence, isGap } from './evidence.ts';
 import { withBranches } from './fared.ts';
-import { type Counted, maturityOf, valueOf } from './metrics.ts';
+import { type Counted, maturityOf, missingThresholds, valueOf, withThresholds } from './metrics.ts';
 
 interface OpenUnit {
   readonly unit: string;
@@ -26,6 +26,7 @@ const skewMs = 10_000;
 const openMax = 50_000;
 const takenMax = 1_000_000;
 const runsMax = 1_000;
+const stableRunsMax = 500;
 
 export class UnitBook {
   readonly #start: RecordOf<'Started'>;
@@ -33,11 +34,15 @@ export class UnitBook {
   readonly #open = new Map<string, OpenUnit>();
   readonly #taken = new Set<string>();
   readonly #struck = new Set<string>();
+  #metrics: readonly JudgedMetric[];
+  /** Closed runs of stable: only those of taken units are looked at, so that the fast ones do not come first. */
+  readonly #stableRuns = new Map<string, RunOutcome>();
   readonly #strikes = new Map<string, Omit<RecordOf<'Struck'>, 'at'>>();
   readonly #dropped: Record<Arm, number> = { stable: 0, canary: 0 };
 
   constructor(start: RecordOf<'Started'>) {
     this.#start = start;
+    this.#metrics = start.metrics;
     this.#maturityMs = maturityOf(start.metrics);
   }
 
@@ -48,6 +53,7 @@ export class UnitBook {
         this.#struck.add(`${record.metric}/${record.run}`);
         this.#strikes.delete(`${record.metric}/${record.run}`);
       }
+      if (record.type === 'ThresholdsFrozen') this.#metrics = withThresholds(this.#metrics, record.thresholds);
       if (record.type === 'UnitsMatured') for (const { unit } of record.units) this.#take(unit);
     }
   }
@@ -57,6 +63,9 @@ export class UnitBook {
     for (const outcome of outcomes) {
       if (outcome.excluded) continue;
       this.#strike(outcome);
+      const { arm, run, closedAt } = outcome;
+      if (arm === 'stable' && closedAt !== undefined && this.#stableRuns.size < stableRunsMax)
+        this.#stableRuns.set(run, outcome);
       if (!this.#taken.has(outcome.unit)) this.#add(outcome);
     }
   }
@@ -64,6 +73,17 @@ export class UnitBook {
   /** Events of kill switches that are not in the log yet. */
   strikes(at: number): readonly RecordOf<'Struck'>[] {
     return Array.from(this.#strikes.values(), (strike) => ({ ...strike, at }));
+  }
+
+  /** Thresholds that were missing, once enough units of stable have counted. */
+  freeze(at: number): readonly RecordOf<'ThresholdsFrozen'>[] {
+    if (this.#metrics.every(({ unjudged }) => unjudged === undefined)) return [];
+    const runs = [...this.#stableRuns.values()].filter(({ unit }) => this.#taken.has(unit));
+    const thresholds = missingThresholds(this.#metrics, {
+      durationsMs: runs.map(({ assignedAt, closedAt = assignedAt }) => Math.max(0, closedAt - assignedAt)),
+      costsMicros: runs.map(({ costMicros }) => costMicros),
+    });
+    return Object.keys(thresholds).length === 0 ? [] : [{ type: 'ThresholdsFrozen', at, thresholds }];
   }
 
   /** The next record; with no units where none is mature, or where the clock has jumped since the last one. */
@@ -105,7 +125,7 @@ export class UnitBook {
       .map((run) => ({ run, timed: run.assignedAt >= settledFrom || (run.closedAt ?? settledFrom) < settledFrom }));
     if (open.torn || runs.length === 0) return undefined;
     const values: Record<string, number> = {};
-    for (const metric of this.#start.metrics) {
+    for (const metric of this.#metrics) {
       const value = valueOf(metric, runs);
       if (value !== undefined) values[metric.name] = value;
     }
@@ -136,7 +156,7 @@ export class UnitBook {
       verifierReject: rejected,
       escalation: escalations,
     };
-    for (const { name: metric, killSwitch, of } of this.#start.metrics) {
+    for (const { name: metric, killSwitch, of } of this.#metrics) {
       const key = `${metric}/${run}`;
       if (!killSwitch || (events[of ?? ''] ?? 0) === 0 || this.#struck.has(key)) continue;
       this.#strikes.set(key, { type: 'Struck', metric, arm, run });

@@ -168,7 +168,9 @@ const about = ({ metric, verdict, cause, why }: MetricFinding): Finding => ({
   cause,
   why: `${metric.name}: ${why}`,
 });
-const isJudged = ({ metric }: MetricFinding): boolean => metric.role !== 'info';
+const isShown = ({ role, byDefault, unjudged }: JudgedMetric): boolean =>
+  role === 'info' || (byDefault === true && unjudged !== undefined);
+const isJudged = ({ metric }: MetricFinding): boolean => !isShown(metric);
 const mustPass = ({ metric }: MetricFinding): boolean => metric.role === 'primary' || metric.role === 'critical';
 
 function killed({ strikes }: Evidence, metrics: readonly MetricFinding[]): Finding | undefined {
@@ -248,7 +250,7 @@ function undecided(metrics: readonly MetricFinding[]): Finding | undefined {
 /** A source that failed just now: it counts as down after a few times, and until then nothing passes. */
 function shaky({ metrics, ledger }: Evidence): Finding | undefined {
   if (ledger) return running(`the outcome ledger could not be asked: ${ledger.why}`);
-  const found = metrics.find(({ metric, trouble }) => metric.role !== 'info' && trouble);
+  const found = metrics.find(({ metric, trouble }) => !isShown(metric) && trouble);
   return found && running(`${found.metric.name}: the last sample is none: ${found.trouble?.why ?? ''}`);
 }
 
