@@ -5,7 +5,10 @@ import { assigned } from './ratio.ts';
 import type { Judgement } from './seen.ts';
 import { type Judged, type MetricFinding, verdictOn } from './verdict.ts';
 
-export function judge(evidence: Evidence, now: number): Required<Judgement> {
+/** A judgement with all its numbers. */
+export type FullJudgement = { readonly [Part in keyof Judgement]-?: NonNullable<Judgement[Part]> };
+
+export function judge(evidence: Evidence, now: number): FullJudgement {
   try {
     return said(evidence, verdictOn(evidence, now));
   } catch (error) {
@@ -23,7 +26,7 @@ export function judge(evidence: Evidence, now: number): Required<Judgement> {
   }
 }
 
-function said(evidence: Evidence, { verdict, cause, why, kill, metrics, sampleRatioP }: Judged): Required<Judgement> {
+function said(evidence: Evidence, { verdict, cause, why, kill, metrics, sampleRatioP }: Judged): FullJudgement {
   return {
     verdict,
     cause,
@@ -41,7 +44,7 @@ function said(evidence: Evidence, { verdict, cause, why, kill, metrics, sampleRa
 }
 
 /** A metric as the status tells of it. */
-function shown(of: MetricFinding): NonNullable<Judgement['metrics']>[number] {
+function shown(of: MetricFinding): FullJudgement['metrics'][number] {
   const { metric, verdict, units, means, logHarm, logPass } = of;
   const seen = (arm: 'stable' | 'canary') => ({ n: units[arm], mean: means[arm] });
   return {

@@ -118,7 +118,7 @@ export class EvidenceKeeper {
       if (typeof told === 'string') failures.push(told);
       else records.push(...noteKeys(root, known, { partition, keys: told, now }));
     }
-    records.push(...known.book.strikes(now), ...failed(known, failures, now));
+    records.push(...known.book.strikes(now), ...known.book.freeze(now), ...failed(known, failures, now));
     if (records.length > 0 && !(await this.#append(root, known, records))) return false;
     // Without all partitions nobody knows which unit is next.
     return failures.length > 0 || this.#mature(root, known, now);

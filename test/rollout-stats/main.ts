@@ -4,18 +4,20 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { bounds, broken, figures, measure, settings } from './measure.ts';
+import { powerTable } from './power.ts';
 import { table, withTable } from './table.ts';
 
 const { env } = process;
 const say = (text: string): void => void process.stdout.write(`${text}\n`);
 const rollouts = Number(env['ROLLOUTS'] ?? 2_000);
 const seed = Number(env['SEED'] ?? 1);
+const powerPlays = 1_000;
 const page = join(import.meta.dirname, '../../docs/design/rollout-judge.md');
 
 const started = performance.now();
 const measured = settings.map((setting) => measure(setting, { rollouts, seed }));
 const seconds = Math.round((performance.now() - started) / 1_000);
-const text = table(measured);
+const text = `${table(measured)}\n\n${powerTable(powerPlays, seed)}`;
 say(text);
 if (env['WRITE']) await writeFile(page, withTable(await readFile(page, 'utf8'), text));
 const found = broken(measured);
