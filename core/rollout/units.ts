@@ -63,9 +63,9 @@ export class UnitBook {
     for (const outcome of outcomes) {
       if (outcome.excluded) continue;
       this.#strike(outcome);
-      const { arm, run, closedAt } = outcome;
-      if (arm === 'stable' && closedAt !== undefined && this.#stableRuns.size < stableRunsMax)
-        this.#stableRuns.set(run, outcome);
+      const { arm, run, closedAt, branchOf } = outcome;
+      const isRun = arm === 'stable' && closedAt !== undefined && branchOf === undefined;
+      if (isRun && this.#stableRuns.size < stableRunsMax) this.#stableRuns.set(run, outcome);
       if (!this.#taken.has(outcome.unit)) this.#add(outcome);
     }
   }
