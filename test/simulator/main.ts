@@ -14,7 +14,7 @@ const { simulate } = await import('./simulation.ts');
 const { expected, seedsEnough } = await import('./expected.ts');
 
 const batchSize = 100;
-/** About what the cache of a processor holds: a larger one collects less often, and each step waits longer for memory. */
+/** Measured beside 192: a world took less time. */
 const youngMb = 64;
 // Every processor plays worlds: threads that help to collect garbage would only take it from another one.
 setFlagsFromString('--no-parallel-scavenge');
