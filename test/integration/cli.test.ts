@@ -151,6 +151,7 @@ describe('run show, trace and cancel', () => {
     const trace = await onEngine('trace', '7dKq3vXW1pLm9RtYzB2cNf');
     expect(trace.out).toContain('  +0.000s  · started by front-desk (http)\n             input {"invoice": "inv-1"}\n');
     expect(JSON.parse((await onEngine('trace', '7dKq3vXW1pLm9RtYzB2cNf', '-o', 'json')).out)).toEqual({
+      run: '7dKq3vXW1pLm9RtYzB2cNf',
       events: history,
     });
     expect((await onEngine('run', 'cancel', '7dKq3vXW1pLm9RtYzB2cNf', '--reason', 'twice')).out).toBe(
