@@ -19,6 +19,7 @@ const aWhileMs = 2_000;
 /** What is written, and what happens between a look and the write that follows it. */
 function world() {
   const rows = new Map<string, { value: unknown; revision: number }>();
+  let ids = 0;
   const states = new Map<string, RunState>();
   const seen = { newest: true, afterLook: (_key: string): void => undefined };
   const put = (key: string, value: unknown): void =>
@@ -47,7 +48,7 @@ function world() {
     assertNewest: () => (seen.newest ? Promise.resolve() : Promise.reject(new Error('others have written'))),
   };
   const projections = new Projections(
-    { bus, log: { debug: () => undefined } as unknown as Log },
+    { bus, log: { debug: () => undefined } as unknown as Log, newId: () => `opening-${(ids += 1)}` },
     { partition, givenUp: () => undefined },
   );
   return { seen, rows, put, states, projections, key: `${namespace}.${run}` };
@@ -136,10 +137,28 @@ describe('more runs have ended than the bucket keeps', () => {
 
   test('one that ended unseen and is too old by now is taken out, not written', async () => {
     const { rows, put, projections } = ended();
-    put('p0', true);
+    put('p0', { by: 'the owner before', whole: true });
     put(`${namespace}.old-2`, 'as an owner before left it');
     void projections.open({ partition: 0, open: () => [], changed: ['old-1', 'old-2', 'new-0'], closed });
     await settle(projections);
     expect([...rows.keys()]).toEqual(['p0', `${namespace}.new-0`]);
   });
+});
+
+test('buckets that vanish while everything is written again are written whole all the same', async () => {
+  const { seen, rows, states, projections } = world();
+  const open = Array.from({ length: 40 }, (_, number) => `open-${number}`);
+  for (const of of open) states.set(of, { ...asked.state, run: of, escalations: [] });
+  let looks = 0;
+  seen.afterLook = () => {
+    looks += 1;
+    if (looks === 30) rows.clear();
+  };
+  void projections.open({ partition: 0, open: () => open, changed: [], closed: [] });
+  await vi.advanceTimersByTimeAsync(5 * aWhileMs);
+  // What was under way goes on with the new buckets before anybody has heard that they are new.
+  void projections.open({ partition: 0, open: () => open, changed: [], closed: [] });
+  await vi.advanceTimersByTimeAsync(5 * aWhileMs);
+  expect(open.filter((of) => !rows.has(`${namespace}.${of}`))).toEqual([]);
+  expect(rows.get('p0')?.value).toMatchObject({ whole: true });
 });

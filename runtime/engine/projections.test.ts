@@ -41,7 +41,8 @@ class World {
     });
     await partition.load();
     const log = jsonLog({ name: 'test', level: 'silent' });
-    const projections = new Projections({ bus: this.#bus(), log }, { partition, givenUp: () => undefined });
+    const newId = () => `${name}-${(this.#revision += 1)}`;
+    const projections = new Projections({ bus: this.#bus(), log, newId }, { partition, givenUp: () => undefined });
     const { run } = this.play.state;
     return {
       commit: (events: readonly HistoryEvent[]) => partition.submit(run, () => ({ events, reply: undefined })),

@@ -32,6 +32,13 @@ export interface Opening {
   readonly closed: readonly string[];
 }
 
+/** Bucket `projected`, key `p<partition>`. */
+interface Mark {
+  /** The writing of everything that it is of: one that began before the buckets vanished says nothing of the new ones. */
+  readonly by: string;
+  readonly whole: boolean;
+}
+
 interface Known extends Pick<Partition, 'settled' | 'assertNewest'> {
   readonly table: Pick<Partition['table'], 'peek' | 'namespaceOf'>;
 }
@@ -39,6 +46,7 @@ interface Known extends Pick<Partition, 'settled' | 'assertNewest'> {
 export class Projections {
   readonly #bus: Bus;
   readonly #log: Log;
+  readonly #newId: () => string;
   readonly #partition: Known;
   readonly #givenUp: (run: string, tries: number, error: unknown) => void;
   readonly #failures = new Map<string, number>();
@@ -50,22 +58,25 @@ export class Projections {
   readonly #settled = new Set<string>();
   #runs: Bucket<RunSummary> | undefined;
   #escalations: Bucket<EscalationRecord> | undefined;
-  #marks: Bucket<boolean> | undefined;
-  /** The partition that gets its mark when everything is written. */
-  #whole: number | undefined;
+  #marks: Bucket<Mark> | undefined;
+  /** The newest writing of everything. */
+  #opening = '';
+  /** What gets its mark when everything is written. */
+  #whole: { readonly key: string; readonly by: string } | undefined;
   readonly #writing = new Set<string>();
   #working = false;
   #stopped = false;
 
   /** `givenUp`: the projection of this run could not be written although the bus was there; it is left until it changes. */
   constructor(
-    { bus, log }: { readonly bus: Bus; readonly log: Log },
+    { bus, log, newId }: { readonly bus: Bus; readonly log: Log; readonly newId: () => string },
     of: { readonly partition: Known; readonly givenUp: (run: string, tries: number, error: unknown) => void },
   ) {
     this.#partition = of.partition;
     this.#bus = bus;
     this.#givenUp = of.givenUp;
     this.#log = log;
+    this.#newId = newId;
   }
 
   /** These runs have changed. */
@@ -88,23 +99,28 @@ export class Projections {
     for (const run of kept) this.#closed.add(`${this.#partition.table.namespaceOf(run)}.${run}`);
     const passed = new Set(closed.slice(0, -closedMax));
     for (const run of changed) if (passed.has(run)) this.#passed.add(run);
+    const [key, by] = [`p${partition}`, this.#newId()];
+    [this.#opening, this.#whole] = [by, undefined];
     this.touch(changed);
-    if (await this.#isMarked(partition)) return;
+    if (await this.#isMarked(key, by)) return;
     this.#settled.clear();
     for (const [at, run] of [...open(), ...kept.toReversed()].entries()) {
-      if (this.#stopped) return;
+      if (this.#stopped || this.#opening !== by) return;
       this.#touch(run);
       if (at % portionMax === 0) await new Promise((resolve) => setTimeout(resolve, 1));
     }
-    this.#whole = partition;
+    this.#whole = { key, by };
     void this.#work();
   }
 
-  async #isMarked(partition: number): Promise<boolean> {
-    while (!this.#stopped) {
+  /** Where not everything is written, says that it will be. */
+  async #isMarked(key: string, by: string): Promise<boolean> {
+    while (!this.#stopped && this.#opening === by) {
       try {
-        this.#marks ??= await this.#bus.bucket<boolean>(buckets.projected);
-        return (await this.#marks.get(`p${partition}`)) !== undefined;
+        this.#marks ??= await this.#bus.bucket<Mark>(buckets.projected);
+        if ((await this.#marks.get(key))?.value.whole === true) return true;
+        await this.#marks.put(key, { by, whole: false });
+        return false;
       } catch (error) {
         this.#log.debug('it is not known yet whether projections are whole', { error });
         await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
@@ -158,10 +174,15 @@ export class Projections {
 
   /** Everything is written: says so once, and whether more has come meanwhile. */
   async #marked(): Promise<boolean> {
-    const partition = this.#whole;
+    const whole = this.#whole;
     this.#whole = undefined;
-    if (partition !== undefined && !this.#stopped) await this.#marks?.put(`p${partition}`, true).catch(() => undefined);
+    if (whole !== undefined && !this.#stopped) await this.#mark(whole.key, whole.by).catch(() => undefined);
     return this.#dirty.size > 0;
+  }
+
+  async #mark(key: string, by: string): Promise<void> {
+    const begun = await this.#marks?.get(key);
+    if (begun?.value.by === by) await this.#marks?.update(key, { by, whole: true }, begun.revision);
   }
 
   /** Resolves to the run when it has to be written again. */

@@ -125,7 +125,7 @@ export class Serving {
       (run) => void this.#fire(run),
     );
     this.projections = new Projections(
-      { bus: control, log: about },
+      { bus: control, log: about, newId: () => ports.ids.random() },
       {
         partition: this.partition,
         givenUp: (run, tries, error) => void this.#giveUps.unwritable(run, tries, error),
