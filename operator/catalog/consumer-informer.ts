@@ -1,5 +1,6 @@
 // Owns: which task consumers exist, read in turn since NATS has no watch for them. A server that lost its memory has lost
 // the task stream and all consumers: the next reading shows it, and the agents make them again.
+//   R1: what we make or delete while a reading is under way is known better than that reading knows it.
 import type { BusAdmin } from '../../ports/bus.ts';
 import { apiVersionOf } from '../../ports/resources.ts';
 import type { Clock, Log } from '../../ports/system.ts';
@@ -17,6 +18,8 @@ export interface ConsumerSource {
 export class ConsumerInformer extends ProjectionInformer<TaskConsumerObject> {
   readonly #source: ConsumerSource;
   #wake = new AbortController();
+  /** Made or deleted since the reading began. */
+  readonly #newer = new Set<string>();
 
   constructor(source: ConsumerSource) {
     super(TASK_CONSUMER, source.log);
@@ -45,17 +48,21 @@ export class ConsumerInformer extends ProjectionInformer<TaskConsumerObject> {
 
   /** A consumer that we just made or deleted. */
   wrote(name: string): void {
+    this.#newer.add(name);
     const object = consumerObject(name, false);
     if (object !== undefined) this.put(object, true);
   }
 
   forgot(name: string): void {
+    this.#newer.add(name);
     this.remove({ name });
   }
 
   async #read(): Promise<void> {
-    const found = await this.#source.admin.taskConsumers();
-    if (found.length === 0 && this.store.size > 0) await this.#source.admin.ensureTaskStreams();
+    this.#newer.clear();
+    const all = await this.#source.admin.taskConsumers();
+    const found = all.filter(({ name }) => !this.#newer.has(name));
+    if (all.length === 0 && this.store.size > 0) await this.#source.admin.ensureTaskStreams();
     const names = new Set<string>();
     for (const { name, pending, unacknowledged } of found) {
       const object = consumerObject(name, pending + unacknowledged > 0);
@@ -64,7 +71,9 @@ export class ConsumerInformer extends ProjectionInformer<TaskConsumerObject> {
       const before = this.store.get({ name });
       if (before?.busy !== object.busy) this.put(object);
     }
-    for (const { metadata } of this.store.list()) if (!names.has(metadata.name)) this.remove({ name: metadata.name });
+    for (const { metadata } of this.store.list()) {
+      if (!names.has(metadata.name) && !this.#newer.has(metadata.name)) this.remove({ name: metadata.name });
+    }
   }
 }
 
