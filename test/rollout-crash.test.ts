@@ -2,7 +2,7 @@
 // positive evidence or a person.
 import fc from 'fast-check';
 import { expect, test } from 'vitest';
-import { endedPhases, type RolloutStatus, type RolloutVerb } from '../api/v1alpha1/rollout.ts';
+import { endedPhases, type RolloutStatus, type RolloutVerb, rolloutVerbs } from '../api/v1alpha1/rollout.ts';
 import { planRollout } from '../core/rollout/machine.ts';
 import { offerOf, stableOf } from '../core/rollout/route.ts';
 import type { Judgement, RolloutAct, RolloutPlan, RolloutSeen, SeenRoute } from '../core/rollout/seen.ts';
@@ -27,20 +27,8 @@ const judgement = fc.oneof(
   { weight: 1, arbitrary: fc.constant(judged('Error', { cause: 'ProviderDown' })) },
   { weight: 1, arbitrary: fc.constant(judged('Inconclusive', { cause: 'NoData' })) },
 );
-const verb = fc.constantFrom<RolloutVerb>(
-  'approve',
-  'reject',
-  'promote',
-  'skip',
-  'extend',
-  'pause',
-  'resume',
-  'hold',
-  'unhold',
-  'abort',
-  'undo',
-  'quarantine',
-);
+/** `retry` and `release` are told to a rollout that has ended. */
+const verb = fc.constantFrom(...rolloutVerbs.filter((one) => one !== 'retry' && one !== 'release'));
 const scripts: fc.Arbitrary<Script> = fc.record({
   judgements: fc.array(judgement, { minLength: 1, maxLength: 30 }),
   commands: fc.array(fc.record({ at: fc.nat(300), verb }), { maxLength: 8 }),

@@ -1,20 +1,11 @@
 // Owns: what workers may ask. A worker is not trusted: every ask is parsed here, and its identity comes from the subject.
 import { z } from 'zod';
+import { callOutcomes } from '../v1alpha1/tool.ts';
 import type { AgentSnapshot } from './catalog.ts';
 import type { Priority } from './priority.ts';
 import type { Assignment } from './rollout.ts';
 import type { FreezeSource, Owed, ParentRun, RunOutcome } from './family.ts';
-import type {
-  CallOutcome,
-  Json,
-  JsonObject,
-  Receipt,
-  RunSource,
-  RunSummary,
-  ToolResult,
-  Turn,
-  Verification,
-} from './history.ts';
+import type { Json, JsonObject, Receipt, RunSource, RunSummary, ToolResult, Turn, Verification } from './history.ts';
 
 const runId = z.string().regex(/^[0-9A-Za-z]{1,64}$/);
 const activityId = z.string().min(1).max(80);
@@ -45,18 +36,9 @@ function levelsWithin(value: unknown, levels: number): boolean {
 
 const target = { run: runId, activity: activityId, attempt: z.int().min(1).max(1000) };
 const toolCall = z.object({ id: z.string().max(128), tool: z.string().max(64), args: jsonObject });
-const outcomes = [
-  'ok',
-  'error',
-  'denied',
-  'approvalRequired',
-  'recommended',
-  'ambiguous',
-  'rejected',
-] as const satisfies readonly CallOutcome[];
 const receipt = z.custom<Receipt>((value) => typeof value === 'object' && value !== null && 'mac' in value);
 const toolResult = toolCall.extend({
-  outcome: z.enum(outcomes),
+  outcome: z.enum(callOutcomes),
   result: json,
   receipt: receipt.optional(),
   approval: z

@@ -2,7 +2,7 @@
 // after release: new meaning is a new type or an optional member.
 import type { EscalationAction, Signal } from '../v1alpha1/escalation-policy.ts';
 import type { DecisionOption, EscalationSignal } from '../v1alpha1/escalation.ts';
-import type { Effect } from '../v1alpha1/tool.ts';
+import type { callOutcomes, Effect } from '../v1alpha1/tool.ts';
 import type { Attributes, IncomingEvent } from './incoming.ts';
 import type { Priority } from './priority.ts';
 import type { Assignment } from './rollout.ts';
@@ -59,11 +59,7 @@ export interface Receipt {
   readonly mac: string;
 }
 
-/**
- * ok: done. error: the tool or model said no, nothing happened. denied: a permission, budget or policy refused.
- * approvalRequired: waits for a person. recommended: recorded, not done. ambiguous: nobody knows. rejected: the verifier said no.
- */
-export type CallOutcome = 'ok' | 'error' | 'denied' | 'approvalRequired' | 'recommended' | 'ambiguous' | 'rejected';
+export type CallOutcome = (typeof callOutcomes)[number];
 
 export interface ToolCall {
   /** Identity within the turn, as the model gave it. */

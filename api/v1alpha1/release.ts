@@ -157,6 +157,9 @@ export const metricSchema = z
   );
 export type RolloutMetric = z.infer<typeof metricSchema>;
 
+const auto = () =>
+  z.boolean().optional().describe('Evidence of harm rolls back by itself. Default true; false holds with weight 0.');
+
 export const releaseSchema = z.object({
   assignBy: cel()
     .optional()
@@ -182,10 +185,7 @@ export const releaseSchema = z.object({
     .describe('Of the whole attempt, without the time in which a person was asked. Default 14d.'),
   rollback: z
     .object({
-      auto: z
-        .boolean()
-        .optional()
-        .describe('Evidence of harm rolls back by itself. Default true; false holds with weight 0.'),
+      auto: auto(),
       inFlight: z.enum(inFlightChoices).optional().describe('What becomes of open runs of the canary. Default finish.'),
       compensate: localRef('Workflow').optional().describe('Started for each run of the canary that had an effect.'),
       keepWarm: duration()
@@ -244,10 +244,7 @@ const served = (stages: number) =>
       .describe('When bundleRef changes on the way. Default supersede.'),
     rollback: z
       .object({
-        auto: z
-          .boolean()
-          .optional()
-          .describe('Evidence of harm rolls back by itself. Default true; false holds with weight 0.'),
+        auto: auto(),
         keepWarm: duration()
           .optional()
           .describe('How long the bundle before keeps its workers after the promotion. Default 24h.'),

@@ -12,22 +12,11 @@ import {
   validations,
 } from '../schema.ts';
 import { escalationSignals } from './escalation.ts';
-import { effects } from './tool.ts';
+import { callOutcomes, effects } from './tool.ts';
 import { outcomes } from './workflow-state.ts';
 
 export const severities = ['critical', 'major', 'minor'] as const;
 export type Severity = (typeof severities)[number];
-
-/** How a call can end, as the history has it (`CallOutcome`). */
-export const callOutcomes = [
-  'ok',
-  'error',
-  'denied',
-  'approvalRequired',
-  'recommended',
-  'ambiguous',
-  'rejected',
-] as const;
 
 /** `waiting`: the run is left with people who do not answer. */
 export const scenarioOutcomes = [...outcomes, 'cancelled', 'timedOut', 'waiting'] as const;

@@ -20,6 +20,20 @@ import {
 export const effects = ['read', 'idempotentWrite', 'write', 'irreversible'] as const;
 export type Effect = (typeof effects)[number];
 
+/**
+ * How a call can end. ok: done. error: the tool or model said no, nothing happened. denied: a permission, budget or policy refused.
+ * approvalRequired: waits for a person. recommended: recorded, not done. ambiguous: nobody knows. rejected: the verifier said no.
+ */
+export const callOutcomes = [
+  'ok',
+  'error',
+  'denied',
+  'approvalRequired',
+  'recommended',
+  'ambiguous',
+  'rejected',
+] as const;
+
 /** `{run.id}`, `{run.namespace}`, `{run.workflow}`, `{run.key}` or `{input.FIELD}`; percent-encoded when filled in. */
 const toolUrl = () =>
   z

@@ -157,6 +157,11 @@ data:
       { 'b.yaml': bundle('{ text: x }', '  policy: { file: p.yaml }\n'), 'p.yaml': 'maxTurns: 4\nmaxRepairs: 99\n' },
       'p.yaml:2:13: error: spec.policy.maxRepairs',
     ],
+    [
+      'a rule that the API server holds',
+      { 'b.yaml': whole.replace('start: small', 'start: small, backup: small') },
+      'b.yaml:8:35: error: spec.models.backup: models.backup and models.start are both "small"; name another Model, or remove backup',
+    ],
     ['no YAML', { 'b.yaml': 'apiVersion: signalbox.dev/v1alpha1\nkind: [' }, 'b.yaml:2:8: error:'],
     [
       'a name twice',

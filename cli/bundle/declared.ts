@@ -8,7 +8,8 @@ import type { ModelSpec } from '../../api/v1alpha1/model.ts';
 import type { ToolSpec } from '../../api/v1alpha1/tool.ts';
 import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
 import { type ConfigMaps, expand } from './expand.ts';
-import { filesOf, type Mistake, parseSources, type Path, readText, type Source } from './source.ts';
+import { type Manifest, manifestOf, mistakesIn } from './object.ts';
+import { filesOf, type Mistake, parseSources, readText, type Source } from './source.ts';
 
 export interface Metadata {
   readonly name: string;
@@ -41,16 +42,6 @@ export interface Reading {
   readonly declared: Declared;
   readonly mistakes: readonly Mistake[];
 }
-
-interface Manifest {
-  readonly apiVersion?: unknown;
-  readonly kind?: unknown;
-  readonly metadata?: { readonly name?: unknown };
-  readonly spec?: unknown;
-  readonly data?: Readonly<Record<string, unknown>>;
-}
-
-const manifestOf = ({ value }: Source): Manifest => (typeof value === 'object' && value !== null ? value : {});
 
 /** Reads files and folders; each path once. */
 export async function readDeclared(paths: readonly string[]): Promise<Reading> {
@@ -107,37 +98,11 @@ function declaration(source: Source): {
   readonly mistakes: readonly Mistake[];
 } {
   const { kind, metadata, spec } = manifestOf(source);
-  const name = metadata?.name;
-  if (typeof name !== 'string' || !/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name)) {
-    const message = `metadata.name: found ${JSON.stringify(name)}; allowed: a name of at most 63 small letters, digits and "-"`;
-    return { mistakes: [{ place: source.placeOf(['metadata', 'name']), message }] };
-  }
-  const parsed = kinds.find((one) => one.kind === kind)?.spec.safeParse(spec);
-  if (parsed === undefined) return { mistakes: [] };
-  const at = (path: Path, message: string): Mistake => ({
-    place: source.placeOf(['spec', ...path]),
-    message: `${fieldOf(['spec', ...path])}: ${message}`,
-  });
-  if (!parsed.success) {
-    return { mistakes: parsed.error.issues.map(({ path, message }) => at(path as Path, message)) };
-  }
-  const unknown = unknownIn(spec, parsed.data).map((path) => at(path, 'found a field that the schema does not have'));
-  if (unknown.length > 0) return { mistakes: unknown };
+  const schema = kinds.find((one) => one.kind === kind)?.spec;
+  const mistakes = schema === undefined ? [] : mistakesIn(source, schema);
+  if (schema === undefined || mistakes.length > 0) return { mistakes };
   return {
     declaration: { kind: String(kind), metadata: metadata as Metadata, spec: spec as object, source },
-    mistakes: [],
+    mistakes,
   };
-}
-
-export const fieldOf = (path: Path): string =>
-  path.map((step, index) => (typeof step === 'number' ? `[${step}]` : index === 0 ? step : `.${step}`)).join('');
-
-/** Paths of members that parsing left out. */
-export function unknownIn(given: unknown, parsed: unknown, path: Path = []): readonly Path[] {
-  if (typeof given !== 'object' || given === null || typeof parsed !== 'object' || parsed === null) return [];
-  const known = parsed as Readonly<Record<string, unknown>>;
-  return Object.entries(given).flatMap(([name, value]) => {
-    const step = Array.isArray(given) ? Number(name) : name;
-    return name in known ? unknownIn(value, known[name], [...path, step]) : [[...path, step]];
-  });
 }

@@ -5,9 +5,8 @@ import { apiVersion } from '../../api/schema.ts';
 import { type Scenario, scenarioSpecSchema } from '../../api/v1alpha1/scenario.ts';
 import { type ScenarioSuiteSpec, scenarioSuiteSpecSchema } from '../../api/v1alpha1/scenario-suite.ts';
 import { mergedWorld } from '../../core/evaluation/world.ts';
-import { fieldOf, unknownIn } from '../bundle/declared.ts';
+import { manifestOf, mistakesIn } from '../bundle/object.ts';
 import { filesOf, type Mistake, parseSources, type Path, readText, type Source } from '../bundle/source.ts';
-import { brokenRules } from './rules.ts';
 
 /** A scenario with what its suite shares, and where it stands. */
 export interface ReadScenario {
@@ -26,13 +25,6 @@ export interface SuitesRead {
   readonly mistakes: readonly Mistake[];
 }
 
-interface Document {
-  readonly apiVersion?: unknown;
-  readonly kind?: unknown;
-  readonly metadata?: { readonly name?: unknown };
-  readonly spec?: unknown;
-}
-
 interface Found<Spec> {
   readonly source: Source;
   readonly name: string;
@@ -42,9 +34,8 @@ interface Found<Spec> {
 const schemas = { ScenarioSuite: scenarioSuiteSpecSchema, Scenario: scenarioSpecSchema } as const;
 type SuiteKind = keyof typeof schemas;
 
-const documentOf = ({ value }: Source): Document => (typeof value === 'object' && value !== null ? value : {});
 const kindOf = (source: Source): SuiteKind | undefined => {
-  const { apiVersion: version, kind } = documentOf(source);
+  const { apiVersion: version, kind } = manifestOf(source);
   return version === apiVersion && (kind === 'ScenarioSuite' || kind === 'Scenario') ? kind : undefined;
 };
 
@@ -60,33 +51,15 @@ export async function readSuites(paths: readonly string[]): Promise<SuitesRead> 
     if (paths.includes(file) || ours.length > 0) mistakes.push(...read.mistakes);
     for (const source of ours) {
       const kind = kindOf(source) as SuiteKind;
-      const wrong = mistakesIn(kind, source);
+      const wrong = mistakesIn(source, schemas[kind]);
       mistakes.push(...wrong);
-      const { metadata, spec } = documentOf(source);
+      const { metadata, spec } = manifestOf(source);
       if (wrong.length === 0) found[kind].push({ source, name: String(metadata?.name), spec: spec as never });
     }
   }
   const suites = gathered(found.ScenarioSuite, found.Scenario);
   mistakes.push(...suites.flatMap(twice));
   return { suites, mistakes };
-}
-
-function mistakesIn(kind: SuiteKind, source: Source): readonly Mistake[] {
-  const { metadata, spec } = documentOf(source);
-  const name = metadata?.name;
-  if (typeof name !== 'string' || !/^[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?$/.test(name)) {
-    const message = `metadata.name: found ${JSON.stringify(name)}; allowed: a name of at most 63 small letters, digits and "-"`;
-    return [{ place: source.placeOf(['metadata', 'name']), message }];
-  }
-  const at = (path: Path, message: string): Mistake => ({
-    place: source.placeOf(['spec', ...path]),
-    message: `${fieldOf(['spec', ...path])}: ${message}`,
-  });
-  const parsed = schemas[kind].safeParse(spec);
-  if (!parsed.success) return parsed.error.issues.map(({ path, message }) => at(path as Path, message));
-  const strangers = unknownIn(spec, parsed.data);
-  if (strangers.length > 0) return strangers.map((path) => at(path, 'found a field that the schema does not have'));
-  return brokenRules(schemas[kind], spec).map(({ path, message }) => at(path, message));
 }
 
 /** Scenarios of a folder without a suite are a suite with the folder's name. */

@@ -1,6 +1,6 @@
 // Owns: whether a candidate's policy would call people in where stored runs did: its rules see what was seen then.
 import type { HistoryEvent } from '../../api/messages/history.ts';
-import type { EscalationRule, Signal } from '../../api/v1alpha1/escalation-policy.ts';
+import { type EscalationRule, type Signal, signals } from '../../api/v1alpha1/escalation-policy.ts';
 import { decideEscalation } from '../escalation/decide.ts';
 import type { Observation } from '../escalation/observation.ts';
 import type { Definition } from '../workflow/definition.ts';
@@ -57,19 +57,7 @@ export function replayQuestions(
 }
 
 /** Questions that states, permissions and the engine itself ask are no rule's. */
-const asked: ReadonlySet<string> = new Set<Signal>([
-  'redFlag',
-  'lowConfidence',
-  'conflictingOutputs',
-  'repeatedRetries',
-  'abnormalLatency',
-  'userFrustration',
-  'budget',
-  'ambiguousEffect',
-  'verifierReject',
-  'permissionDenied',
-  'loop',
-]);
+const asked: ReadonlySet<string> = new Set(signals);
 
 function recordedIn(event: HistoryEvent): readonly Fired[] {
   if (event.type !== 'EscalationOpened' || !asked.has(event.escalation.signal)) return [];

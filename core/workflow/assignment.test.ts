@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { StartRequest } from '../../api/messages/asks.ts';
 import type { AgentSnapshot } from '../../api/messages/catalog.ts';
 import type { Assignment, RolloutOffer } from '../../api/messages/rollout.ts';
-import { forked, Play, started, taskState } from '../../test/support/play.ts';
+import { forked, Play, started, untilOk } from '../../test/support/play.ts';
 import { foldHistory } from './evolve.ts';
 import { plan } from './plan.ts';
 import { startRun } from './start.ts';
@@ -89,12 +89,7 @@ describe('what keeps it', () => {
 
   test('a history that is continued keeps it, with what counted so far', () => {
     const play = started({
-      states: { work: taskState, again: { type: 'decision' } },
-      transitions: [
-        { from: 'work', to: 'again' },
-        { from: 'again', when: 'facts.ok', to: 'done' },
-        { from: 'again', to: 'work' },
-      ],
+      ...untilOk(),
       limits: { continueAfter: 5 },
     });
     play.state = { ...play.state, assignments: { clerk: assignment } };

@@ -1,6 +1,6 @@
 import { describe, expect, test } from 'vitest';
 import type { HistoryEvent } from '../../api/messages/history.ts';
-import { rule, simple, started, taskState } from '../../test/support/play.ts';
+import { rule, simple, started, taskState, untilOk } from '../../test/support/play.ts';
 import { evolve } from './evolve.ts';
 import { partitionOf, runIdFor } from './partition.ts';
 import { plan } from './plan.ts';
@@ -64,14 +64,7 @@ describe('moving through states', () => {
   });
 
   test('a second visit is an activity of its own', () => {
-    const play = started({
-      states: { work: taskState, again: { type: 'decision' } },
-      transitions: [
-        { from: 'work', to: 'again' },
-        { from: 'again', when: 'facts.ok', to: 'done' },
-        { from: 'again', to: 'work' },
-      ],
-    });
+    const play = started(untilOk());
     play.complete({ ok: false });
     expect(play.state.activity).toMatchObject({ id: 'work.2', attempt: 1 });
     play.complete({ ok: true });

@@ -46,6 +46,16 @@ export interface Setting {
 }
 
 /** A state of type task, by the agent `clerk`, with a backup `helper`. */
+/** Works until the result is ok. */
+export const untilOk = () => ({
+  states: { work: taskState, again: { type: 'decision' as const } },
+  transitions: [
+    { from: 'work', to: 'again' },
+    { from: 'again', when: 'facts.ok', to: 'done' },
+    { from: 'again', to: 'work' },
+  ],
+});
+
 export const taskState: WorkflowSpec['states'][string] = {
   type: 'task',
   agent: 'clerk',

@@ -25,7 +25,8 @@ export function brokenRules(schema: z.ZodType, value: unknown): readonly Broken[
 function* walk(node: Node, value: unknown, path: Path): Generator<Broken> {
   for (const rule of node['x-kubernetes-validations'] ?? []) {
     if (rule.rule.includes('oldSelf') || holds(rule.rule, value)) continue;
-    yield { path, message: messageOf(rule, value) };
+    const field = rule.fieldPath?.split('.').filter((name) => name !== '') ?? [];
+    yield { path: [...path, ...field], message: messageOf(rule, value) };
   }
   if (typeof value !== 'object' || value === null) return;
   for (const [name, member] of Object.entries(value)) {
