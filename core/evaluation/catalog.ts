@@ -9,7 +9,7 @@ import type { ToolSpec } from '../../api/v1alpha1/tool.ts';
 import type { WorkflowSpec } from '../../api/v1alpha1/workflow.ts';
 import { childWorkflows } from '../admission/references.ts';
 import { resolve } from '../bundle/resolve.ts';
-import { digest } from '../canonical/canonical.ts';
+import { agentEntry, agentsOfStates, neededAgents, workflowEntry } from '../catalog/entries.ts';
 
 type Named<Spec> = Readonly<Record<string, Spec>>;
 
@@ -53,7 +53,7 @@ function reachable({ workflows, policies, agents }: Manifests, first: string): r
     found.add(name);
     const of = [
       spec.escalationPolicyRef?.name,
-      ...agentsOf(spec).map((agent) => agents[agent]?.escalationPolicyRef?.name),
+      ...agentsOfStates(spec).map((agent) => agents[agent]?.escalationPolicyRef?.name),
     ];
     const policy = of.flatMap((one) => (one === undefined ? [] : (policies[one] ?? [])));
     names.push(
@@ -67,34 +67,13 @@ function reachable({ workflows, policies, agents }: Manifests, first: string): r
   return [...found];
 }
 
-const agentsOf = ({ states }: WorkflowSpec): readonly string[] =>
-  Object.values(states)
-    .flatMap(({ agent, backup }) => [agent, backup === 'none' ? undefined : backup])
-    .filter((name) => name !== undefined);
-
 function resolvedWorkflow(manifests: Manifests, namespace: string, name: string): ResolvedWorkflow | undefined {
   const spec = manifests.workflows[name];
   if (spec === undefined) return undefined;
   const policy = policyOf(manifests, spec.escalationPolicyRef?.name);
-  const content = { namespace, name, spec, ...(policy === undefined ? {} : { policy }) };
-  const agents = neededAgents(manifests, [...agentsOf(spec), ...specialists(policy)]);
-  return { ...content, digest: digest(content), agents: agents.toSorted() };
+  const ofAgent = (agent: string) => policyOf(manifests, manifests.agents[agent]?.escalationPolicyRef?.name)?.spec;
+  return workflowEntry({ namespace, name, spec }, policy, neededAgents(spec, policy?.spec, ofAgent));
 }
-
-/** Specialists may have policies with specialists: followed until no name is new. */
-function neededAgents(manifests: Manifests, first: readonly string[]): readonly string[] {
-  const found = new Set<string>();
-  const names = [...first];
-  for (let name = names.shift(); name !== undefined; name = names.shift()) {
-    if (found.has(name)) continue;
-    found.add(name);
-    names.push(...specialists(policyOf(manifests, manifests.agents[name]?.escalationPolicyRef?.name)));
-  }
-  return [...found];
-}
-
-const specialists = (policy: ResolvedPolicy | undefined): readonly string[] =>
-  (policy?.spec.rules ?? []).flatMap(({ agent }) => agent ?? []);
 
 function policyOf({ policies }: Manifests, name: string | undefined): ResolvedPolicy | undefined {
   const spec = name === undefined ? undefined : policies[name];
@@ -118,16 +97,9 @@ function snapshotOf(
 ): AgentSnapshot | undefined {
   const spec = manifests.agents[agent];
   if (spec === undefined || bundle === undefined) return undefined;
-  const policy = policyOf(manifests, spec.escalationPolicyRef?.name);
-  return {
-    namespace,
-    name: agent,
-    role: spec.role,
-    generation: 1,
-    permissions: spec.permissions,
-    bundle: bundle.name,
-    bundleDigest: bundle.digest,
-    ...(policy === undefined ? {} : { policy }),
-    ...(spec.budget === undefined ? {} : { budget: spec.budget }),
-  };
+  return agentEntry(
+    { namespace, name: agent, spec, generation: 1 },
+    bundle,
+    policyOf(manifests, spec.escalationPolicyRef?.name),
+  );
 }

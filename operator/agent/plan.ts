@@ -6,8 +6,9 @@
 //       what was accepted last.
 //   I4: with spec.release nobody gets another bundle but by a rollout; its offer is in the snapshot, also while the declaration
 //       cannot be accepted: a way back never waits for a person to repair something.
-import type { AgentSnapshot, ResolvedBundle, ResolvedPolicy } from '../../api/messages/catalog.ts';
+import type { AgentSnapshot, ResolvedBundle } from '../../api/messages/catalog.ts';
 import { bundleToken, catalogKeys, taskConsumer, taskSubject } from '../../api/messages/subjects.ts';
+import { agentEntry } from '../../core/catalog/entries.ts';
 import { AGENT, DEPLOYMENT, keyOf, SERVICE_ACCOUNT } from '../../ports/resources.ts';
 import type { Instant } from '../../ports/system.ts';
 import { type BusCommand, publish, withdraw } from '../catalog/commands.ts';
@@ -170,20 +171,13 @@ function refusal({ root, findings, bundle }: AgentObserved): Verdict | undefined
 
 function snapshotOf({ root, bundle, policy }: AgentObserved): AgentSnapshot {
   const { spec, metadata } = root;
-  return {
-    namespace: metadata.namespace ?? '',
-    name: metadata.name,
-    role: spec.role,
-    generation: metadata.generation ?? 0,
-    permissions: spec.permissions,
-    bundle: spec.bundleRef.name,
-    bundleDigest: bundle?.status?.digest ?? '',
-    ...(policy === undefined ? {} : { policy: policyOf(policy) }),
-    ...(spec.budget === undefined ? {} : { budget: spec.budget }),
-  };
+  const { name, namespace = '', generation = 0 } = metadata;
+  return agentEntry(
+    { namespace, name, spec, generation },
+    { name: spec.bundleRef.name, digest: bundle?.status?.digest ?? '' },
+    policy && { name: policy.metadata.name, spec: policy.spec },
+  );
 }
-
-const policyOf = ({ metadata, spec }: EscalationPolicyObject): ResolvedPolicy => ({ name: metadata.name, spec });
 
 /** What was accepted before, under the ceiling and budget of now. */
 function narrowed({ spec, metadata }: AgentObject, previous: AgentSnapshot | undefined): AgentSnapshot | undefined {

@@ -3,6 +3,7 @@ import type { ResolvedWorkflow } from '../../api/messages/catalog.ts';
 import type { SchedulePosition } from '../../api/messages/schedule.ts';
 import { catalogKeys } from '../../api/messages/subjects.ts';
 import { childWorkflows } from '../../core/admission/references.ts';
+import { agentsOfStates, neededAgents } from '../../core/catalog/entries.ts';
 import type { KubeObject, ObjectKey } from '../../ports/kube.ts';
 import { AGENT, ESCALATION_POLICY, keyOf, TOOL, WORKFLOW } from '../../ports/resources.ts';
 import type { BusCommand } from '../catalog/commands.ts';
@@ -18,7 +19,7 @@ import {
 } from '../catalog/objects.ts';
 import type { VersionLook } from '../catalog/versions.ts';
 import { type Caches, type Controller, planned } from '../controller/controller.ts';
-import { agentsOfStates, planWorkflow, type WorkflowObserved } from './plan.ts';
+import { planWorkflow, type WorkflowObserved } from './plan.ts';
 
 export function workflowController(versions: VersionLook, perform: (command: BusCommand) => Promise<void>): Controller {
   const namedBy = (index: string) => (object: KubeObject, caches: Caches) =>
@@ -104,7 +105,7 @@ function observe(root: WorkflowObject, caches: Caches, versions: VersionLook): W
     root,
     findings: findingsOf(name, { kind: 'Workflow', spec: root.spec }, lookups(namespace, caches)),
     policy,
-    agents: neededAgents(root, policy, caches),
+    agents: agentsFor(root, policy, caches),
     current,
     versions: caches.of<CatalogEntry>(CATALOG_ENTRY).indexed('workflow', `${namespace}/${name}`),
     runs: versions.workflows({ namespace, name, current }, caches),
@@ -124,25 +125,18 @@ function positionsOf(namespace: string, workflow: string, caches: Caches): Reado
   return new Map(found.map(({ metadata, value }) => [placeOf(metadata.name).schedule, value]));
 }
 
-/** Specialists may have policies with specialists: followed until no name is new. */
-function neededAgents(
+function agentsFor(
   { metadata, spec }: WorkflowObject,
   policy: EscalationPolicyObject | undefined,
   caches: Caches,
 ): Readonly<Record<string, AgentObject | undefined>> {
   const namespace = metadata.namespace ?? '';
-  const found: Record<string, AgentObject | undefined> = {};
-  const names = [...agentsOfStates(spec), ...specialists(policy)];
-  for (let name = names.shift(); name !== undefined; name = names.shift()) {
-    if (name in found) continue;
-    const agent = caches.of<AgentObject>(AGENT).get({ namespace, name });
-    found[name] = agent;
-    const own = agent?.spec.escalationPolicyRef?.name;
-    if (own === undefined) continue;
-    names.push(...specialists(caches.of<EscalationPolicyObject>(ESCALATION_POLICY).get({ namespace, name: own })));
-  }
-  return found;
+  const agentOf = (name: string) => caches.of<AgentObject>(AGENT).get({ namespace, name });
+  const policyOf = (agent: string) => {
+    const name = agentOf(agent)?.spec.escalationPolicyRef?.name;
+    return name === undefined
+      ? undefined
+      : caches.of<EscalationPolicyObject>(ESCALATION_POLICY).get({ namespace, name })?.spec;
+  };
+  return Object.fromEntries(neededAgents(spec, policy?.spec, policyOf).map((name) => [name, agentOf(name)]));
 }
-
-const specialists = (policy: EscalationPolicyObject | undefined): readonly string[] =>
-  (policy?.spec.rules ?? []).map(({ agent }) => agent).filter((name) => name !== undefined);

@@ -3,7 +3,7 @@ import { describe, expect, test } from 'vitest';
 import type { ResolvedWorkflow } from '../../api/messages/catalog.ts';
 import { agent, digestA, digestB, entry, policy, workflow } from '../../test/support/objects.ts';
 import type { CatalogEntry } from '../catalog/objects.ts';
-import { agentsOfStates, planWorkflow, type WorkflowObserved } from './plan.ts';
+import { planWorkflow, type WorkflowObserved } from './plan.ts';
 
 const now = Date.parse('2026-11-23T09:00:00Z');
 const fine = agent('receptionist', {
@@ -135,15 +135,6 @@ describe('deleted', () => {
     );
     expect(told(plan)).toEqual(['withdraw workflow.demo.calls', ...gone]);
   });
-});
-
-test('agents of states are those of the task and of its backup route', () => {
-  const { spec } = workflow('calls');
-  const talk = { ...(spec.states['talk'] as object), backup: 'standby' };
-  expect(agentsOfStates({ ...spec, states: { ...spec.states, talk } as unknown as typeof spec.states })).toEqual([
-    'receptionist',
-    'standby',
-  ]);
 });
 
 describe('schedules in the status', () => {

@@ -1,10 +1,10 @@
 // Owns: the life of a Workflow: checked, resolved with its policy, published.
 //   I1: only an accepted version is published. A later version that is not leaves the earlier one in force, and says so.
 //   I2: a version by digest stays while an open run follows it, and the last few stay in any case.
-import type { ResolvedPolicy, ResolvedWorkflow } from '../../api/messages/catalog.ts';
+import type { ResolvedWorkflow } from '../../api/messages/catalog.ts';
 import type { SchedulePosition } from '../../api/messages/schedule.ts';
 import { catalogKeys } from '../../api/messages/subjects.ts';
-import { digest } from '../../core/canonical/canonical.ts';
+import { workflowEntry } from '../../core/catalog/entries.ts';
 import { WORKFLOW } from '../../ports/resources.ts';
 import type { Instant } from '../../ports/system.ts';
 import { type BusCommand, publish, withdraw } from '../catalog/commands.ts';
@@ -85,25 +85,10 @@ export function planWorkflow(observed: WorkflowObserved, now: Instant): Workflow
   };
 }
 
-/** Agents that the states name: for the task itself, or as its backup route. */
-export function agentsOfStates(spec: WorkflowObject['spec']): readonly string[] {
-  const names = Object.values(spec.states).flatMap(({ agent, backup }) => [
-    agent,
-    backup === 'none' ? undefined : backup,
-  ]);
-  return names.filter((name) => name !== undefined);
-}
-
 function resolve({ root, policy, agents }: WorkflowObserved): ResolvedWorkflow {
-  const { spec, metadata } = root;
-  const resolvedPolicy: ResolvedPolicy | undefined = policy && { name: policy.metadata.name, spec: policy.spec };
-  const content = {
-    namespace: metadata.namespace ?? '',
-    name: metadata.name,
-    spec,
-    ...(resolvedPolicy === undefined ? {} : { policy: resolvedPolicy }),
-  };
-  return { ...content, digest: digest(content), agents: Object.keys(agents).toSorted() };
+  const { name, namespace = '' } = root.metadata;
+  const resolvedPolicy = policy && { name: policy.metadata.name, spec: policy.spec };
+  return workflowEntry({ namespace, name, spec: root.spec }, resolvedPolicy, Object.keys(agents));
 }
 
 function health({ agents }: WorkflowObserved): Verdict {
