@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, test } from 'vitest';
@@ -143,6 +143,11 @@ data:
       'b.yaml:7:15: error: gone.md cannot be read: it does not exist',
     ],
     [
+      'a file that lies elsewhere',
+      { 'b.yaml': bundle('{ file: ../../../etc/passwd }') },
+      'b.yaml:7:15: error: found "../../../etc/passwd", which lies elsewhere; allowed: a file below',
+    ],
+    [
       'a key that is not there',
       { 'b.yaml': bundle('{ configMap: { name: a, key: b } }') },
       'b.yaml:7:15: error: found configMap "a" with key "b"',
@@ -181,6 +186,14 @@ data:
     expect(error).toContain(said);
     expect(code).toBe(said.startsWith('error: the files') ? exitCodes.notFound : exitCodes.usage);
   });
+});
+
+test('a link to a file that lies elsewhere is not followed', async () => {
+  await write({ 'b.yaml': bundle('{ file: key.md }') });
+  await symlink('/etc/passwd', join(folder, 'key.md'));
+  const { code, out, error } = await typed('build', join(folder, 'b.yaml'));
+  expect([code, out]).toEqual([exitCodes.usage, '']);
+  expect(error).toContain('found "key.md", which lies elsewhere');
 });
 
 describe('lint', () => {

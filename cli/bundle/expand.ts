@@ -1,7 +1,8 @@
 // Owns: parts of a Bundle that stand elsewhere. `{file: PATH}`, from the folder of the manifest, and `{configMap: {name, key}}`,
 // of a ConfigMap among the files, stand for what they name: a prompt's text, or YAML for any other part.
-import { dirname, join } from 'node:path';
-import { isSignalboxError } from '../../api/errors.ts';
+import { realpath } from 'node:fs/promises';
+import { dirname, isAbsolute, join, relative, resolve } from 'node:path';
+import { isSignalboxError, SignalboxError } from '../../api/errors.ts';
 import { type Mistake, parseSources, type Path, type Place, readText, type Source } from './source.ts';
 
 export interface Expanded {
@@ -77,8 +78,13 @@ class Expansion {
   }
 
   async #file(name: string, path: Path): Promise<ConfigText | undefined> {
-    const file = join(dirname(this.#source.file), name);
+    const folder = dirname(this.#source.file);
+    const file = join(folder, name);
     try {
+      if (!(await isBelow(file, folder)) && !(await isBelow(file, process.cwd()))) {
+        const message = `found "${name}", which lies elsewhere; allowed: a file below the manifest's folder or below the folder in which this runs`;
+        throw new SignalboxError('INVALID_INPUT', message);
+      }
       const text = await readText(file);
       return { text, placeOf: (_path, within) => ({ file, line: within?.line ?? 1, column: within?.column ?? 1 }) };
     } catch (error) {
@@ -110,6 +116,13 @@ class Expansion {
       },
     };
   }
+}
+
+/** Through links, too: whoever may change a manifest may not read what else whoever runs this may read. */
+async function isBelow(file: string, folder: string): Promise<boolean> {
+  const real = async (path: string) => realpath(path).catch(() => resolve(path));
+  const way = relative(await real(folder), await real(file));
+  return !isAbsolute(way) && way !== '..' && !/^\.\.[/\\]/.test(way);
 }
 
 const only = (value: object, name: string): boolean => Object.keys(value).join() === name;

@@ -35,25 +35,30 @@ export interface Mistake {
 
 const FILE_BYTES_MAX = 4 * 1024 * 1024;
 const FILES_MAX = 2_000;
+/** Packages of others and hidden folders. */
+const isForeign = /(^|[/\\])(node_modules|\.[^/\\.]+)[/\\]/;
 const manifestName = /\.(ya?ml|json)$/;
 
 /** Files of a folder and those below it, in order of name. */
 export async function filesOf(path: string): Promise<readonly string[]> {
   const found = await stat(path).catch((cause: unknown) => unreadable(path, cause));
   if (!found.isDirectory()) return [path];
-  const names = (await readdir(path, { recursive: true })).filter((name) => manifestName.test(name)).toSorted();
+  const names = (await readdir(path, { recursive: true }))
+    .filter((name) => manifestName.test(name) && !isForeign.test(name))
+    .toSorted();
   if (names.length > FILES_MAX) {
     throw new SignalboxError('INVALID_INPUT', `${path} has ${names.length} manifests; allowed are up to ${FILES_MAX}`);
   }
-  return names.filter((name) => !/(^|[/\\])(node_modules|\.[^/\\.]+)[/\\]/.test(name)).map((name) => join(path, name));
+  return names.map((name) => join(path, name));
 }
 
 export async function readText(path: string): Promise<string> {
-  const bytes = await readFile(path).catch((cause: unknown) => unreadable(path, cause));
-  if (bytes.length > FILE_BYTES_MAX) {
-    throw new SignalboxError('INVALID_INPUT', `${path} has ${bytes.length} bytes; allowed are up to ${FILE_BYTES_MAX}`);
+  const found = await stat(path).catch((cause: unknown) => unreadable(path, cause));
+  if (!found.isFile()) throw new SignalboxError('INVALID_INPUT', `${path} is no file; allowed is a file with text`);
+  if (found.size > FILE_BYTES_MAX) {
+    throw new SignalboxError('INVALID_INPUT', `${path} has ${found.size} bytes; allowed are up to ${FILE_BYTES_MAX}`);
   }
-  return bytes.toString('utf8');
+  return (await readFile(path).catch((cause: unknown) => unreadable(path, cause))).toString('utf8');
 }
 
 function unreadable(path: string, cause: unknown): never {

@@ -75,7 +75,11 @@ function parallelArgument(text: string): number {
 async function test(host: Host, paths: readonly string[], options: Options): Promise<void> {
   const prepared = await prepareOrEnd(host, paths, options);
   const look: Look = { columns: host.screen.columns, paint: host.screen.paint, again: commandLine(paths, options) };
-  const played = await play(host, prepared, { options, look });
+  const played = await play(host, prepared, { options, look }).catch((error: unknown) => {
+    // What keeps scenarios from being played says nothing of the agents.
+    report(error, host.screen);
+    throw new Ended(ends.invalid);
+  });
   if (host.interrupted.aborted) throw new Ended(ends.invalid);
   host.screen.raw(await textOf(played, prepared, { options, look }));
   const verdicts = played.map(({ verdict }) => verdict);

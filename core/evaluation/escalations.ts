@@ -57,7 +57,8 @@ function verdictOf(
   const early = actions
     .filter(({ id }) => escalation.before?.includes(id))
     .flatMap((action) => action.calls)
-    .some((position) => (calls[position]?.at ?? Infinity) < first);
+    // What was decided at one moment was reported first: a rule fires on the report of the call.
+    .some((position) => (calls[position]?.at ?? Infinity) <= first);
   return early ? 'late' : 'right';
 }
 

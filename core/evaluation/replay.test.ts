@@ -129,6 +129,13 @@ test.each<[string, Told, Manifests, string, string]>([
   ['the bundle has lost the tool', call('send', 'ok'), bundled(['find']), 'stricter', 'pass'],
   ['the ceiling only lets it read', call('send', 'ok'), permitting('send', 'read'), 'stricter', 'pass'],
   ['the state only reads', call('send', 'ok'), readOnly, 'stricter', 'pass'],
+  [
+    'what acted is called a read, and nobody is asked any more',
+    { ...call('charge', 'approvalRequired', { amount: 500 }), effect: 'write' },
+    { ...permitting('charge', 'write'), tools: { ...manifests.tools, charge: tool('read') } },
+    'looser',
+    'block',
+  ],
   ['an effect nobody knows of was permitted', call('send', 'ambiguous'), manifests, 'same', 'pass'],
   ['an expression that cannot be evaluated asks', call('charge', 'ok', {}), manifests, 'stricter', 'pass'],
   ['it never came to a decision', call('send', 'error'), manifests, 'unknown', 'nothing'],

@@ -5,7 +5,7 @@
 //   R3: it cannot say what another prompt would make a model propose: only what becomes of what was proposed.
 import type { AgentSnapshot, ResolvedBundle } from '../../api/messages/catalog.ts';
 import type { EventOf, HistoryEvent, JsonObject, ToolResult } from '../../api/messages/history.ts';
-import type { Effect } from '../../api/v1alpha1/tool.ts';
+import { type Effect, effects } from '../../api/v1alpha1/tool.ts';
 import { decide, type PermissionDecision } from '../permission/decide.ts';
 import { effectKey } from '../permission/digest.ts';
 import { budgetLeft, type Definition, factsOf, runBinding, stateOf } from '../workflow/definition.ts';
@@ -153,7 +153,7 @@ interface Reported {
 function replayCall(reported: Reported, candidate: Candidate | undefined): ReplayedCall {
   const { before, event, result } = reported;
   const agent = before.activity?.agent ?? '';
-  const effect = candidate?.bundle(agent)?.tools[result.tool]?.spec.effect ?? result.receipt?.effect ?? 'irreversible';
+  const effect = worse(candidate?.bundle(agent)?.tools[result.tool]?.spec.effect, result.receipt?.effect);
   const recorded = recordedOf(reported);
   const told = { run: before.run, seq: event.seq, state: before.state, agent, tool: result.tool, effect, recorded };
   const decision = candidate === undefined ? 'the candidate has no such workflow' : decided(before, result, candidate);
@@ -165,6 +165,12 @@ function replayCall(reported: Reported, candidate: Candidate | undefined): Repla
   const by = strictness.indexOf(decision.kind) - strictness.indexOf(recorded);
   const change = by === 0 ? 'same' : by > 0 ? 'stricter' : 'looser';
   return { ...told, candidate: decision.kind, change, why: whyOf(decision) };
+}
+
+/** What the candidate calls its tool does not make less of what was done. Nobody knows: irreversible. */
+function worse(...known: readonly (Effect | undefined)[]): Effect {
+  const places = known.flatMap((effect) => (effect === undefined ? [] : effects.indexOf(effect)));
+  return effects[Math.max(...places)] ?? 'irreversible';
 }
 
 /** What the candidate says of the call, or why it can say nothing. */

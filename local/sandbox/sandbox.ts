@@ -34,10 +34,13 @@ export async function startSandbox(manifests: Manifests, progress: Progress): Pr
   const warden = startWarden(folder);
   const stops: (() => Promise<unknown>)[] = [];
   const stop = async (): Promise<void> => {
-    for (const one of stops.toReversed()) await one();
-    await reap(folder);
-    warden.dismiss();
-    await rm(folder, { recursive: true, force: true });
+    try {
+      for (const one of stops.toReversed()) await one();
+    } finally {
+      await reap(folder);
+      warden.dismiss();
+      await rm(folder, { recursive: true, force: true });
+    }
   };
   try {
     const nats = await startNats(folder, assets['nats-server']);

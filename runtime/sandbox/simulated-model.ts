@@ -18,8 +18,12 @@ export function simulatedModel(scripted: Model, worlds: Worlds, nameOf: NameOf<M
     async ask(spec, _credential, request) {
       const world = worldOf(worlds, request.script['run']);
       const model = nameOf(spec);
-      if (world === undefined || model === undefined)
-        throw new SignalboxError('MODEL_UNAVAILABLE', 'no trial is played there');
+      if (world === undefined) throw new SignalboxError('MODEL_UNAVAILABLE', 'no trial is played there');
+      if (model === undefined) {
+        const message = 'two Models have the same spec, and nobody knows which one is asked; make their specs differ';
+        world.trouble(message);
+        throw new SignalboxError('MODEL_UNAVAILABLE', message);
+      }
       const replies = repliesOf(world, model, spec);
       const fault = world.meet({ model });
       const broken = fault === undefined ? undefined : brokenReply(fault);

@@ -43,7 +43,13 @@ export async function simulatedTools(real: Tools, worlds: Worlds, nameOf: NameOf
     async call(spec, credential, request): Promise<ToolReply> {
       const world = worldOf(worlds, request.fields.run);
       const tool = nameOf(spec);
-      if (world === undefined || tool === undefined) return { kind: 'Unreached', error: 'no trial is played there' };
+      if (world === undefined) return { kind: 'Unreached', error: 'no trial is played there' };
+      if (tool === undefined) {
+        const error =
+          'two Tools have the same spec, and nobody knows which one is called; make their descriptions differ';
+        world.trouble(error);
+        return { kind: 'Unreached', error };
+      }
       const fault = world.meet({ tool });
       const call = { tool, spec, args: request.args, key: request.idempotencyKey, ...(fault && { fault }) };
       const path = String((calls += 1));

@@ -1,5 +1,5 @@
 // Owns: histories and records of trials that tests of scores write down call by call.
-import type { CallOutcome, HistoryEvent, JsonObject, NewEvent } from '../../api/messages/history.ts';
+import type { CallOutcome, Receipt, HistoryEvent, JsonObject, NewEvent } from '../../api/messages/history.ts';
 import type { Expectation } from '../../api/v1alpha1/scenario-expectation.ts';
 import type { Scenario } from '../../api/v1alpha1/scenario.ts';
 import type { Effect } from '../../api/v1alpha1/tool.ts';
@@ -20,6 +20,8 @@ export interface Told {
   readonly tool: string;
   readonly args?: JsonObject;
   readonly outcome?: CallOutcome;
+  /** As the gateway's receipt has it. */
+  readonly effect?: Effect;
 }
 
 type Step =
@@ -65,14 +67,15 @@ const scheduled = {
 function eventOf(step: Step, turn: number): NewEvent {
   if ('event' in step) return step.event;
   if ('asked' in step) return { type: 'EscalationOpened', escalation: question(step.asked) };
-  const { tool, args = {}, outcome = 'ok' } = step;
+  const { tool, args = {}, outcome = 'ok', effect } = step;
+  const receipt = effect === undefined ? {} : { receipt: { kind: 'tool', outcome, effect } as Receipt };
   const call = { id: 'call-1', tool, args };
   return {
     type: 'TurnCompleted',
     activity,
     attempt: 1,
     worker: 'w1',
-    turn: { turn, role: 'executor', calls: [call], results: [{ ...call, outcome, result: {} }] },
+    turn: { turn, role: 'executor', calls: [call], results: [{ ...call, outcome, result: {}, ...receipt }] },
   };
 }
 
