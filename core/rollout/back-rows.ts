@@ -9,8 +9,9 @@ import { bundleName, observedBps } from './steps.ts';
 
 /** Nobody can get the canary any more. */
 function isRoutedBack({ route, spec, status }: RolloutSeen): boolean {
-  if (status.weight === undefined) return true;
-  return route?.told === true && route.canaryBps === 0 && route.stable === (spec.from?.digest ?? route.stable);
+  // Without a bundle before it only the promotion offers it to anybody, and from there is no way back.
+  if (status.weight === undefined || spec.from === undefined) return true;
+  return route?.told === true && route.canaryBps === 0 && route.stable === spec.from.digest;
 }
 
 const routesBack = (seen: RolloutSeen): Move =>

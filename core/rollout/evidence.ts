@@ -160,7 +160,8 @@ function withUnits(before: MetricEvidence, units: RecordOf<'UnitsMatured'>['unit
   for (const { arm, unit, values } of units) {
     const value = values[metric.name];
     if (value === undefined) continue;
-    if (!(value >= 0 && value <= 1)) {
+    // A number that is none is written as null.
+    if (typeof value !== 'number' || !(value >= 0 && value <= 1)) {
       broken ??= `unit ${unit} has the value ${String(value).slice(0, 32)}: allowed is 0 to 1`;
       continue;
     }

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import type { EvidenceRecord, EvidenceUnit, JudgedMetric } from '../../api/messages/evidence.ts';
 import { chanceFrom } from './chance.ts';
-import { evidenceDigest, fold } from './evidence.ts';
+import { type Evidence, evidenceDigest, fold } from './evidence.ts';
 import { judge } from './judge.ts';
 
 const minuteMs = 60_000;
@@ -208,13 +208,27 @@ describe('what is missing, late, broken or not understood is never Pass', () => 
       'Inconclusive',
       'SampleRatioMismatch',
     ],
+    [
+      'a value that is none, as the log has it',
+      [started(metric()), ...withValue('task-success', 'canary', null as unknown as number)],
+      'Error',
+      'ProviderDown',
+    ],
+    [
+      'a stable bundle that does not succeed either',
+      [started(metric()), ...flow({ from: 0, units: 2_000, stable: 0, canary: 0 })],
+      'Inconclusive',
+      'StableUnhealthy',
+    ],
   ])('%s', (_, records, wanted, cause) => {
     const found = verdict(records, Math.max(last, timeOf(records.filter((record) => record !== null))));
     expect({ verdict: found.verdict, cause: found.cause }).toEqual({ verdict: wanted, cause });
   });
   test('a judge that fails', () => {
-    const broken = { ...fold(good), metrics: [null] } as never;
+    const broken = { ...fold(good), metrics: [null] } as unknown as Evidence;
     expect(judge(broken, last)).toMatchObject({ verdict: 'Inconclusive', cause: 'JudgeDown', metrics: [] });
+    const struck = { ...broken, strikes: { canary: { metric: 'violations', run: 'r', at: last, times: 1 } } };
+    expect(judge(struck, last)).toMatchObject({ verdict: 'Fail', cause: 'PolicyViolation', kill: true });
   });
   test.each([
     ['forwards', last + 24 * 60 * minuteMs, 'NoData'],

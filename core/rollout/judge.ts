@@ -13,11 +13,16 @@ export function judge(evidence: Evidence, now: number): FullJudgement {
     return said(evidence, verdictOn(evidence, now));
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
+    // What the canary did needs no computation.
+    const strike = evidence.strikes.canary;
     return {
-      verdict: 'Inconclusive',
-      cause: 'JudgeDown',
-      why: `the judge failed: ${why}`.slice(0, 512),
-      kill: false,
+      verdict: strike === undefined ? 'Inconclusive' : 'Fail',
+      cause: strike === undefined ? 'JudgeDown' : 'PolicyViolation',
+      why: `${strike === undefined ? '' : `${strike.metric}: it happened on the canary; `}the judge failed: ${why}`.slice(
+        0,
+        512,
+      ),
+      kill: strike !== undefined,
       units: 0,
       samples: { stable: 0, canary: 0, excluded: 0 },
       metrics: [],

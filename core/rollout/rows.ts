@@ -187,11 +187,15 @@ function baking(seen: RolloutSeen, now: number): Move {
   const { spec, status, judgement } = seen;
   const { duration, minUnits = 0 } = stageAt(spec.release, status.stage ?? 0)?.bake ?? { duration: '0s' };
   const until = timeOf(status.stageSince ?? '') + durationMs(duration, 0);
-  const units = judgement?.units ?? 0;
+  if (judgement === undefined) {
+    const why = 'nothing is known of how its runs end';
+    return stay(seen, { what: `Every new key gets ${bundleName(seen)}`, why, next: 'the evidence is read' });
+  }
+  const { units } = judgement;
   const isOver = now >= until;
   if (isOver && units >= minUnits) return advance(seen, { why: `it was watched for ${duration}` }, now);
   const what = `Every new key gets ${bundleName(seen)}`;
-  const why = `${units} of ${minUnits} units have ended${judgement === undefined ? '' : `; ${judgement.why}`}`;
+  const why = `${units} of ${minUnits} units have ended; ${judgement.why}`;
   if (isOver) return stay(seen, { reason: 'NoTraffic', what, why, next: 'more units end, or a person skips the rest' });
   return stay(seen, { reason: 'Promoted', what, why, next: `at ${timeText(until)} it is stable`, until });
 }

@@ -57,7 +57,7 @@ export function enter(seen: RolloutSeen, at: number, step: Step, now: number): M
       return ask(seen, at, step);
     case 'bake':
     case 'end':
-      return seen.status.promoted === true ? bakeOrEnd(seen, at, step) : promote(seen, at, step);
+      return seen.status.promoted === true ? bakeOrEnd(seen, at, step, now) : promote(seen, at, step);
   }
 }
 
@@ -112,7 +112,7 @@ function promote(seen: RolloutSeen, at: number, step: Step): Move {
 /** The first bundle of an agent, and a way back to one that was stable and still has its workers: nothing to compare. */
 export const isDirect = ({ from, fast }: RolloutSeen['spec']): boolean => from === undefined || fast === true;
 
-function bakeOrEnd(seen: RolloutSeen, at: number, { why, ...step }: Step): Move {
+function bakeOrEnd(seen: RolloutSeen, at: number, { why, ...step }: Step, now: number): Move {
   const bake = seen.spec.fast === true ? undefined : stageAt(seen.spec.release, at)?.bake;
   const set = { ...step.set, stage: at };
   if (bake === undefined) {
@@ -122,7 +122,16 @@ function bakeOrEnd(seen: RolloutSeen, at: number, { why, ...step }: Step): Move 
   }
   const what = `Every new key gets ${bundleName(seen)}`;
   const next = `it is watched for ${bake.duration}, then it is stable`;
-  return { phase: 'Baking', reason: 'Promoted', what, why, next, ...by(step.by), set };
+  // It is watched from when every partition goes by it, not from the decision.
+  return {
+    phase: 'Baking',
+    reason: 'Promoted',
+    what,
+    why,
+    next,
+    ...by(step.by),
+    set: { ...set, stageSince: stamp(now) },
+  };
 }
 
 function rises(seen: RolloutSeen, at: number): boolean {

@@ -1,10 +1,12 @@
 import { describe, expect, test } from 'vitest';
 import type { RolloutPhase } from '../../api/v1alpha1/rollout.ts';
 import {
+  ago,
   at,
   digestOf,
   judged,
   now,
+  promoted,
   release,
   type Scene,
   seenOf,
@@ -39,6 +41,24 @@ describe('what is refused, and why', () => {
       /ann made the Agent want/,
     ],
     ['promote before there are workers', { status: at('Pending') }, told('promote'), /workers are ready/],
+    [
+      'promote of what was held before there were workers',
+      { status: at('Held', 0, { reason: 'HeldByUser', back: 'Validating' }) },
+      told('promote'),
+      /workers are ready/,
+    ],
+    [
+      'promote under quarantine',
+      { ...progressing, seen: { ...progressing.seen, quarantinedBy: 'x-1' } },
+      told('promote'),
+      /BundleRollout x-1 says so/,
+    ],
+    [
+      'promote past an approval by who wanted the bundle',
+      { ...progressing, seen: { ...progressing.seen, changedBy: 'ann' } },
+      told('promote'),
+      /somebody else must promote/,
+    ],
     [
       'skip of the last canary without evidence',
       { ...progressing, status: at('Progressing', 2, { ...small, stage: 2 }) },
@@ -158,4 +178,11 @@ test('the last canary of a strategy that asks for less still needs a person', ()
   expect(phaseAfter({ ...scene, status: at('Analyzing', 0, { ...small, stage: 0 }) })).toBe('Extending');
   const without = { ...scene, release: { stages: [{ bake: { duration: '1h' } }] }, status: at('Provisioning', 0) };
   expect(phaseAfter(without)).toBe('AwaitingApproval');
+});
+
+test('a bake begins when every partition goes by the bundle', () => {
+  const late = at('Promoting', 4, { ...promoted, stageSince: ago(600) });
+  const seen = { route: { stable: digestOf('b'), canaryBps: 0, told: true } };
+  const { status } = planRollout(seenOf({ status: late, seen }), now);
+  expect(status).toMatchObject({ phase: 'Baking', stageSince: ago(0) });
 });

@@ -1,6 +1,6 @@
 // Owns: what people may tell a rollout: when a verb is possible, and what it does. Nothing here goes up without a reason that
 // is kept, and the name of the person.
-import type { RolloutReason, RolloutVerb } from '../../api/v1alpha1/rollout.ts';
+import type { RolloutPhase, RolloutReason, RolloutVerb } from '../../api/v1alpha1/rollout.ts';
 import { timeOf } from '../schedule/calendar.ts';
 import { isActive, isEarly, isEnded, isGoingBack, type Move, percent, phaseOf, since, stamp, stay } from './move.ts';
 import type { RolloutSeen, WaitingCommand } from './seen.ts';
@@ -65,15 +65,29 @@ function reject(seen: RolloutSeen, command: WaitingCommand, now: number): Move |
 
 function promote(seen: RolloutSeen, command: WaitingCommand, now: number): Move | string {
   const phase = phaseOf(seen.status);
-  if (!isActive(phase) || isEarly(phase) || phase === 'Provisioning') {
+  const stands = behind(seen);
+  if (!isActive(phase) || isEarly(stands) || stands === 'Provisioning') {
     return notIn('promote', seen, 'while its workers are ready and it is under way');
   }
   if (seen.status.promoted === true) return `${bundleName(seen)} is promoted already`;
   const { stages } = seen.spec.release;
+  if (seen.quarantinedBy !== undefined) {
+    return `${bundleName(seen)} is under quarantine (BundleRollout ${seen.quarantinedBy} says so): release it first`;
+  }
+  const isAskedFor = (seen.spec.highRisk ?? []).length > 0 || stages.some(({ approve }) => approve !== undefined);
+  if (isAskedFor && command.by === seen.changedBy) {
+    return `${command.by} made the Agent want this bundle, and the release asks for approval; somebody else must promote`;
+  }
   const bake = stages.findIndex((stage) => stage.bake !== undefined);
   const set = { forced: command.by, back: undefined, backSince: undefined };
   const step = { why: said(command), by: command.by, set, pastFreeze: true };
   return enter(seen, bake >= 0 ? bake : stages.length, step, now);
+}
+
+/** What was paused or held stands where it stood. */
+function behind({ status }: RolloutSeen): RolloutPhase {
+  const phase = phaseOf(status);
+  return phase === 'Held' || phase === 'Paused' ? (status.back ?? phase) : phase;
 }
 
 function skip(seen: RolloutSeen, command: WaitingCommand, now: number): Move | string {

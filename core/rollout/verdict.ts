@@ -56,6 +56,7 @@ export function verdictOn(evidence: Evidence, now: number): Judged {
     () => unlikely(sampleRatioP),
     () => silent(evidence, now),
     () => withoutValues(metrics),
+    () => tooFew(metrics, 'StableUnhealthy'),
     () => noTraffic(evidence, now, metrics),
     () => tooFew(metrics, 'Immature'),
     () => tooFew(metrics, 'NeedMoreUnits'),
@@ -108,6 +109,7 @@ function findingOf(of: MetricEvidence, numbers: Numbers, evidence: Evidence): Fi
     harmOf(of, numbers, evidence) ??
     uselessOf(of, numbers) ??
     missingUnits(metric, numbers.n, evidence) ??
+    vacuous(metric, of.comparison) ??
     (trouble ? running(`the last sample is none: ${trouble.why}`) : proofOf(metric, numbers.pass))
   );
 }
@@ -146,6 +148,18 @@ function proofOf({ killSwitch, alpha, passMargin }: JudgedMetric, pass: number):
   return pass >= wanted
     ? { verdict: 'Pass', cause: 'Admitted', why: `not worse by ${passMargin}: ${shown}` }
     : running(`no harm seen, not yet shown to be within ${passMargin}: ${shown}`);
+}
+
+/** Where stable itself does not do better than the margin, no canary could be worse by it: that says nothing. */
+function vacuous(
+  { killSwitch, direction, passMargin, name }: JudgedMetric,
+  { stable }: MetricEvidence['comparison'],
+): Finding | undefined {
+  if (killSwitch || direction === 'both' || stable.n === 0 || stable.sum / stable.n > passMargin) return undefined;
+  return inconclusive(
+    'StableUnhealthy',
+    `${name} of stable is not above the margin of ${passMargin}: no canary could be worse by it`,
+  );
 }
 
 function missingUnits({ source, minUnits }: JudgedMetric, n: ByArm<number>, evidence: Evidence): Finding | undefined {

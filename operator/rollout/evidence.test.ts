@@ -4,6 +4,7 @@ import type { EvidenceRecord } from '../../api/messages/evidence.ts';
 import type { OutcomesReply, OutcomesRequest, RunOutcome } from '../../api/messages/rollout.ts';
 import { fold } from '../../core/rollout/evidence.ts';
 import { judge } from '../../core/rollout/judge.ts';
+import { startEvidence } from '../../core/rollout/metrics.ts';
 import { release } from '../../test/support/rollout-scene.ts';
 import type { RolloutObject } from '../catalog/objects.ts';
 import { EvidenceKeeper } from './evidence.ts';
@@ -91,6 +92,8 @@ const both = (count: number, canary: string): RunOutcome[] =>
   Array.from({ length: count }, (_, index) =>
     index % 2 === 0 ? run(index, 'stable', 'success') : run(index, 'canary', canary),
   );
+const startedRecord = () =>
+  startEvidence(rollout().spec.release, { durationsMs: [], costsMicros: [] }, { rollout: 'uid-1', at: begin });
 const later = (ms: number): number => (now += ms);
 
 beforeEach(() => {
@@ -105,6 +108,7 @@ test('nobody is asked before anybody was offered the bundle, or when it is over'
   const keeper = new EvidenceKeeper(source());
   expect(await keeper.look({ ...rollout(), status: { phase: 'Provisioning' } })).toEqual({});
   expect(await keeper.look(rollout({ phase: 'RolledBack' }))).toEqual({});
+  expect(await keeper.look(rollout({ phase: 'Aborting' }))).toEqual({});
   expect([asked, log.records]).toEqual([[], []]);
 });
 
@@ -148,6 +152,37 @@ describe('verdicts', () => {
 });
 
 describe('the log', () => {
+  test('a log that takes nothing is an error in the end: nobody goes on without a judge', async () => {
+    const whole = source();
+    const keeper = new EvidenceKeeper({ ...whole, log: { ...whole.log, append: async () => undefined } });
+    await whole.log.append('uid-1', [startedRecord()], 0);
+    const seen = [];
+    for (let look = 0; look < 4; look += 1) {
+      later(5_000);
+      outcomes = both(20 * (look + 1), 'success');
+      seen.push((await keeper.look(rollout())).judgement?.cause);
+    }
+    expect(seen.slice(-2)).toEqual(['JudgeDown', 'JudgeDown']);
+  });
+  test('a log without a beginning is an error', async () => {
+    log = { records: [{ type: 'SourceFailed', at: begin, message: 'x' }], position: 1 };
+    const { judgement } = await new EvidenceKeeper(source()).look(rollout());
+    expect(judgement).toMatchObject({
+      verdict: 'Error',
+      cause: 'JudgeDown',
+      why: expect.stringContaining('no beginning'),
+    });
+  });
+  test('while a partition has more to tell no unit counts: which is next is not known', async () => {
+    outcomes = both(25_000, 'success');
+    const keeper = new EvidenceKeeper(source());
+    later(60_000);
+    await keeper.look(rollout());
+    expect(log.records.some((record) => record.type === 'UnitsMatured' && record.units.length > 0)).toBe(false);
+    later(5_000);
+    await keeper.look(rollout());
+    expect(log.records.some((record) => record.type === 'UnitsMatured' && record.units.length > 0)).toBe(true);
+  });
   test.each([
     ['read', { read: () => Promise.reject(new SignalboxError('BUS_UNREACHABLE', 'no connection')) }],
     ['appended to', { append: () => Promise.reject(new SignalboxError('OVERLOADED', 'it is full')) }],

@@ -2,7 +2,7 @@
 //   V1: the log comes first: nothing is judged that is not in it. What is in memory is a cache of it.
 //   V2: whoever loses the race for an append reads the log again; an engine that does not answer is a fact of the log, too.
 //   V3: keys are noted only while every partition goes by one weight: what is assigned in between belongs to no share.
-import { isSignalboxError } from '../../api/errors.ts';
+import { isSignalboxError, SignalboxError } from '../../api/errors.ts';
 import type { EvidenceRecord, RecordOf } from '../../api/messages/evidence.ts';
 import type { EngineReply } from '../../api/messages/asks.ts';
 import type { OutcomesReply, RunOutcome } from '../../api/messages/rollout.ts';
@@ -10,7 +10,7 @@ import { engineSubject } from '../../api/messages/subjects.ts';
 import { type Evidence, fold, noEvidence } from '../../core/rollout/evidence.ts';
 import { judge } from '../../core/rollout/judge.ts';
 import { startEvidence } from '../../core/rollout/metrics.ts';
-import { isEnded, phaseOf } from '../../core/rollout/move.ts';
+import { isEnded, isGoingBack, phaseOf } from '../../core/rollout/move.ts';
 import { UnitBook } from '../../core/rollout/units.ts';
 import type { Bus } from '../../ports/bus.ts';
 import type { EvidenceLog } from '../../ports/evidence.ts';
@@ -38,8 +38,11 @@ const pagesMax = 20;
 const timeoutMs = 5_000;
 /** Mature units of one look, by records. */
 const recordsMax = 20;
+/** Appends in a row that come to nothing before that is an error of the judge. */
+const lostMax = 3;
 
 type Keys = OutcomesReply['keys'];
+type ToldKeys = Pick<OutcomesReply, 'keys' | 'more'>;
 
 interface Known {
   position: number;
@@ -54,6 +57,8 @@ interface Known {
 export class EvidenceKeeper {
   readonly #source: EvidenceSource;
   readonly #known = new Map<string, Known>();
+  /** Appends in a row that came to nothing, by rollout. */
+  readonly #lost = new Map<string, number>();
 
   constructor(source: EvidenceSource) {
     this.#source = source;
@@ -66,16 +71,17 @@ export class EvidenceKeeper {
     } catch (error) {
       if (!isSignalboxError(error)) throw error;
       this.#known.delete(root.metadata.uid ?? '');
-      const why = `the evidence log fails: ${error.message}`.slice(0, 512);
-      return { judgement: { verdict: 'Error', kill: false, cause: 'JudgeDown', why, units: 0 } };
+      return broken(`the evidence log fails: ${error.message}`);
     }
   }
 
   async #look(root: RolloutObject): Promise<SeenEvidence> {
     const { uid = '' } = root.metadata;
     const { status = {} } = root;
-    if (isEnded(phaseOf(status))) this.#known.delete(uid);
-    if (status.weight === undefined || isEnded(phaseOf(status))) return {};
+    // The way back needs no evidence, and waits for nobody who has some.
+    const isOver = isEnded(phaseOf(status)) || isGoingBack(phaseOf(status));
+    if (isOver) this.#forget(uid);
+    if (status.weight === undefined || isOver) return {};
     const now = this.#source.clock.now();
     const known = this.#known.get(uid) ?? (await this.#load(root, now));
     if (known === undefined) return {};
@@ -84,10 +90,24 @@ export class EvidenceKeeper {
       known.askedAt = now;
       if (!(await this.#ask(root, known, now))) {
         this.#known.delete(uid);
-        return {};
+        return this.#unwritten(uid);
       }
+      this.#lost.delete(uid);
     }
     return { judgement: judge(known.evidence, now) };
+  }
+
+  #forget(uid: string): void {
+    this.#known.delete(uid);
+    this.#lost.delete(uid);
+  }
+
+  /** Once somebody else may have been faster; again and again nothing can be written, and nobody knows what is missing. */
+  #unwritten(uid: string): SeenEvidence {
+    const times = (this.#lost.get(uid) ?? 0) + 1;
+    this.#lost.set(uid, times);
+    if (times < lostMax) return {};
+    return broken(`the evidence log has taken no record ${times} times in a row`);
   }
 
   /** The log as it is; a new one is begun. */
@@ -96,7 +116,8 @@ export class EvidenceKeeper {
     const read = await this.#source.log.read(uid);
     const begun = read.records.length > 0 ? read : await this.#begin(root, now);
     const start = begun?.records.find((record) => record.type === 'Started');
-    if (begun === undefined || start === undefined) return undefined;
+    if (begun === undefined) return undefined;
+    if (start === undefined) throw new SignalboxError('JOURNAL_CORRUPT', `the log of rollout ${uid} has no beginning`);
     const book = new UnitBook(start);
     book.know(begun.records);
     const evidence = fold(begun.records, noEvidence);
@@ -113,19 +134,23 @@ export class EvidenceKeeper {
   async #ask(root: RolloutObject, known: Known, now: number): Promise<boolean> {
     const records: EvidenceRecord[] = [];
     const failures: string[] = [];
+    let isPartial = false;
     for (let partition = 0; partition < this.#source.partitions; partition += 1) {
       const told = await this.#outcomes(root, known, partition);
       if (typeof told === 'string') failures.push(told);
-      else records.push(...noteKeys(root, known, { partition, keys: told, now }));
+      else {
+        isPartial ||= told.more;
+        records.push(...noteKeys(root, known, { partition, keys: told.keys, now }));
+      }
     }
     records.push(...known.book.strikes(now), ...known.book.freeze(now), ...failed(known, failures, now));
     if (records.length > 0 && !(await this.#append(root, known, records))) return false;
-    // Without all partitions nobody knows which unit is next.
-    return failures.length > 0 || this.#mature(root, known, now);
+    // Without all that every partition has to tell nobody knows which unit is next.
+    return failures.length > 0 || isPartial || this.#mature(root, known, now);
   }
 
-  /** Reads what one partition has to tell into the book; its keys so far, or why it tells nothing. */
-  async #outcomes(root: RolloutObject, { book, cursors }: Known, partition: number): Promise<Keys | string> {
+  /** Reads what one partition has to tell into the book; its keys so far and whether there is more, or why it tells nothing. */
+  async #outcomes(root: RolloutObject, { book, cursors }: Known, partition: number): Promise<ToldKeys | string> {
     const { uid: rollout = '' } = root.metadata;
     for (let page = 0; ; page += 1) {
       const after = cursors.get(partition) ?? 0;
@@ -137,7 +162,7 @@ export class EvidenceKeeper {
         const { outcomes, cursor, more, keys } = reply.result;
         book.note(compared(root, outcomes));
         cursors.set(partition, cursor);
-        if (!more || page + 1 >= pagesMax) return keys;
+        if (!more || page + 1 >= pagesMax) return { keys, more };
       } catch (error) {
         if (!isSignalboxError(error)) throw error;
         return `partition ${partition}: ${error.message}`.slice(0, 256);
@@ -174,6 +199,10 @@ export class EvidenceKeeper {
     return after;
   }
 }
+
+const broken = (why: string): SeenEvidence => ({
+  judgement: { verdict: 'Error', kill: false, cause: 'JudgeDown', why: why.slice(0, 512), units: 0 },
+});
 
 /** A few times in a row are told at once, since they count; then from time to time. */
 function failed({ evidence }: Known, failures: readonly string[], now: number): readonly EvidenceRecord[] {

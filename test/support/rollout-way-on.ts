@@ -178,13 +178,26 @@ export const wayOn: readonly Case[] = [
     'AbortedByUser',
     { status: at('Promoting', 4, promoted), seen: commanded('abort') },
   ],
-  ['Baking', 'the time is not over', 'Baking', 'Promoted', { status: at('Baking', 4, promoted), seen: toNew }],
+  [
+    'Baking',
+    'the time is not over',
+    'Baking',
+    'Promoted',
+    { status: at('Baking', 4, promoted), seen: { ...toNew, ...finding('Running') } },
+  ],
   [
     'Baking',
     'the time is over',
     'Completed',
     'Baked',
-    { status: at('Baking', 4, { ...promoted, stageSince: ago(70) }), seen: toNew },
+    { status: at('Baking', 4, { ...promoted, stageSince: ago(70) }), seen: { ...toNew, ...finding('Running') } },
+  ],
+  [
+    'Baking',
+    'the time is over, and nothing is known',
+    'Baking',
+    'Promoted',
+    { status: at('Baking', 4, { ...promoted, reason: 'Promoted', stageSince: ago(70) }), seen: toNew },
   ],
   [
     'Baking',
@@ -259,6 +272,17 @@ export const wayOn: readonly Case[] = [
     'Superseded',
     'Superseded',
     { status: at('Baking', 4, promoted), seen: { ...toNew, wanted: digestOf('c') } },
+  ],
+  [
+    'Aborting',
+    'there is no bundle before',
+    'RollingBack',
+    'PodsNotReady',
+    {
+      status: at('Aborting', 0, { ...weighing(0), reason: 'PodsNotReady' }),
+      spec: { from: undefined },
+      seen: { route: { stable: '', canaryBps: 0, told: false } },
+    },
   ],
   [
     'Aborting',
