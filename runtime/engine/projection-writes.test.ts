@@ -21,7 +21,7 @@ function world() {
   const rows = new Map<string, { value: unknown; revision: number }>();
   let ids = 0;
   const states = new Map<string, RunState>();
-  const seen = { newest: true, afterLook: (_key: string): void => undefined };
+  const seen = { failDeletes: 0, newest: true, afterLook: (_key: string): void => undefined };
   const put = (key: string, value: unknown): void =>
     void rows.set(key, { value, revision: (rows.get(key)?.revision ?? 0) + 1 });
   const bucket: Pick<Bucket<unknown>, 'get' | 'update' | 'put' | 'delete'> = {
@@ -39,7 +39,12 @@ function world() {
       put(key, value);
       return Promise.resolve(1);
     },
-    delete: (key) => Promise.resolve(void rows.delete(key)),
+    delete: (key) => {
+      seen.failDeletes -= 1;
+      if (seen.failDeletes >= 0) return Promise.reject(new Error('no answer'));
+      rows.delete(key);
+      return Promise.resolve();
+    },
   };
   const bus = { bucket: () => Promise.resolve(bucket), problem: () => undefined } as unknown as Bus;
   const partition = {
@@ -133,6 +138,33 @@ describe('more runs have ended than the bucket keeps', () => {
     projections.touch(['new-last']);
     await settle(projections);
     expect(listed().toSorted()).toEqual(keysOf([...newer.slice(1), 'new-last']).toSorted());
+  });
+
+  test('a key that is used again is an open run: it makes no room for others', async () => {
+    const { rows, states, projections } = ended();
+    void projections.open({ partition: 0, open: () => [], changed: [], closed });
+    await settle(projections);
+    states.set('new-0', { ...asked.state, run: 'new-0', escalations: [] });
+    projections.touch(['new-0']);
+    await settle(projections);
+    for (const last of ['last-1', 'last-2'])
+      states.set(last, { ...asked.state, run: last, status: 'Closed', escalations: [] });
+    projections.touch(['last-1', 'last-2']);
+    await settle(projections);
+    expect(rows.has(`${namespace}.new-0`)).toBe(true);
+    expect(rows.has(`${namespace}.new-1`)).toBe(false);
+  });
+
+  test('room that could not be made is made later, and only by who knows the end of the journal', async () => {
+    const { seen, rows, states, projections } = ended();
+    void projections.open({ partition: 0, open: () => [], changed: [], closed });
+    await settle(projections);
+    seen.failDeletes = 3;
+    for (const last of ['last-1', 'last-2'])
+      states.set(last, { ...asked.state, run: last, status: 'Closed', escalations: [] });
+    projections.touch(['last-1', 'last-2']);
+    await settle(projections);
+    expect(keysOf(newer.slice(0, 3)).map((key) => rows.has(key))).toEqual([false, false, true]);
   });
 
   test('one that ended unseen and is too old by now is taken out, not written', async () => {

@@ -39,6 +39,11 @@ interface Mark {
   readonly whole: boolean;
 }
 
+interface Shown {
+  readonly runs: Bucket<RunSummary>;
+  readonly escalations: Bucket<EscalationRecord>;
+}
+
 interface Known extends Pick<Partition, 'settled' | 'assertNewest'> {
   readonly table: Pick<Partition['table'], 'peek' | 'namespaceOf'>;
 }
@@ -172,12 +177,20 @@ export class Projections {
     return some;
   }
 
-  /** Everything is written: says so once, and whether more has come meanwhile. */
+  /** Everything is written: says so once, and whether there is more to do. */
   async #marked(): Promise<boolean> {
     const whole = this.#whole;
     this.#whole = undefined;
-    if (whole !== undefined && !this.#stopped) await this.#mark(whole.key, whole.by).catch(() => undefined);
-    return this.#dirty.size > 0;
+    if (whole !== undefined && !this.#stopped) {
+      try {
+        await this.#mark(whole.key, whole.by);
+      } catch (error) {
+        this.#log.debug('it could not be noted that projections are whole; it is tried again', { error });
+        if (this.#opening === whole.by) this.#whole = whole;
+        await new Promise((resolve) => setTimeout(resolve, RETRY_MS));
+      }
+    }
+    return this.#dirty.size > 0 || this.#whole !== undefined;
   }
 
   async #mark(key: string, by: string): Promise<void> {
@@ -187,24 +200,16 @@ export class Projections {
 
   /** Resolves to the run when it has to be written again. */
   async #write(run: string): Promise<readonly string[]> {
-    const later = (): readonly string[] => (this.#stopped ? [] : [run]);
     const state = this.#partition.table.peek(run);
+    if (state?.status !== 'Closed') this.#passed.delete(run);
     if (state === undefined) return [];
+    const later = (): readonly string[] => (this.#stopped ? [] : [run]);
     try {
       failpoint('engine.projection.before');
       this.#runs ??= await this.#bus.bucket<RunSummary>(buckets.runs);
-      if (this.#passed.has(run)) return (await this.#takeOut(state)) ? [] : later();
       this.#escalations ??= await this.#bus.bucket<EscalationRecord>(buckets.escalations);
-      for (const record of escalationsOf(state)) {
-        const key = `${record.namespace}.${record.escalation.id}`;
-        if (this.#settled.has(key)) continue;
-        if (!(await this.#replace(this.#escalations, key, record))) return later();
-        failpoint('engine.projection.escalation');
-        if (record.status !== 'Open') this.#settled.add(key);
-      }
-      if (!(await this.#replace(this.#runs, `${state.namespace}.${run}`, summaryOf(state)))) return later();
-      failpoint('engine.projection.run');
-      if (state.status === 'Closed') await this.#keepClosed(state);
+      const to = { runs: this.#runs, escalations: this.#escalations };
+      if (!(await (this.#passed.has(run) ? this.#takeOut(state, to.runs) : this.#show(state, to)))) return later();
       this.#failures.delete(run);
       return [];
     } catch (error) {
@@ -213,12 +218,29 @@ export class Projections {
     }
   }
 
+  /** Its questions first: whoever sees that it asks finds them. False: to be tried again. */
+  async #show(state: RunState, { runs, escalations }: Shown): Promise<boolean> {
+    const key = `${state.namespace}.${state.run}`;
+    // A key that is used again is a run that is open again.
+    if (state.status !== 'Closed') this.#closed.delete(key);
+    for (const record of escalationsOf(state)) {
+      const settled = keyOf(record);
+      if (this.#settled.has(settled)) continue;
+      if (!(await this.#replace(escalations, settled, record))) return false;
+      failpoint('engine.projection.escalation');
+      if (record.status !== 'Open') this.#settled.add(settled);
+    }
+    if (!(await this.#replace(runs, key, summaryOf(state)))) return false;
+    failpoint('engine.projection.run');
+    return state.status !== 'Closed' || (await this.#keepClosed(state, runs));
+  }
+
   /** Too old for the bucket: whatever is said of it there is over. False: to be tried again. */
-  async #takeOut({ namespace, run }: RunState): Promise<boolean> {
+  async #takeOut({ namespace, run }: RunState, runs: Bucket<RunSummary>): Promise<boolean> {
     const key = `${namespace}.${run}`;
-    if ((await this.#runs?.get(key)) !== undefined) {
+    if ((await runs.get(key)) !== undefined) {
       if (!(await this.#isNewest())) return false;
-      await this.#runs?.delete(key);
+      await runs.delete(key);
     }
     this.#passed.delete(run);
     return true;
@@ -253,14 +275,19 @@ export class Projections {
     return true;
   }
 
-  async #keepClosed(state: RunState): Promise<void> {
-    const key = `${state.namespace}.${state.run}`;
-    if (this.#closed.has(key)) return;
-    this.#closed.add(key);
-    if (this.#closed.size <= closedMax) return;
-    const [oldest] = this.#closed;
-    if (oldest === undefined) return;
-    this.#closed.delete(oldest);
-    await this.#runs?.delete(oldest);
+  /** The first to end make room. False: to be tried again. */
+  async #keepClosed(state: RunState, runs: Bucket<RunSummary>): Promise<boolean> {
+    for (const record of escalationsOf(state)) this.#settled.delete(keyOf(record));
+    this.#closed.add(`${state.namespace}.${state.run}`);
+    while (this.#closed.size > closedMax) {
+      const [oldest = ''] = this.#closed;
+      if (!(await this.#isNewest())) return false;
+      if (!this.#closed.has(oldest)) continue;
+      await runs.delete(oldest);
+      this.#closed.delete(oldest);
+    }
+    return true;
   }
 }
+
+const keyOf = ({ namespace, escalation }: EscalationRecord): string => `${namespace}.${escalation.id}`;
