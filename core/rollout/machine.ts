@@ -105,7 +105,7 @@ const alone = (move: Move): Decided => ({ move, answers: [] });
 function deleted(seen: RolloutSeen): Guard {
   if (!seen.agentGone || isEnded(phaseOf(seen.status))) return undefined;
   const what = `${bundleName(seen)} gets no keys any more`;
-  const why = `Agent ${seen.spec.agent} was deleted`;
+  const why = `Agent ${seen.spec.agent} was deleted, or has no spec.release any more`;
   const set = seen.status.weight === undefined ? {} : weightTo(seen.status, 0);
   return alone({
     phase: 'Cancelled',

@@ -1,8 +1,9 @@
 import { describe, expect, test } from 'vitest';
 import type { AgentSnapshot } from '../../api/messages/catalog.ts';
+import type { RolloutStatus } from '../../api/v1alpha1/rollout.ts';
 import { agent, bundle, deployment, digestA, digestB, entry, policy } from '../../test/support/objects.ts';
 import { annotation, label } from '../catalog/labels.ts';
-import type { DeploymentObject } from '../catalog/objects.ts';
+import type { DeploymentObject, RolloutObject } from '../catalog/objects.ts';
 import type { Plan } from '../controller/plan.ts';
 import { type AgentObserved, planAgent, unusedForMs } from './plan.ts';
 
@@ -240,4 +241,35 @@ test('workers get no token of the API server, and one for NATS', () => {
   expect(JSON.stringify(spec['volumes'])).toContain('"audience":"signalbox-nats"');
   expect(JSON.stringify(spec['volumes'])).not.toContain('credentials.json');
   expect(JSON.stringify(spec['containers'])).toContain('{"name":"SIGNALBOX_SLOTS","value":"2"}');
+});
+
+test('a strategy that is taken away is no way around a rollout that was refused', () => {
+  const rollout = (status: RolloutStatus): RolloutObject => ({
+    apiVersion: 'signalbox.dev/v1alpha1',
+    kind: 'BundleRollout',
+    metadata: { name: 'receptionist-aaaaaaaa-1', namespace: 'demo', uid: 'r1' },
+    spec: {
+      agent: 'receptionist',
+      attempt: 1,
+      ordinal: 1,
+      from: { bundle: 'receptionist-0', digest: digestB },
+      to: { bundle: 'receptionist-1', digest: digestA },
+      salt: 's',
+      release: { stages: [{ bake: { duration: '1h' } }] },
+    },
+    status,
+  });
+  const before = { ...snapshot, bundle: 'receptionist-0', bundleDigest: digestB };
+  const plan = (status: RolloutStatus) =>
+    planAgent(observed({ rollouts: [rollout(status)], snapshot: entry('agent.demo.receptionist', before) }), now);
+  for (const status of [
+    { phase: 'RolledBack' },
+    { phase: 'Rejected' },
+    { phase: 'Superseded', quarantined: 'harm' },
+  ] as const) {
+    expect(told(plan(status))).not.toContain('publish agent.demo.receptionist');
+    expect(readyOf(plan(status))).toMatchObject({ status: 'False', reason: 'RolledBack' });
+  }
+  expect(told(plan({ phase: 'RolledBack', retried: true }))).toContain('publish agent.demo.receptionist');
+  expect(told(plan({ phase: 'Completed' }))).toContain('publish agent.demo.receptionist');
 });

@@ -26,7 +26,7 @@ import type {
 import { accepted, notAccepted, ready, reconciling, stalled, told, type Verdict, waiting } from '../catalog/verdict.ts';
 import type { Command, Plan } from '../controller/plan.ts';
 import type { Finding } from '../controller/status.ts';
-import { type Released, releaseOf, type Version } from './release.ts';
+import { refusedBy, type Released, releaseOf, type Version } from './release.ts';
 import { summaryOf } from './summary.ts';
 import {
   defaultReplicas,
@@ -162,11 +162,23 @@ const wantedBundles = (snapshot: AgentSnapshot | undefined, released: Released |
 ];
 
 /** Why the declaration as it stands cannot be put in force. */
-function refusal({ root, findings, bundle }: AgentObserved): Verdict | undefined {
+function refusal({ root, findings, bundle, rollouts }: AgentObserved): Verdict | undefined {
   const fault = faults(findings);
   if (fault !== undefined) return fault;
-  if (bundle?.status?.digest !== undefined) return undefined;
+  if (bundle?.status?.digest !== undefined) return rolledBack(root, rollouts, bundle.status.digest);
   return waiting('BundleNotReady', `Bundle ${root.spec.bundleRef.name} is not published yet; see its conditions.`);
+}
+
+/** Without a strategy a bundle is taken at once, but none that a rollout has refused. */
+function rolledBack(root: AgentObject, rollouts: readonly RolloutObject[], wanted: string): Verdict | undefined {
+  const refused = root.spec.release === undefined ? refusedBy(rollouts, wanted) : undefined;
+  if (refused === undefined) return undefined;
+  const { bundleRef } = root.spec;
+  const why = `BundleRollout ${refused.name} ended with ${refused.status.quarantined === undefined ? refused.status.phase : 'a quarantine'}`;
+  return stalled(
+    'RolledBack',
+    `Bundle ${bundleRef.name} is not taken: ${why}. Name another bundle, or tell that rollout to release it and to retry.`,
+  );
 }
 
 function snapshotOf({ root, bundle, policy }: AgentObserved): AgentSnapshot {

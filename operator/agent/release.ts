@@ -156,6 +156,12 @@ function strategy(
 const saltOf = (identity: readonly unknown[]): string =>
   digest(identity).slice('sha256:'.length, 'sha256:'.length + 32);
 
+/** Of the bundle that is wanted, where its last attempt ended badly: no other way leads around that. */
+export function refusedBy(rollouts: readonly RolloutObject[], wanted: string): Attempt | undefined {
+  const latest = rollouts.map(attemptOf).findLast(({ spec }) => spec.to.digest === wanted);
+  return latest !== undefined && (isRefused(latest) || latest.status.quarantined !== undefined) ? latest : undefined;
+}
+
 /** It had its chance. */
 function isRefused({ status }: Attempt): boolean {
   const phase = phaseOf(status);

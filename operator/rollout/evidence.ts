@@ -240,5 +240,6 @@ function noteKeys(
 function compared({ status = {} }: RolloutObject, outcomes: readonly RunOutcome[]): readonly RunOutcome[] {
   if (status.promoted !== true) return outcomes;
   const at = Date.parse(status.decisions?.findLast(({ to }) => to === 'Promoting')?.at ?? '');
-  return outcomes.filter(({ arm, assignedAt }) => arm === 'canary' || !(assignedAt >= at));
+  // When that was is not known any more: no run of that arm can be told apart.
+  return outcomes.filter(({ arm, assignedAt }) => arm === 'canary' || assignedAt < at);
 }
